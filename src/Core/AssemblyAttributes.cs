@@ -1,0 +1,4 @@
+using System.Runtime.CompilerServices;
+
+[assembly: InternalsVisibleTo("FeatureStore.Core.Tests")]
+[assembly: InternalsVisibleTo("FeatureStore.Runtime.Tests")]

@@ -1,0 +1,120 @@
+namespace FeatureStore.Core.Definitions;
+
+/// <summary>A stream of events: a Kafka topic, how to read it, and what to make of bad input.</summary>
+public sealed record SourceDefinition
+{
+    public required string Name { get; init; }
+
+    public required KafkaTopicDefinition Kafka { get; init; }
+
+    /// <summary>The field that holds event time; of type <see cref="FieldType.Timestamp"/>.</summary>
+    public required string Timestamp { get; init; }
+
+    /// <summary>What "now" is when features of this source are read.</summary>
+    public SourceClock Clock { get; init; }
+
+    /// <summary>How far (inclusive) behind its partition's newest event an event may be. Later ones are dead letters.</summary>
+    public TimeSpan Lateness { get; init; }
+
+    /// <summary>How far past the wall clock an event's time may be; beyond it, a dead letter. Only with <see cref="SourceClock.Wall"/>.</summary>
+    public TimeSpan Ahead { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>How far ahead of the slowest active partition one may run; zero merges strictly by event time.</summary>
+    public TimeSpan Align { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>Topic of dead letters; null: the topic's name with <c>.dead-letter</c> appended.</summary>
+    public string? DeadLetters { get; init; }
+
+    /// <summary>Field whose repeats within the lateness are dropped; null: no de-duplication.</summary>
+    public string? Id { get; init; }
+
+    /// <summary>The fields that are read, in the order declared. 1 to 64.</summary>
+    public required IReadOnlyList<FieldDefinition> Fields { get; init; }
+
+    public IReadOnlyList<CleanRule> Clean { get; init; } = [];
+
+    public string DeadLetterTopic => DeadLetters ?? Kafka.Topic + ".dead-letter";
+}
+
+public sealed record KafkaTopicDefinition
+{
+    public required string Topic { get; init; }
+
+    public EventFormat Format { get; init; }
+}
+
+public enum EventFormat
+{
+    Json,
+}
+
+public enum SourceClock
+{
+    /// <summary>The machine's clock: for live sources.</summary>
+    Wall,
+
+    /// <summary>The greatest event time applied: for replays and tests.</summary>
+    Stream,
+}
+
+public sealed record FieldDefinition(string Name, FieldType Type);
+
+/// <summary>Type of a field of an event or of a request.</summary>
+public enum FieldType
+{
+    Int64,
+    Double,
+    Bool,
+
+    /// <summary>UTF-8 text of at most 4,096 bytes.</summary>
+    String,
+
+    /// <summary>Unix milliseconds; written as RFC 3339 text or as an integer.</summary>
+    Timestamp,
+}
+
+/// <summary>What to do with a field that is missing (null counts as missing) or outside its bounds.</summary>
+public sealed record CleanRule
+{
+    public required string Field { get; init; }
+
+    public MissingAction Missing { get; init; }
+
+    /// <summary>What <see cref="MissingAction.Fill"/> puts in place; a value of the field's type.</summary>
+    public object? Fill { get; init; }
+
+    /// <summary>A value less than this is outside; the bound itself is inside.</summary>
+    public double? Below { get; init; }
+
+    /// <summary>A value greater than this is outside; the bound itself is inside.</summary>
+    public double? Above { get; init; }
+
+    public OutsideAction Outside { get; init; } = OutsideAction.DeadLetter;
+}
+
+public enum MissingAction
+{
+    /// <summary>The field stays null.</summary>
+    Keep,
+
+    /// <summary>The event is dropped, and counted.</summary>
+    Drop,
+    DeadLetter,
+
+    /// <summary>The field takes <see cref="CleanRule.Fill"/>.</summary>
+    Fill,
+}
+
+public enum OutsideAction
+{
+    DeadLetter,
+
+    /// <summary>The event is dropped, and counted.</summary>
+    Drop,
+
+    /// <summary>The field becomes null.</summary>
+    Null,
+
+    /// <summary>The field takes the nearer bound.</summary>
+    Clip,
+}

@@ -1,0 +1,43 @@
+using FeatureStore.Core.Events;
+using FeatureStore.Core.Vectors;
+
+namespace FeatureStore.Runtime;
+
+/// <summary>Hosts the entities' blocks. Ingest applies events, the API reads blocks; neither knows where a block lives.</summary>
+public interface IEntityRuntime
+{
+    /// <summary>
+    /// Applies a batch in order. Each vector of <see cref="ApplyBatch.Vectors"/> gets its entities' values as of each event, right after that event.
+    /// The features that come from the request are the caller's. Batches take effect in the order of the calls.
+    /// </summary>
+    ValueTask ApplyAsync(ApplyBatch batch, CancellationToken cancellationToken);
+
+    /// <summary>Copies the newest blocks of many entities of one type; an entity never seen gets an empty block.</summary>
+    /// <param name="entity">Index of the entity plan.</param>
+    /// <param name="keys">Encoded keys.</param>
+    /// <param name="blocks">Gets one block a key, in their order.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    ValueTask ReadAsync(int entity, BlockSet keys, BlockSet blocks, CancellationToken cancellationToken);
+
+    /// <summary>Greatest event time applied of a source, Unix ms; <see cref="long.MinValue"/> before the first.</summary>
+    long StreamTimeMs(int source);
+}
+
+/// <summary>Events of one source on their way through the runtime, with the vectors to fill.</summary>
+public sealed class ApplyBatch
+{
+    public ApplyBatch(int source, EventBatch events, IReadOnlyList<VectorBatch> vectors)
+    {
+        Source = source;
+        Events = events;
+        Vectors = vectors;
+    }
+
+    /// <summary>Index of the source plan.</summary>
+    public int Source { get; }
+
+    public EventBatch Events { get; }
+
+    /// <summary>One a service that models score on this source.</summary>
+    public IReadOnlyList<VectorBatch> Vectors { get; }
+}
