@@ -64,8 +64,8 @@ public sealed class EntityPlan
         return -1;
     }
 
-    /// <summary>Indexes, in a source's schema, of the join keys; null where no view of the entity reads the source.</summary>
-    public IReadOnlyList<int>? KeyFields(int source) => _routes[source]?.KeyFields;
+    /// <summary>Whether a view of the entity reads a source.</summary>
+    public bool IsFedBy(int source) => _routes[source] is not null;
 
     /// <summary>
     /// Encodes a key, canonical and self-delimiting: int64 and timestamp as 8 bytes big-endian, bool as 1 byte, text as 2 bytes of length and UTF-8.
@@ -244,7 +244,6 @@ public sealed record EntityFeature(FeatureViewDefinition View, FeatureDefinition
 }
 
 /// <summary>What an event of one source does to an entity.</summary>
-/// <param name="KeyFields">Where the join keys are in the source's rows.</param>
 /// <param name="Views">Which views are fed.</param>
 /// <param name="Groups">The state that is fed.</param>
-internal sealed record EntityRoute(int[] KeyFields, int[] Views, InputGroup[] Groups);
+internal sealed record EntityRoute(int[] Views, InputGroup[] Groups);

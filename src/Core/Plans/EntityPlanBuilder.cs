@@ -45,8 +45,7 @@ internal sealed class EntityPlanBuilder
                 .ToArray();
             rings.AddRange(groups.Where(group => group.Ring is not null).Select(group => group.Ring!));
             accumulators.AddRange(groups.SelectMany(group => group.Accumulators).Select(pair => pair.Accumulator));
-            Routes[source.Index] = new EntityRoute(
-                [.. definition.Keys.Select(key => source.Schema.IndexOf(key))], [.. fed.Select(view => views.IndexOf(view))], groups);
+            Routes[source.Index] = new EntityRoute([.. fed.Select(view => views.IndexOf(view))], groups);
         }
 
         Rings = [.. rings];

@@ -39,6 +39,12 @@ public sealed class ProjectPlan
         };
     }
 
+    /// <summary>Models that score every event of a source.</summary>
+    public IEnumerable<ModelPlan> ModelsOn(SourcePlan source) => Models.Where(model => model.On == source);
+
+    /// <summary>Their services, each once, in order: one vector an event is filled for each.</summary>
+    public IReadOnlyList<ServicePlan> ServicesOn(SourcePlan source) => [.. ModelsOn(source).Select(model => model.Service).Distinct()];
+
     private static SourcePlan CompileSource(SourceDefinition definition, int index)
     {
         var schema = new RowSchema(definition.Fields);
