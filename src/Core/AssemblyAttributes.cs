@@ -2,3 +2,4 @@ using System.Runtime.CompilerServices;
 
 [assembly: InternalsVisibleTo("FeatureStore.Core.Tests")]
 [assembly: InternalsVisibleTo("FeatureStore.Runtime.Tests")]
+[assembly: InternalsVisibleTo("FeatureStore.Scoring.Tests")]
