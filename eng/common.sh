@@ -29,4 +29,4 @@ apt_install() {
 }
 
 # build PROJECT: Release. Compiles in process, so that no compiler server outlives the script.
-build() { dotnet build "$1" -c Release -nodeReuse:false -p:UseSharedCompilation=false -clp:ErrorsOnly -v:quiet </dev/null >&2; }
+build() { dotnet msbuild "$1" -restore -p:Configuration=Release -nodeReuse:false -p:UseSharedCompilation=false -clp:ErrorsOnly -v:quiet -nologo </dev/null >&2; }
