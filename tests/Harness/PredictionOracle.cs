@@ -83,16 +83,18 @@ public sealed class PredictionOracle
     public double ScoreDifferenceMax { get; private set; }
 
     /// <summary>Takes a record.</summary>
-    public void Accept(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    /// <returns>The transaction's id; −1 where the record is no prediction.</returns>
+    public int Accept(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
         Records++;
         try
         {
-            Judge(key, value);
+            return Judge(key, value);
         }
         catch (Exception error) when (error is JsonException or FormatException or InvalidOperationException)
         {
             Report("not a prediction", $"{error.Message} in {Encoding.UTF8.GetString(value)}");
+            return -1;
         }
     }
 
@@ -120,7 +122,7 @@ public sealed class PredictionOracle
         }
     }
 
-    private void Judge(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    private int Judge(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
         var reader = new Utf8JsonReader(value);
         int? id = null, customer = null;
@@ -180,6 +182,7 @@ public sealed class PredictionOracle
             throw new FormatException(vector ? "a vector that is not expected" : "no vector");
         if (vector)
             JudgeVector(id.Value);
+        return id.Value;
     }
 
     private void JudgeScore(int id, double score)

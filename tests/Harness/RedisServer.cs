@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
@@ -23,19 +22,8 @@ public sealed class RedisServer : IDisposable
             throw new FixtureMissingException("Redis is missing: apt-get install redis-server.");
         var port = SiloProcess.FreePort();
         var server = new RedisServer(new ChildProcess("redis-server", ["--port", $"{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]), port);
-        var started = Stopwatch.StartNew();
-        while (true)
-        {
-            try
-            {
-                server.Ask("PING");
-                return server;
-            }
-            catch (SocketException) when (started.Elapsed < TimeSpan.FromSeconds(10) && !server._process.HasExited)
-            {
-                Thread.Sleep(20);
-            }
-        }
+        Wait.Until(server.Answers, TimeSpan.FromSeconds(10), () => $"Redis did not answer. It printed:\n{server._process.Output}{server._process.Error}");
+        return server;
     }
 
     /// <summary>Sends an inline command.</summary>
@@ -47,6 +35,18 @@ public sealed class RedisServer : IDisposable
         stream.Write(Encoding.UTF8.GetBytes(command + "\r\n"));
         using var reader = new StreamReader(stream);
         return reader.ReadLine() ?? throw new InvalidDataException($"Redis did not answer \"{command}\".");
+    }
+
+    private bool Answers()
+    {
+        try
+        {
+            return Ask("PING") == "+PONG";
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
     }
 
     public void Dispose() => _process.Dispose();

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 
@@ -46,31 +45,30 @@ public sealed class SiloProcess : IDisposable
     }
 
     /// <summary>Waits until the server says that it is ready.</summary>
-    /// <exception cref="InvalidOperationException">It ended, or was not ready by the deadline; the message has what it printed.</exception>
+    /// <exception cref="InvalidOperationException">It ended; the message has what it printed.</exception>
+    /// <exception cref="TimeoutException">It was not ready by the deadline; likewise.</exception>
     public SiloProcess WaitReady(TimeSpan deadline)
     {
-        var started = Stopwatch.StartNew();
         var answer = "nothing";
-        while (started.Elapsed < deadline)
-        {
-            if (HasExited)
-                throw new InvalidOperationException($"The server ended with {WaitForExit(deadline)} before it was ready. It printed:\n{Output}{Error}");
-            try
+        Wait.Until(
+            () =>
             {
-                using var response = Http.GetAsync("health/ready").GetAwaiter().GetResult();
-                if (response.IsSuccessStatusCode)
-                    return this;
-                answer = $"{(int)response.StatusCode} {response.Content.ReadAsStringAsync().GetAwaiter().GetResult()}";
-            }
-            catch (HttpRequestException error)
-            {
-                answer = error.Message;
-            }
-
-            Thread.Sleep(20);
-        }
-
-        throw new InvalidOperationException($"The server was not ready after {deadline.TotalSeconds} s: {answer}. It printed:\n{Output}{Error}");
+                if (HasExited)
+                    throw new InvalidOperationException($"The server ended with {WaitForExit(deadline)} before it was ready. It printed:\n{Output}{Error}");
+                try
+                {
+                    using var response = Http.GetAsync("health/ready").GetAwaiter().GetResult();
+                    answer = $"{(int)response.StatusCode} {response.Content.ReadAsStringAsync().GetAwaiter().GetResult()}";
+                    return response.IsSuccessStatusCode;
+                }
+                catch (HttpRequestException error)
+                {
+                    answer = error.Message;
+                    return false;
+                }
+            },
+            deadline, () => $"The server was not ready: {answer}. It printed:\n{Output}{Error}");
+        return this;
     }
 
     /// <summary>kill -9.</summary>
