@@ -56,6 +56,9 @@ public sealed partial class ChildProcess : IDisposable
         return status == 0 ? process.Output : throw new InvalidOperationException($"\"{file}\" ended with {status}: {process.Error}{process.Output}");
     }
 
+    /// <returns>Whether the program ended within the time.</returns>
+    public bool HasExitedAfter(TimeSpan time) => _process.WaitForExit(time);
+
     /// <summary>kill -9.</summary>
     public void Kill()
     {

@@ -71,6 +71,10 @@ public sealed class SiloProcess : IDisposable
         return this;
     }
 
+    /// <summary>Lets the server run on for a while.</summary>
+    /// <returns>Whether it ended by itself.</returns>
+    public bool HasExitedAfter(TimeSpan time) => _process.HasExitedAfter(time);
+
     /// <summary>kill -9.</summary>
     public void Kill() => _process.Kill();
 
