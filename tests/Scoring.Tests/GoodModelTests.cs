@@ -76,7 +76,7 @@ public sealed class GoodModelTests
     public void IntegerInputsTakeWholeNumbersOnly()
     {
         int[] columns = [0, 1, 2, 3, 5, 7, 9, 11, 13];
-        var service = Shared.Service(columns.Select(column => Shared.Features[column]));
+        var service = Shared.Service([.. columns.Select(column => Shared.Features[column])]);
         using var scorer = Scorers.Load(Shared.Model("int_inputs.onnx"), service, "probabilities[1]");
         double[][] rows = [.. Shared.Rows.Select(row => columns.Select(column => column == 0 ? Math.Round(row[0] * 100) : row[column]).ToArray())];
         var expected = Shared.Expected("int_inputs");

@@ -1,13 +1,13 @@
 namespace FeatureStore.Scoring.Tests;
 
-/// <summary>Entry point of a child process: loads a model over two numbers or the fraud features and says how that went.</summary>
+/// <summary>Entry point of a child process: loads a model over a number of features and says how that went.</summary>
 internal static class Program
 {
     public static int Main(string[] arguments)
     {
         if (arguments is not [var path, var columns])
             return 1;
-        var service = Shared.Service(Enumerable.Range(0, int.Parse(columns, System.Globalization.CultureInfo.InvariantCulture)).Select(column => $"x{column}"));
+        var service = Shared.Service([.. Enumerable.Range(0, int.Parse(columns, System.Globalization.CultureInfo.InvariantCulture)).Select(column => $"x{column}")]);
         try
         {
             using var scorer = Scorers.Load(path, service);

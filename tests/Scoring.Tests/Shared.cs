@@ -26,8 +26,10 @@ internal static class Shared
     }
 
     /// <summary>A service whose features are numbers with the names and transforms given.</summary>
-    public static ServicePlan Service(IEnumerable<string> names, Func<string, IReadOnlyList<TransformDefinition>>? transforms = null) =>
-        Service([.. names.Select(name => (name, false, transforms?.Invoke(name) ?? []))]);
+    public static ServicePlan Service(params string[] names) => Service(names, _ => []);
+
+    public static ServicePlan Service(IEnumerable<string> names, Func<string, IReadOnlyList<TransformDefinition>> transforms) =>
+        Service([.. names.Select(name => (name, false, transforms(name)))]);
 
     public static ServicePlan Service(params (string Name, bool IsText, IReadOnlyList<TransformDefinition> Transforms)[] features) =>
         new("fraud_v1", new RowSchema([]), [.. features.Select((feature, index) => new VectorFeature(feature.Name, feature.IsText, new FeatureOrigin.OfEntity(0, "view", index), feature.Transforms))]);
