@@ -65,7 +65,7 @@ public sealed class SeenIds
 
     /// <summary>Remembers a text id.</summary>
     /// <inheritdoc cref="Add(long, long)"/>
-    public bool Add(ReadOnlySpan<byte> id, long timeMs) => Add(Hash(id), timeMs);
+    public bool Add(ReadOnlySpan<byte> id, long timeMs) => Add(Hash(id, _seed), timeMs);
 
     /// <summary>The ids, for a checkpoint.</summary>
     public byte[] Serialize()
@@ -236,23 +236,43 @@ public sealed class SeenIds
     private static uint HashOf(UInt128 id, UInt128 seed) =>
         (uint)(Fold((ulong)id ^ (ulong)seed, (ulong)(id >> 64) ^ (ulong)(seed >> 64) ^ 0x9e37_79b9_7f4a_7c15) >> 16);
 
-    /// <summary>Two lanes with keys of their own, each a chain of folded products over 16 bytes at a time; the length ends it.</summary>
-    private UInt128 Hash(ReadOnlySpan<byte> text) =>
-        new(Lane(text, (ulong)_seed, (ulong)(_seed >> 64) ^ 0xd6e8_feb8_6659_fd93), Lane(text, (ulong)(_seed >> 64), (ulong)_seed ^ 0xa076_1d64_78bd_642f));
+    private static ulong Checksum(ReadOnlySpan<byte> bytes) => (ulong)Hash(bytes, new UInt128(0x5851_f42d_4c95_7f2d, 0x1405_7b7e_f767_814f));
 
-    private static ulong Checksum(ReadOnlySpan<byte> bytes) => Lane(bytes, 0x5851_f42d_4c95_7f2d, 0x1405_7b7e_f767_814f);
-
-    private static ulong Lane(ReadOnlySpan<byte> text, ulong key1, ulong key2)
+    /// <summary>Two lanes, each a chain of folded products over 16 bytes at a time with keys of its own; the length begins and ends it.</summary>
+    private static UInt128 Hash(ReadOnlySpan<byte> text, UInt128 seed)
     {
         var length = (ulong)text.Length;
-        var state = key1 + length * 0x9e37_79b9_7f4a_7c15;
-        for (; text.Length >= 16; text = text[16..])
-            state = Fold(BinaryPrimitives.ReadUInt64LittleEndian(text) ^ state, BinaryPrimitives.ReadUInt64LittleEndian(text[8..]) ^ key2);
-        Span<byte> rest = stackalloc byte[16];
-        rest.Clear();
-        text.CopyTo(rest);
-        state = Fold(BinaryPrimitives.ReadUInt64LittleEndian(rest) ^ state, BinaryPrimitives.ReadUInt64LittleEndian(rest[8..]) ^ key2);
-        return Fold(state ^ key1, length ^ key2);
+        var key1 = (ulong)seed;
+        var key2 = (ulong)(seed >> 64);
+        var low = key1 + length * 0x9e37_79b9_7f4a_7c15;
+        var high = key2 + length * 0xd6e8_feb8_6659_fd93;
+        for (; text.Length > 16; text = text[16..])
+            Mix(ref low, ref high, key1, key2, BinaryPrimitives.ReadUInt64LittleEndian(text), BinaryPrimitives.ReadUInt64LittleEndian(text[8..]));
+        // The rest, 16 bytes at most, read from both ends: of one length, different bytes give different words.
+        ulong left = 0, right = 0;
+        switch (text.Length)
+        {
+            case >= 8:
+                left = BinaryPrimitives.ReadUInt64LittleEndian(text);
+                right = BinaryPrimitives.ReadUInt64LittleEndian(text[^8..]);
+                break;
+            case >= 4:
+                left = BinaryPrimitives.ReadUInt32LittleEndian(text);
+                right = BinaryPrimitives.ReadUInt32LittleEndian(text[^4..]);
+                break;
+            case > 0:
+                left = text[0] | (ulong)text[text.Length / 2] << 8 | (ulong)text[^1] << 16;
+                break;
+        }
+
+        Mix(ref low, ref high, key1, key2, left, right);
+        return new UInt128(Fold(high ^ key1, length ^ key2), Fold(low ^ key2, length ^ key1));
+    }
+
+    private static void Mix(ref ulong low, ref ulong high, ulong key1, ulong key2, ulong left, ulong right)
+    {
+        low = Fold(left ^ low, right ^ key2 ^ 0xa076_1d64_78bd_642f);
+        high = Fold(left ^ high, right ^ key1 ^ 0xe703_7ed1_a0b4_28db);
     }
 
     /// <summary>High and low half of the product, one over the other: every bit of the factors reaches every bit of it.</summary>
