@@ -38,11 +38,12 @@ internal static class Bench
     }
 
     /// <summary>The value as a literal that gives it; null where there is none.</summary>
-    public static string Evaluate(string text)
+    public static string Evaluate(string text) => Evaluate(Compile(text), Row);
+
+    public static string Evaluate(CompiledExpression expression, in FieldRow row)
     {
-        var root = Compile(text).Root;
-        var node = Representations.ToValue(root.Node, root.Type);
-        return node.Try(Row, Scope.Rent(node.HighestSlot + 1), out var value) ? Literal(value) : "null";
+        var node = Representations.ToValue(expression.Root.Node, expression.Root.Type);
+        return node.Try(row, Scope.Rent(node.HighestSlot + 1), out var value) ? Literal(value) : "null";
     }
 
     /// <summary>Rows "expression → result" of a table; a line that starts with # is a comment.</summary>
