@@ -197,7 +197,7 @@ public class ErrorTests
         S.matches(r"\x{110000}") → 10: "\x{110000}" is not a regular expression: "\x" wants two hexadecimal digits, or \x{10FFFF}. The syntax is RE2's.
         S.matches("[😀]") → 10: "[😀]" is not a regular expression: a class holds a character above U+FFFF. The syntax is RE2's.
         S.matches("a{1001}") → 10: "a{1001}" is not a regular expression: more than 1000 repetitions. The syntax is RE2's.
-        S.matches("((a{100}){100}){100}") → 10: "((a{100}){100}){100}" is not a regular expression: with its repetitions it is larger than 10,000. The syntax is RE2's.
+        S.matches("((a{100}){100}){100}") → 10: "((a{100}){100}){100}" is not a regular expression: with its repetitions it is larger than 4,096. The syntax is RE2's.
         S.matches("a{2,1}") → 10: "a{2,1}" is not a regular expression: it is malformed. The syntax is RE2's.
         """);
 
