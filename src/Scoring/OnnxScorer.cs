@@ -79,7 +79,7 @@ public sealed class OnnxScorer : IServedModel
             if (exception is MisfitException)
                 throw new ModelLoadException($"Model \"{definition.Name}\" version {version} (\"{path}\") cannot serve \"{service.Name}\": {exception.Message}.", exception);
             if (exception is OnnxException)
-                throw new ModelLoadException($"Model \"{definition.Name}\" version {version} (\"{path}\") is refused by ONNX Runtime {runtime.Version}: {exception.Message} Try it in Python with onnxruntime {runtime.Version}.", exception);
+                throw new ModelLoadException($"Model \"{definition.Name}\" version {version} (\"{path}\") is refused by ONNX Runtime {runtime.Version}: {exception.Message.TrimEnd('.')}. Try it in Python with onnxruntime {runtime.Version}.", exception);
             throw;
         }
     }

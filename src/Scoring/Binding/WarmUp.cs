@@ -33,14 +33,14 @@ internal static class WarmUp
         {
             if (!state.Deadline.Expired && inputs.Any(input => input.IsText))
                 return new OutputShape?[session.Outputs.Count];
-            throw new MisfitException($"it fails on a row of {value:0}s: {error}. Try it in Python with onnxruntime {session.Runtime.Version}");
+            throw new MisfitException($"it fails on a row of {value:0}s: {error!.TrimEnd('.')}. Try it in Python with onnxruntime {session.Runtime.Version}");
         }
 
         if (fixedRows == 0)
         {
             var (shapesOfTwo, errorOfTwo) = Try(session, state, ports, 2, width, value);
             if (shapesOfTwo is null)
-                throw new MisfitException($"it runs one row and fails on two: {errorOfTwo}. Export it with an open batch dimension throughout, or fix the batch dimension of its inputs at 1");
+                throw new MisfitException($"it runs one row and fails on two: {errorOfTwo!.TrimEnd('.')}. Export it with an open batch dimension throughout, or fix the batch dimension of its inputs at 1");
             for (var i = 0; i < shapes.Length; i++)
             {
                 if (shapesOfTwo[i] == OutputShape.NotByRow || shapesOfTwo[i].RowElements != shapes[i].RowElements)
