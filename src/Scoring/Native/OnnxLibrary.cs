@@ -32,7 +32,7 @@ internal static unsafe class OnnxLibrary
         }
         catch (Exception exception) when (exception is DllNotFoundException or BadImageFormatException)
         {
-            throw new ModelLoadException($"ONNX Runtime's native library \"{path}\" cannot be opened: {exception.Message} Correct the path, or leave the option and {PathVariable} unset.", exception);
+            throw new ModelLoadException($"ONNX Runtime's native library \"{path}\" cannot be opened: {exception.Message.ReplaceLineEndings(" ").Trim()} Correct the path, or leave the option and {PathVariable} unset.", exception);
         }
     }
 
