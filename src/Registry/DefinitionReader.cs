@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Text;
 using FeatureStore.Core.Definitions;
+using FeatureStore.Core.Events;
 using FeatureStore.Registry.Yaml;
 
 namespace FeatureStore.Registry;
@@ -136,12 +138,8 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
     private static bool TryTimestampMs(string text, out long milliseconds)
     {
         if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out milliseconds))
-            return true;
-        string[] formats = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFzzz"];
-        if (!DateTimeOffset.TryParseExact(text, formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time))
-            return false;
-        milliseconds = time.ToUnixTimeMilliseconds();
-        return true;
+            return milliseconds is >= Rfc3339.MinMs and <= Rfc3339.MaxMs;
+        return Rfc3339.TryParse(Encoding.UTF8.GetBytes(text), out milliseconds);
     }
 
     private EntityDefinition Entity(YamlNode node, string path)

@@ -8,9 +8,9 @@ namespace FeatureStore.Registry.Tests;
 public sealed class YamlTests
 {
     [TestMethod]
-    [DataRow("project: shop\nsources: §]", "")]
-    [DataRow("project: shop\n §project: x", "")]
-    [DataRow("project: \"shop§", "")]
+    [DataRow("project: shop\nsources: §]", "While parsing a node, did not find expected node content.")]
+    [DataRow("project: shop\n project§: x", "While scanning a plain scalar value, found invalid mapping.")]
+    [DataRow("project: §\"shop", "While scanning a quoted scalar, found unexpected end of stream.")]
     [DataRow("project: §&a shop", "the anchor &a is not supported. Remove it.")]
     [DataRow("project: §*a", "the alias *a is not supported. Write the value out.")]
     [DataRow("project: §!!str shop", "the tag \"tag:yaml.org,2002:str\" is not supported. Remove it.")]
@@ -35,7 +35,7 @@ public sealed class YamlTests
     {
         var result = Definitions.Load(Definitions.Edit(Definitions.Sound, "topic: orders,", "topic: orders, topic: b,", "ttl: 90d", "ttl: 90d\n    ttl: 80d"));
         Assert.AreEqual(
-            "f:4:28: the key \"topic\" is here twice, first on line 4. Remove one.\nf:23:5: the key \"ttl\" is here twice, first on line 22. Remove one.",
+            "f:4:29: the key \"topic\" is here twice, first on line 4. Remove one.\nf:23:5: the key \"ttl\" is here twice, first on line 22. Remove one.",
             string.Join('\n', result.Errors));
     }
 
