@@ -107,6 +107,7 @@ internal static class ErrorRows
         Row("name: ever", "name: §ever-1", "spend:ever", "§spend:ever", "feature view \"spend\": feature \"ever-1\" is not an identifier. Use letters, digits and '_', not a digit first, at most 128.", "feature service \"buy\": feature view \"spend\" has no feature \"ever\". There are \"total\", \"late\", \"ever-1\"."),
         Row("of: AMOUNT, where", "of: §CHANNEL, where", "feature view \"spend\": feature \"total\": sum takes a number, a bool or a timestamp; of is of type string. Only count takes anything."),
         Row("aggregate: sum, of: AMOUNT", "aggregate: sum", "- { name: total", "- §{ name: total", "feature view \"spend\": feature \"total\": sum needs an input. Add of, a field or an expression."),
+        Row("AMOUNT > 1.0", "AMUONT > 1.0", "where: \"", "where: \"§", "feature view \"spend\": feature \"total\": Unknown field \"AMUONT\". Did you mean \"AMOUNT\"?"),
         Row("where: \"AMOUNT > 1.0\"", "where: §AMOUNT", "feature view \"spend\": feature \"total\": where is of type double, not a condition. Compare it with something."),
         Row("where: \"AMOUNT > 1.0\"", "where: \"§\"", "feature view \"spend\": feature \"total\": the expression is empty."),
         Row("sliding: 7d", "sliding: §0s", "feature view \"spend\": feature \"total\": window is not more than 0."),
