@@ -29,6 +29,7 @@ internal static class ErrorRows
         Row("ID: int64, ", "ID: §[int64], ", "source \"orders\": field \"ID\": type is a single value, not a list."),
         Row("fields: { ID: int64, AT: timestamp, USER: int64, AMOUNT: double, CHANNEL: string, FIRST: bool }", "fields: §[ID, AT]", "source \"orders\": fields is a mapping, not a list."),
         Row("missing: drop", "missing: §ignore", "source \"orders\": missing \"ignore\" is not known. Use keep, drop, dead_letter, fill."),
+        Row("fill: web }", "fill: \"😀\", above: §x }", "source \"orders\": above \"x\" is not a finite number."),
         Row("outside: clip", "outside: §nil", "source \"orders\": outside \"nil\" is not known. Use dead_letter, drop, null, clip."),
         Row("below: 0", "below: §none", "source \"orders\": below \"none\" is not a finite number."),
         Row("below: 0", "below: §\"0\"", "source \"orders\": below \"0\" is not a number but a text. Remove the quotes."),
