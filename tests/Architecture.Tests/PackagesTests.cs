@@ -24,19 +24,6 @@ public sealed class PackagesTests
         Rule.Holds("a central version without a use", CentralVersions(group => group.Attribute("Label") is null).Except(used));
     }
 
-    /// <summary>Where the package sources are partial, <c>eng/feed.targets</c> swaps packages project by project: it must see who uses one.</summary>
-    [TestMethod]
-    public void AProjectNamesTheSwappedPackagesThatItUses()
-    {
-        var swapped = XDocument.Load(Repository.Absolute("eng/feed.targets")).Descendants("PackageReference")
-            .SelectMany(reference => reference.Attribute("Remove")!.Value.Split(';')).ToHashSet();
-        Assert.Contains("Confluent.Kafka", swapped);
-        Rule.Holds("a project names the packages that it uses", Repository.Sources.Values.SelectMany(project => project.Compiled().References
-            .Where(swapped.Contains)
-            .Except(project.PackageReferences.Select(reference => reference.Attribute("Include")!.Value))
-            .Select(name => $"{project} uses {name}")));
-    }
-
     /// <summary>Only <c>eng/</c>, the <c>Directory.*</c> files and the composition in Silo may ask which packages there are.</summary>
     [TestMethod]
     public void NoProjectAsksWhichFeedThereIs() =>
