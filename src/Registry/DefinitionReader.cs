@@ -128,7 +128,7 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
             _ => null,
         };
         if (value is null && Enum.IsDefined(field.Type))
-            rule.Unreadable(node, rule.PathOf("fill"), $"fill {DefinitionText.Quote(text)} is not a {DefinitionText.Name(field.Type)}, as {DefinitionText.Quote(field.Name)} is.");
+            rule.Unreadable(node, rule.PathOf("fill"), $"fill {DefinitionText.Quote(text)} is not {DefinitionText.AValueOf(field.Type)}, as {DefinitionText.Quote(field.Name)} is.");
         return value ?? text;
     }
 
@@ -262,7 +262,7 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
 
         if (step.OptionalMapping("standardize", DefinitionShape.Standardize) is { } standardize)
             return new TransformDefinition.Standardize(standardize.Number("mean"), standardize.Number("std"));
-        if (step.OptionalMapping("minmax", DefinitionShape.MinMax) is { } minMax)
+        if (step.OptionalMapping("minmax", DefinitionShape.Minmax) is { } minMax)
             return new TransformDefinition.MinMax(minMax.Number("min"), minMax.Number("max"));
         if (step.OptionalMapping("clip", DefinitionShape.Clip) is { } clip)
             return new TransformDefinition.Clip(clip.Number("min"), clip.Number("max"));

@@ -30,7 +30,7 @@ internal sealed record DefinitionShape(string Title, params string[] Keys)
 
     public static readonly DefinitionShape Standardize = new("standardize", "mean", "std");
 
-    public static readonly DefinitionShape MinMax = new("minmax", "min", "max");
+    public static readonly DefinitionShape Minmax = new("minmax", "min", "max");
 
     public static readonly DefinitionShape Log1p = new("log1p");
 

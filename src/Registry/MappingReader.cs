@@ -203,8 +203,8 @@ internal sealed class MappingReader
         if (!IsText(node, path, what))
             return Undefined<T>();
         var names = DefinitionText.Names<T>();
-        var hint = _context.Nearest(node.Text, names) is { } nearest ? $"Did you mean {nearest}? " : "";
-        Unreadable(node, path, $"{what} {DefinitionText.Quote(node.Text)} is not known. {hint}There is {string.Join(", ", names)}.");
+        var hint = _context.Nearest(node.Text, names) is { } nearest ? $"Did you mean {nearest}?" : $"Use {string.Join(", ", names)}.";
+        Unreadable(node, path, $"{what} {DefinitionText.Quote(node.Text)} is not known. {hint}");
         return Undefined<T>();
     }
 

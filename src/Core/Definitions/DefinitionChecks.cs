@@ -166,7 +166,7 @@ internal sealed class DefinitionChecks
         if (name.Length == 0)
             Add(path, subject, $"{what} is empty.");
         else if (field is null && source.Fields.Count > 0 && source.Fields.All(field => field.Name.Length > 0))
-            Add(path, subject, $"{what} {DefinitionText.Quote(name)} is not a field of source {DefinitionText.Quote(source.Name)}.{Hint(name, FieldNames(source.Fields))}");
+            Add(path, subject, $"{what} {DefinitionText.Quote(name)} is not among the fields.{Hint(name, FieldNames(source.Fields))}");
         return field is not null && Enum.IsDefined(field.Type) ? field : null;
     }
 

@@ -32,6 +32,9 @@ public static class DefinitionText
         return name.Length == 0 ? path : $"{kind} {Quote(name)}";
     }
 
+    /// <summary>A value of a type in a sentence: <c>a double</c>, <c>an int64</c>.</summary>
+    public static string AValueOf(FieldType type) => type == FieldType.Int64 ? "an int64" : $"a {Name(type)}";
+
     /// <summary>Name of an enum's value: <c>dead_letter</c> for <see cref="MissingAction.DeadLetter"/>.</summary>
     public static string Name<T>(T value)
         where T : struct, Enum => JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString());
@@ -58,8 +61,9 @@ public static class DefinitionText
         return candidates.Count switch
         {
             0 => "There is none.",
-            <= ListedNamesMax => $"There is {string.Join(", ", candidates.Select(Quote))}.",
-            _ => $"There is {string.Join(", ", candidates.Take(ListedNamesMax).Select(Quote))} and {candidates.Count - ListedNamesMax} more.",
+            1 => $"There is {Quote(candidates.First())}.",
+            <= ListedNamesMax => $"There are {string.Join(", ", candidates.Select(Quote))}.",
+            _ => $"There are {string.Join(", ", candidates.Take(ListedNamesMax).Select(Quote))} and {candidates.Count - ListedNamesMax} more.",
         };
     }
 

@@ -49,7 +49,7 @@ internal static class EntityChecks
             if (field is null)
                 checks.Add($"{viewPath}.source", viewSubject, $"source {DefinitionText.Quote(source.Name)} has no field {quoted}, a key of entity {DefinitionText.Quote(entity.Name)}.{checks.Hint(key, DefinitionChecks.FieldNames(source.Fields))}");
             else if (field.Type != declared.Type && Enum.IsDefined(field.Type) && Enum.IsDefined(declared.Type))
-                checks.Add($"{viewPath}.source", viewSubject, $"{quoted}, a key of entity {DefinitionText.Quote(entity.Name)}, is a {DefinitionText.Name(field.Type)} in source {DefinitionText.Quote(source.Name)} and a {DefinitionText.Name(declared.Type)} in source {DefinitionText.Quote(first.Name)}. Declare one type.");
+                checks.Add($"{viewPath}.source", viewSubject, $"{quoted}, a key of entity {DefinitionText.Quote(entity.Name)}, is {DefinitionText.AValueOf(field.Type)} in source {DefinitionText.Quote(source.Name)} and {DefinitionText.AValueOf(declared.Type)} in source {DefinitionText.Quote(first.Name)}. Declare one type.");
         }
     }
 

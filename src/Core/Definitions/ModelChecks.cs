@@ -69,7 +69,7 @@ internal static partial class ModelChecks
             if (index < 0)
                 checks.Add($"{path}.on", subject, $"source {DefinitionText.Quote(on.Name)} has no field {DefinitionText.Quote(field.Name)}, {use}.{checks.Hint(field.Name, DefinitionChecks.FieldNames(on.Fields))}");
             else if (schema.Fields[index].Type != field.Type && Enum.IsDefined(field.Type))
-                checks.Add($"{path}.on", subject, $"{DefinitionText.Quote(field.Name)}, {use}, is a {DefinitionText.Name(field.Type)}, and a {DefinitionText.Name(schema.Fields[index].Type)} in source {DefinitionText.Quote(on.Name)}. Declare one type.");
+                checks.Add($"{path}.on", subject, $"{DefinitionText.Quote(field.Name)}, {use}, is {DefinitionText.AValueOf(field.Type)}, and {DefinitionText.AValueOf(schema.Fields[index].Type)} in source {DefinitionText.Quote(on.Name)}. Declare one type.");
         }
     }
 

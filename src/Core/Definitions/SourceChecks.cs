@@ -20,7 +20,7 @@ internal static class SourceChecks
                 checks.Add($"{path}.fields", subject, "declares no fields.");
             checks.Fields($"{path}.fields", subject, source.Fields);
             if (source.Id is { } id && checks.Field(source, id, $"{path}.id", subject, "id") is { Type: not (FieldType.Int64 or FieldType.String) } field)
-                checks.Add($"{path}.id", subject, $"id {DefinitionText.Quote(id)} is a {DefinitionText.Name(field.Type)}. An id is an int64 or a string.");
+                checks.Add($"{path}.id", subject, $"id {DefinitionText.Quote(id)} is {DefinitionText.AValueOf(field.Type)}. An id is an int64 or a string.");
             Clean(checks, source, path, subject);
         }
     }
@@ -45,7 +45,7 @@ internal static class SourceChecks
     private static void Times(DefinitionChecks checks, SourceDefinition source, string path, string subject)
     {
         if (checks.Field(source, source.Timestamp, $"{path}.timestamp", subject, "timestamp") is { Type: not FieldType.Timestamp } field)
-            checks.Add($"{path}.timestamp", subject, $"timestamp {DefinitionText.Quote(field.Name)} is a {DefinitionText.Name(field.Type)}. Declare the field as timestamp.");
+            checks.Add($"{path}.timestamp", subject, $"timestamp {DefinitionText.Quote(field.Name)} is {DefinitionText.AValueOf(field.Type)}. Declare the field as timestamp.");
         checks.Defined($"{path}.clock", subject, "clock", source.Clock);
         checks.Duration($"{path}.lateness", subject, "lateness", source.Lateness, isZeroAllowed: true);
         checks.Duration($"{path}.ahead", subject, "ahead", source.Ahead, isZeroAllowed: true);
@@ -69,7 +69,7 @@ internal static class SourceChecks
             var rulePath = $"{path}.clean[{index}]";
             var isKnown = checks.Defined($"{rulePath}.missing", subject, "missing", rule.Missing)
                 & checks.Defined($"{rulePath}.outside", subject, "outside", rule.Outside);
-            if (checks.Field(source, rule.Field, $"{rulePath}.field", subject, "clean") is not { } field || !isKnown)
+            if (checks.Field(source, rule.Field, $"{rulePath}.field", subject, "the clean rule's field") is not { } field || !isKnown)
                 continue;
             var hasBounds = rule.Below is not null || rule.Above is not null;
             if (rule.Missing == MissingAction.Keep && !hasBounds && rule.Outside == OutsideAction.DeadLetter && rule.Fill is null)
@@ -92,7 +92,7 @@ internal static class SourceChecks
 
         if (field.Type is not (FieldType.Int64 or FieldType.Double))
         {
-            checks.Add(rule.Below is null ? $"{path}.above" : $"{path}.below", subject, $"{DefinitionText.Quote(field.Name)} is a {DefinitionText.Name(field.Type)}. Only an int64 or a double has bounds.");
+            checks.Add(rule.Below is null ? $"{path}.above" : $"{path}.below", subject, $"{DefinitionText.Quote(field.Name)} is {DefinitionText.AValueOf(field.Type)}. Only an int64 or a double has bounds.");
             return;
         }
 
@@ -128,7 +128,7 @@ internal static class SourceChecks
         else if (rule.Fill is null)
             checks.Add($"{path}.missing", subject, $"missing: fill needs a fill, the value that {DefinitionText.Quote(field.Name)} takes.");
         else if (!IsOfType(rule.Fill, field.Type))
-            checks.Add(fillPath, subject, $"fill is a {rule.Fill.GetType().Name}, which {DefinitionText.Quote(field.Name)} cannot take. A {DefinitionText.Name(field.Type)} is given as {ClrType(field.Type)}.");
+            checks.Add(fillPath, subject, $"fill is a {rule.Fill.GetType().Name}, which {DefinitionText.Quote(field.Name)} cannot take. It takes {ClrType(field.Type)}.");
         else if (rule.Fill is double fill && !double.IsFinite(fill))
             checks.Add(fillPath, subject, "fill is not a finite number.");
         else if (rule.Fill is string text && Encoding.UTF8.GetByteCount(text) > RowSchema.TextBytesMax)

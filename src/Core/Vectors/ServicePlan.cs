@@ -69,6 +69,9 @@ public sealed class VectorFeature
 
     public bool IsText { get; }
 
+    /// <summary>Whether its columns are one a category.</summary>
+    public bool IsOneHot => _categories is not null;
+
     public FeatureOrigin Origin { get; }
 
     /// <summary>How many columns it fills.</summary>
