@@ -47,15 +47,20 @@ public sealed class CommittedReader : IDisposable
     public long Records => _sink.Records;
 
     /// <summary>Reads until something holds.</summary>
+    /// <param name="enough">Asked after each record.</param>
+    /// <param name="deadline">How long to wait.</param>
+    /// <param name="whatWasSeen">Says at the deadline what there was.</param>
+    /// <param name="idle">Called while nothing comes; may throw to end a wait that is in vain.</param>
     /// <exception cref="TimeoutException">It did not by the deadline.</exception>
-    public void ReadUntil(Func<bool> enough, TimeSpan deadline, Func<string> whatWasSeen)
+    public void ReadUntil(Func<bool> enough, TimeSpan deadline, Func<string> whatWasSeen, Action? idle = null)
     {
         var started = Stopwatch.StartNew();
         while (!enough())
         {
             if (started.Elapsed > deadline)
                 throw new TimeoutException($"After {deadline.TotalSeconds} s: {Records} records of \"{_topic}\". {whatWasSeen()}");
-            Poll(TimeSpan.FromMilliseconds(50));
+            if (!Poll(TimeSpan.FromMilliseconds(50)))
+                idle?.Invoke();
         }
     }
 
@@ -70,11 +75,13 @@ public sealed class CommittedReader : IDisposable
 
     public void Dispose() => _consumer.Dispose();
 
-    private void Poll(TimeSpan timeout)
+    private bool Poll(TimeSpan timeout)
     {
         var result = _consumer.Consume(timeout);
-        if (result is not null)
-            _reached[result.Partition.Value] = result.IsPartitionEOF ? result.Offset.Value : result.Offset.Value + 1;
+        if (result is null)
+            return false;
+        _reached[result.Partition.Value] = result.IsPartitionEOF ? result.Offset.Value : result.Offset.Value + 1;
+        return true;
     }
 
     private readonly record struct KeySpan;
