@@ -1,9 +1,9 @@
-using FeatureStore.Api.Console;
 using FeatureStore.Api.Documentation;
 using FeatureStore.Api.Features;
 using FeatureStore.Api.Http;
 using FeatureStore.Api.Inference;
 using FeatureStore.Api.Operations;
+using FeatureStore.Api.OperatorConsole;
 using FeatureStore.Api.Push;
 using FeatureStore.Api.Scoring;
 using FeatureStore.Core.Plans;

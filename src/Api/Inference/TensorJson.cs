@@ -39,7 +39,7 @@ internal static class TensorJson
         // JSON has no NaN and no infinity: they are null.
         foreach (var value in tensor.Doubles ?? [])
         {
-            if (!double.IsFinite(value))
+            if (!float.IsFinite((float)value) && (tensor.Datatype != "FP64" || !double.IsFinite(value)))
                 writer.WriteNullValue();
             else if (tensor.Datatype == "FP64")
                 writer.WriteNumberValue(value);

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
-using FeatureStore.Ingest.Decoding;
 using FeatureStore.Ingest.DeadLetters;
 using FeatureStore.Runtime;
 
@@ -43,7 +42,13 @@ internal sealed class PartitionLane
         NextOffset = from?.NextOffset ?? firstOffset;
         NewestMs = from?.NewestMs ?? long.MinValue;
         Witness = (from?.WitnessOffset ?? -1, from?.WitnessTimestampMs ?? -1, from?.WitnessHash ?? 0);
-        SeenIds = source.IdField < 0 ? null : from is { SeenIds.Length: > 0 } ? SeenIds.Deserialize(from.SeenIds) : new SeenIds();
+        if (source.IdField >= 0)
+        {
+            SeenIds = from is { SeenIds.Length: > 0 }
+                ? SeenIds.Deserialize(from.SeenIds, source.Definition.Lateness)
+                : new SeenIds(source.Definition.Lateness, new UInt128((ulong)Random.Shared.NextInt64(), (ulong)Random.Shared.NextInt64()));
+        }
+
         Published = Math.Max(published, NextOffset);
         // The witness is still there unless retention has taken it: it is read again, compared, and passed over.
         _expected = from is { WitnessOffset: >= 0 } && from.WitnessOffset >= firstOffset ? from : null;
@@ -200,8 +205,8 @@ internal sealed class PartitionLane
         if (!row.Has(_source.IdField))
             return true;
         return _source.Schema.Fields[_source.IdField].Type == Core.Definitions.FieldType.String
-            ? SeenIds!.Add(row.Text(_source.IdField), timeMs, NewestMs - _latenessMs)
-            : SeenIds!.Add(row.Int64(_source.IdField), timeMs, NewestMs - _latenessMs);
+            ? SeenIds!.Add(row.Text(_source.IdField), timeMs)
+            : SeenIds!.Add(row.Int64(_source.IdField), timeMs);
     }
 
     private void Take(in SourceRecord record)

@@ -18,7 +18,7 @@ internal sealed class RecordDecoder
     public RecordDecoder(ProjectPlan plan, SourcePlan source)
     {
         _json = new JsonEventDecoder(source);
-        _cleaner = new Cleaner(source.Definition, source.Schema);
+        _cleaner = new Cleaner(source);
         var entities = plan.Entities.Where(entity => entity.IsFedBy(source.Index))
             .Select(entity => (Entity: entity, Fields: entity.Keys.Select(key => source.Schema.IndexOf(key.Name)).ToArray())).ToArray();
         _keyFields = entities.SelectMany(entity => entity.Fields).Aggregate(0UL, (mask, field) => mask | 1UL << field);
@@ -46,13 +46,14 @@ internal sealed class RecordDecoder
 
     private bool Passes(EventBatch batch, int row, ref Rejection rejection)
     {
-        switch (_cleaner.Clean(batch, row, out var rule))
+        var cleaned = _cleaner.Clean(batch, row);
+        switch (cleaned.Verdict)
         {
-            case CleanOutcome.Drop:
+            case CleanVerdict.Drop:
                 IngestInstruments.Dropped.Add(1, IngestInstruments.CleaningRule);
                 return false;
-            case CleanOutcome.DeadLetter:
-                rejection = new Rejection { Reason = RejectionReason.Cleaning, Field = rule };
+            case CleanVerdict.DeadLetter:
+                rejection = new Rejection { Reason = RejectionReason.Cleaning, Field = cleaned.Rule };
                 return false;
         }
 

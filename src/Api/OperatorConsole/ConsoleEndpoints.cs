@@ -1,7 +1,7 @@
 using System.Reflection;
 using Microsoft.AspNetCore.Http;
 
-namespace FeatureStore.Api.Console;
+namespace FeatureStore.Api.OperatorConsole;
 
 /// <summary>The console: three files from the assembly, which load nothing from anywhere else.</summary>
 internal static class ConsoleEndpoints
