@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
-using FeatureStore.Core.Plans;
 
 namespace FeatureStore.Core.Cleaning;
 
@@ -15,18 +14,22 @@ public sealed class Cleaner
     private readonly Rule[] _rules;
 
     /// <exception cref="ArgumentException">A rule that <see cref="DefinitionValidator"/> refuses: no such field, bounds on a field that is no number, a fill of another type.</exception>
-    public Cleaner(SourcePlan source)
+    public Cleaner(SourceDefinition source, RowSchema schema)
     {
         ArgumentNullException.ThrowIfNull(source);
-        _rules = [.. source.Definition.Clean.Select((rule, index) => Compile(source, rule, index))];
+        ArgumentNullException.ThrowIfNull(schema);
+        _rules = [.. source.Clean.Select((rule, index) => Compile(source, schema, rule, index))];
     }
 
-    /// <summary>Cleans one event. Its time follows its timestamp field where a rule clips that.</summary>
+    /// <summary>Cleans one event. Its time follows its timestamp field where a rule clips that, and stays where a rule makes that null.</summary>
     /// <param name="batch">Batch of the source's schema.</param>
     /// <param name="row">The event's row; changed up to the rule that ends the event.</param>
-    public CleanResult Clean(EventBatch batch, int row)
+    /// <param name="finding">What the rule that ended the event found.</param>
+    /// <returns>Whether the event goes on.</returns>
+    public CleanOutcome Clean(EventBatch batch, int row, out CleanFinding finding)
     {
         ArgumentNullException.ThrowIfNull(batch);
+        finding = default;
         for (var index = 0; index < _rules.Length; index++)
         {
             ref readonly var rule = ref _rules[index];
@@ -37,60 +40,46 @@ public sealed class Cleaner
             if (fault == CleanFault.None)
                 continue;
             var measured = fault == CleanFault.Missing ? 0 : fields.Int64(rule.Field);
-            var verdict = fault == CleanFault.Missing ? Fill(rule, batch, row) : Bring(rule, fault, batch, row);
-            if (verdict != CleanVerdict.Keep)
-                return new CleanResult(verdict, index, fault, measured);
+            var outcome = fault == CleanFault.Missing ? Fill(rule, batch, row) : BringInside(rule, fault, batch, row);
+            if (outcome == CleanOutcome.Keep)
+                continue;
+            finding = new CleanFinding(index, fault, measured);
+            return outcome;
         }
 
-        return default;
+        return CleanOutcome.Keep;
     }
 
-    /// <summary>Name of a rule: <c>clean[0] TX_AMOUNT</c>.</summary>
-    public string RuleName(int rule) => $"clean[{rule}] {_rules[rule].Name}";
-
-    /// <summary>Why a rule ended an event: <c>field "TX_AMOUNT" is -5, below 0</c>.</summary>
-    public string Reason(CleanResult result)
-    {
-        ref readonly var rule = ref _rules[result.Rule];
-        if (result.Fault == CleanFault.Missing)
-            return $"field \"{rule.Name}\" is missing";
-        var measured = rule.Type == FieldType.Double
-            ? BitConverter.Int64BitsToDouble(result.MeasuredBits).ToString(CultureInfo.InvariantCulture)
-            : result.MeasuredBits.ToString(CultureInfo.InvariantCulture);
-        var bound = result.Fault == CleanFault.Below ? $"below {rule.Below.ToString(CultureInfo.InvariantCulture)}" : $"above {rule.Above.ToString(CultureInfo.InvariantCulture)}";
-        return $"field \"{rule.Name}\" is {measured}, {bound}";
-    }
-
-    private static CleanVerdict Fill(in Rule rule, EventBatch batch, int row)
+    private static CleanOutcome Fill(in Rule rule, EventBatch batch, int row)
     {
         switch (rule.Missing)
         {
             case MissingAction.Keep:
-                return CleanVerdict.Keep;
+                return CleanOutcome.Keep;
             case MissingAction.Drop:
-                return CleanVerdict.Drop;
+                return CleanOutcome.Drop;
             case MissingAction.DeadLetter:
-                return CleanVerdict.DeadLetter;
+                return CleanOutcome.DeadLetter;
             default:
                 if (rule.FillText is { } text)
                     batch.SetText(row, rule.Field, text);
                 else
                     batch.SetInt64(row, rule.Field, rule.FillBits);
-                return CleanVerdict.Keep;
+                return CleanOutcome.Keep;
         }
     }
 
-    private static CleanVerdict Bring(in Rule rule, CleanFault fault, EventBatch batch, int row)
+    private static CleanOutcome BringInside(in Rule rule, CleanFault fault, EventBatch batch, int row)
     {
         switch (rule.Outside)
         {
             case OutsideAction.DeadLetter:
-                return CleanVerdict.DeadLetter;
+                return CleanOutcome.DeadLetter;
             case OutsideAction.Drop:
-                return CleanVerdict.Drop;
+                return CleanOutcome.Drop;
             case OutsideAction.Null:
                 batch.SetNull(row, rule.Field);
-                return CleanVerdict.Keep;
+                return CleanOutcome.Keep;
             default:
                 var isBelow = fault == CleanFault.Below;
                 if (rule.Type == FieldType.Double)
@@ -99,25 +88,25 @@ public sealed class Cleaner
                     batch.SetInt64(row, rule.Field, isBelow ? rule.Least : rule.Greatest);
                 if (rule.IsEventTime)
                     batch[row].TimeMs = isBelow ? rule.Least : rule.Greatest;
-                return CleanVerdict.Keep;
+                return CleanOutcome.Keep;
         }
     }
 
-    private static Rule Compile(SourcePlan source, CleanRule definition, int index)
+    private static Rule Compile(SourceDefinition source, RowSchema schema, CleanRule definition, int index)
     {
-        var field = source.Schema.IndexOf(definition.Field);
+        var field = schema.IndexOf(definition.Field);
         if (field < 0)
             throw Unsound(definition, index, "no such field");
-        var type = source.Schema.Fields[field].Type;
+        var type = schema.Fields[field].Type;
         var hasBounds = definition.Below is not null || definition.Above is not null;
         if (hasBounds && type is FieldType.Bool or FieldType.String)
             throw Unsound(definition, index, $"bounds on a field of type {type}");
-        if (hasBounds && (double.IsNaN(definition.Below ?? 0) || double.IsNaN(definition.Above ?? 0)))
+        var below = definition.Below ?? double.NegativeInfinity;
+        var above = definition.Above ?? double.PositiveInfinity;
+        if (double.IsNaN(below) || double.IsNaN(above))
             throw Unsound(definition, index, "a bound is not a number");
-        var below = hasBounds ? definition.Below ?? double.NegativeInfinity : double.NegativeInfinity;
-        var above = hasBounds ? definition.Above ?? double.PositiveInfinity : double.PositiveInfinity;
         // Casts saturate, so a bound beyond int64 becomes its end.
-        return new Rule(field, definition.Field, type, field == source.TimestampField, definition.Missing, definition.Outside, below, above,
+        return new Rule(field, type, definition.Field == source.Timestamp, definition.Missing, definition.Outside, below, above,
             (long)Math.Ceiling(below), (long)Math.Floor(above),
             definition.Missing == MissingAction.Fill && type != FieldType.String ? FillBits(type, definition, index) : 0,
             definition.Missing == MissingAction.Fill && type == FieldType.String ? Encoding.UTF8.GetBytes(definition.Fill as string ?? throw Unsound(definition, index, "fill is not a text")) : null);
@@ -155,7 +144,6 @@ public sealed class Cleaner
 
     private readonly record struct Rule(
         int Field,
-        string Name,
         FieldType Type,
         bool IsEventTime,
         MissingAction Missing,
@@ -174,26 +162,12 @@ public sealed class Cleaner
     }
 }
 
-/// <summary>What cleaning made of an event; default: kept.</summary>
-/// <param name="Verdict">Whether the event goes on.</param>
-/// <param name="Rule">Index of the rule that ended it.</param>
-/// <param name="Fault">What that rule found.</param>
-/// <param name="MeasuredBits">The field's value as its slot had it.</param>
-public readonly record struct CleanResult(CleanVerdict Verdict, int Rule, CleanFault Fault, long MeasuredBits);
-
-public enum CleanVerdict
+/// <summary>What cleaning makes of an event.</summary>
+public enum CleanOutcome
 {
     Keep,
 
     /// <summary>The event is left out, and counted.</summary>
     Drop,
     DeadLetter,
-}
-
-public enum CleanFault
-{
-    None,
-    Missing,
-    Below,
-    Above,
 }
