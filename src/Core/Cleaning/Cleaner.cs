@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
+using FeatureStore.Core.Plans;
 
 namespace FeatureStore.Core.Cleaning;
 
@@ -14,22 +15,18 @@ public sealed class Cleaner
     private readonly Rule[] _rules;
 
     /// <exception cref="ArgumentException">A rule that <see cref="DefinitionValidator"/> refuses: no such field, bounds on a field that is no number, a fill of another type.</exception>
-    public Cleaner(SourceDefinition source, RowSchema schema)
+    public Cleaner(SourcePlan source)
     {
         ArgumentNullException.ThrowIfNull(source);
-        ArgumentNullException.ThrowIfNull(schema);
-        _rules = [.. source.Clean.Select((rule, index) => Compile(source, schema, rule, index))];
+        _rules = [.. source.Definition.Clean.Select((rule, index) => Compile(source, rule, index))];
     }
 
     /// <summary>Cleans one event. Its time follows its timestamp field where a rule clips that, and stays where a rule makes that null.</summary>
     /// <param name="batch">Batch of the source's schema.</param>
     /// <param name="row">The event's row; changed up to the rule that ends the event.</param>
-    /// <param name="finding">What the rule that ended the event found.</param>
-    /// <returns>Whether the event goes on.</returns>
-    public CleanOutcome Clean(EventBatch batch, int row, out CleanFinding finding)
+    public CleanResult Clean(EventBatch batch, int row)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        finding = default;
         for (var index = 0; index < _rules.Length; index++)
         {
             ref readonly var rule = ref _rules[index];
@@ -40,46 +37,44 @@ public sealed class Cleaner
             if (fault == CleanFault.None)
                 continue;
             var measured = fault == CleanFault.Missing ? 0 : fields.Int64(rule.Field);
-            var outcome = fault == CleanFault.Missing ? Fill(rule, batch, row) : BringInside(rule, fault, batch, row);
-            if (outcome == CleanOutcome.Keep)
-                continue;
-            finding = new CleanFinding(index, fault, measured);
-            return outcome;
+            var verdict = fault == CleanFault.Missing ? Fill(rule, batch, row) : BringInside(rule, fault, batch, row);
+            if (verdict != CleanVerdict.Keep)
+                return new CleanResult(verdict, index, fault, measured);
         }
 
-        return CleanOutcome.Keep;
+        return default;
     }
 
-    private static CleanOutcome Fill(in Rule rule, EventBatch batch, int row)
+    private static CleanVerdict Fill(in Rule rule, EventBatch batch, int row)
     {
         switch (rule.Missing)
         {
             case MissingAction.Keep:
-                return CleanOutcome.Keep;
+                return CleanVerdict.Keep;
             case MissingAction.Drop:
-                return CleanOutcome.Drop;
+                return CleanVerdict.Drop;
             case MissingAction.DeadLetter:
-                return CleanOutcome.DeadLetter;
+                return CleanVerdict.DeadLetter;
             default:
                 if (rule.FillText is { } text)
                     batch.SetText(row, rule.Field, text);
                 else
                     batch.SetInt64(row, rule.Field, rule.FillBits);
-                return CleanOutcome.Keep;
+                return CleanVerdict.Keep;
         }
     }
 
-    private static CleanOutcome BringInside(in Rule rule, CleanFault fault, EventBatch batch, int row)
+    private static CleanVerdict BringInside(in Rule rule, CleanFault fault, EventBatch batch, int row)
     {
         switch (rule.Outside)
         {
             case OutsideAction.DeadLetter:
-                return CleanOutcome.DeadLetter;
+                return CleanVerdict.DeadLetter;
             case OutsideAction.Drop:
-                return CleanOutcome.Drop;
+                return CleanVerdict.Drop;
             case OutsideAction.Null:
                 batch.SetNull(row, rule.Field);
-                return CleanOutcome.Keep;
+                return CleanVerdict.Keep;
             default:
                 var isBelow = fault == CleanFault.Below;
                 if (rule.Type == FieldType.Double)
@@ -88,16 +83,16 @@ public sealed class Cleaner
                     batch.SetInt64(row, rule.Field, isBelow ? rule.Least : rule.Greatest);
                 if (rule.IsEventTime)
                     batch[row].TimeMs = isBelow ? rule.Least : rule.Greatest;
-                return CleanOutcome.Keep;
+                return CleanVerdict.Keep;
         }
     }
 
-    private static Rule Compile(SourceDefinition source, RowSchema schema, CleanRule definition, int index)
+    private static Rule Compile(SourcePlan source, CleanRule definition, int index)
     {
-        var field = schema.IndexOf(definition.Field);
+        var field = source.Schema.IndexOf(definition.Field);
         if (field < 0)
             throw Unsound(definition, index, "no such field");
-        var type = schema.Fields[field].Type;
+        var type = source.Schema.Fields[field].Type;
         var hasBounds = definition.Below is not null || definition.Above is not null;
         if (hasBounds && type is FieldType.Bool or FieldType.String)
             throw Unsound(definition, index, $"bounds on a field of type {type}");
@@ -106,7 +101,7 @@ public sealed class Cleaner
         if (double.IsNaN(below) || double.IsNaN(above))
             throw Unsound(definition, index, "a bound is not a number");
         // Casts saturate, so a bound beyond int64 becomes its end.
-        return new Rule(field, type, definition.Field == source.Timestamp, definition.Missing, definition.Outside, below, above,
+        return new Rule(field, type, field == source.TimestampField, definition.Missing, definition.Outside, below, above,
             (long)Math.Ceiling(below), (long)Math.Floor(above),
             definition.Missing == MissingAction.Fill && type != FieldType.String ? FillBits(type, definition, index) : 0,
             definition.Missing == MissingAction.Fill && type == FieldType.String ? Encoding.UTF8.GetBytes(definition.Fill as string ?? throw Unsound(definition, index, "fill is not a text")) : null);
@@ -160,14 +155,4 @@ public sealed class Cleaner
         /// <summary>Against whole bounds, so that no int64 is rounded. Types without bounds have those of int64.</summary>
         public CleanFault Check(long value) => value < Least ? CleanFault.Below : value > Greatest ? CleanFault.Above : CleanFault.None;
     }
-}
-
-/// <summary>What cleaning makes of an event.</summary>
-public enum CleanOutcome
-{
-    Keep,
-
-    /// <summary>The event is left out, and counted.</summary>
-    Drop,
-    DeadLetter,
 }

@@ -4,8 +4,8 @@ using System.Security.Cryptography;
 namespace FeatureStore.Core.Events;
 
 /// <summary>
-/// The ids of one partition's events within the lateness, so that a repeat is known: int64 ids exactly, text ids by a keyed 128-bit hash. An id is remembered
-/// until its event's time has passed. Bounded: when it is full, the id that was added first goes. Allocates only when it grows. One thread at a time.
+/// The ids of one partition's events within the lateness, so that a repeat is known. An id is remembered while its event's time is at least newest − lateness;
+/// int64 ids exactly, text ids by a keyed 128-bit hash. Bounded: when it is full, the id that was added first goes. Allocates only when it grows. One thread at a time.
 /// </summary>
 /// <remarks>
 /// Ids stand in a ring in order of arrival; a hash table points into it. An id whose time has passed takes room until those added before it have passed, too.
@@ -20,13 +20,14 @@ public sealed class SeenIds
     private const int CapacityMin = 256;
     private const byte FormatVersion = 1;
 
-    /// <summary>Bytes before the ids: version, seed, number of ids. After them: a hash of all before it.</summary>
-    private const int PrefixBytes = 1 + 16 + 4;
+    /// <summary>Bytes before the ids: version, seed, newest time, number of ids. After them: a hash of all before it.</summary>
+    private const int PrefixBytes = 1 + 16 + 8 + 4;
     private const int SuffixBytes = 8;
 
     /// <summary>Most bytes of an id: two words and a time, each in at most 10 groups of 7 bits.</summary>
     private const int IdBytesMax = 30;
 
+    private readonly long _latenessMs;
     private readonly int _idsMax;
     private readonly UInt128 _seed;
     private Entry[] _ring = new Entry[CapacityMin];
@@ -35,18 +36,22 @@ public sealed class SeenIds
     private ulong[] _table = new ulong[2 * CapacityMin];
     private int _first;
 
+    /// <param name="lateness">How far behind the newest event an id is remembered; not negative.</param>
     /// <param name="idsMax">Most ids remembered; 1 to <see cref="IdsMaxLimit"/>.</param>
-    public SeenIds(int idsMax = IdsMaxDefault)
-        : this(idsMax, BinaryPrimitives.ReadUInt128LittleEndian(RandomNumberGenerator.GetBytes(16)))
+    public SeenIds(TimeSpan lateness, int idsMax = IdsMaxDefault)
+        : this(lateness, BinaryPrimitives.ReadUInt128LittleEndian(RandomNumberGenerator.GetBytes(16)), idsMax)
     {
     }
 
-    /// <param name="idsMax">Most ids remembered.</param>
+    /// <param name="lateness">How far behind the newest event an id is remembered; not negative.</param>
     /// <param name="seed">Key of the hash; random, so that nobody can choose ids that collide.</param>
-    internal SeenIds(int idsMax, UInt128 seed)
+    /// <param name="idsMax">Most ids remembered; 1 to <see cref="IdsMaxLimit"/>.</param>
+    public SeenIds(TimeSpan lateness, UInt128 seed, int idsMax = IdsMaxDefault)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(lateness, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(idsMax);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(idsMax, IdsMaxLimit);
+        _latenessMs = (long)lateness.TotalMilliseconds;
         _idsMax = idsMax;
         _seed = seed;
     }
@@ -57,16 +62,18 @@ public sealed class SeenIds
     /// <summary>Ids forgotten before their time because there was no room for them.</summary>
     public long EvictedCount { get; private set; }
 
+    /// <summary>Greatest event time seen, Unix ms; <see cref="long.MinValue"/> before the first.</summary>
+    public long NewestMs { get; private set; } = long.MinValue;
+
     /// <summary>Remembers an id.</summary>
     /// <param name="id">The id.</param>
     /// <param name="timeMs">Time of its event, Unix ms.</param>
-    /// <param name="forgetBeforeMs">Times before it have passed: the partition's newest event time less the source's lateness. Never decreases.</param>
     /// <returns>False where it was remembered already; its time stays then.</returns>
-    public bool Add(long id, long timeMs, long forgetBeforeMs) => Add(new UInt128(0, (ulong)id), timeMs, forgetBeforeMs);
+    public bool Add(long id, long timeMs) => Add(new UInt128(0, (ulong)id), timeMs);
 
     /// <summary>Remembers a text id.</summary>
-    /// <inheritdoc cref="Add(long, long, long)"/>
-    public bool Add(ReadOnlySpan<byte> id, long timeMs, long forgetBeforeMs) => Add(Hash(id, _seed), timeMs, forgetBeforeMs);
+    /// <inheritdoc cref="Add(long, long)"/>
+    public bool Add(ReadOnlySpan<byte> id, long timeMs) => Add(Hash(id, _seed), timeMs);
 
     /// <summary>The ids, for a checkpoint.</summary>
     public byte[] Serialize()
@@ -74,7 +81,8 @@ public sealed class SeenIds
         var bytes = new byte[PrefixBytes + Count * 8L + IdBytesMax + SuffixBytes];
         bytes[0] = FormatVersion;
         BinaryPrimitives.WriteUInt128LittleEndian(bytes.AsSpan(1), _seed);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(17), Count);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(17), NewestMs);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(25), Count);
         var length = PrefixBytes;
         var last = default(Entry);
         for (var i = 0; i < Count; i++)
@@ -94,9 +102,9 @@ public sealed class SeenIds
         return bytes;
     }
 
-    /// <summary>Reads what <see cref="Serialize"/> wrote. Of more ids than the bound the ones added last stay.</summary>
+    /// <summary>Reads what <see cref="Serialize"/> wrote. Lateness and bound are those of now; of more ids than the bound the newest stay.</summary>
     /// <exception cref="InvalidDataException">The bytes are not what it wrote.</exception>
-    public static SeenIds Deserialize(ReadOnlySpan<byte> bytes, int idsMax = IdsMaxDefault)
+    public static SeenIds Deserialize(ReadOnlySpan<byte> bytes, TimeSpan lateness, int idsMax = IdsMaxDefault)
     {
         if (bytes.Length < PrefixBytes + SuffixBytes)
             throw Corrupt($"{bytes.Length} bytes are too few");
@@ -105,10 +113,10 @@ public sealed class SeenIds
         var end = bytes.Length - SuffixBytes;
         if (Checksum(bytes[..end]) != BinaryPrimitives.ReadUInt64LittleEndian(bytes[end..]))
             throw Corrupt("its checksum does not match");
-        var count = BinaryPrimitives.ReadInt32LittleEndian(bytes[17..]);
+        var count = BinaryPrimitives.ReadInt32LittleEndian(bytes[25..]);
         if (count < 0 || count > (end - PrefixBytes) / 3)
             throw Corrupt($"{bytes.Length} bytes cannot hold its {count} ids");
-        var ids = new SeenIds(idsMax, BinaryPrimitives.ReadUInt128LittleEndian(bytes[1..]));
+        var ids = new SeenIds(lateness, BinaryPrimitives.ReadUInt128LittleEndian(bytes[1..]), idsMax) { NewestMs = BinaryPrimitives.ReadInt64LittleEndian(bytes[17..]) };
         bytes = bytes[PrefixBytes..end];
         var last = default(Entry);
         for (var i = 0; i < count; i++)
@@ -130,9 +138,11 @@ public sealed class SeenIds
     private static InvalidDataException Corrupt(string detail) =>
         new($"Remembered ids cannot be read: {detail}. Restore the checkpoint, or start without it.");
 
-    private bool Add(UInt128 id, long timeMs, long forgetBeforeMs)
+    private bool Add(UInt128 id, long timeMs)
     {
-        while (Count > 0 && _ring[_first].TimeMs < forgetBeforeMs)
+        NewestMs = Math.Max(NewestMs, timeMs);
+        var oldestMs = NewestMs - _latenessMs > NewestMs ? long.MinValue : NewestMs - _latenessMs;
+        while (Count > 0 && _ring[_first].TimeMs < oldestMs)
             RemoveFirst();
 
         var hash = HashOf(id, _seed);
@@ -141,13 +151,13 @@ public sealed class SeenIds
         {
             // One whose time has passed is remembered anew, where it stands.
             ref var found = ref _ring[place];
-            if (found.TimeMs >= forgetBeforeMs)
+            if (found.TimeMs >= oldestMs)
                 return false;
             found.TimeMs = timeMs;
             return true;
         }
 
-        if (timeMs < forgetBeforeMs)
+        if (timeMs < oldestMs)
             return true;
         if (Count == _idsMax)
         {

@@ -19,7 +19,7 @@ internal static class DeadLetterText
     /// <param name="failure">Of <see cref="RejectionReason.ModelFailure"/>: the model, and what it says.</param>
     /// <returns>A sentence for people; and for programs the cleaning rule's name, or a word for the kind of reason.</returns>
     public static (string Reason, string Rule) Of(SourcePlan source, in Rejection rejection, (string Model, string Reason)? failure) =>
-        (Reason(source, rejection, failure), rejection.Reason == RejectionReason.Cleaning ? rejection.Finding.RuleName(source.Definition) : RuleOf(rejection.Reason));
+        (Reason(source, rejection, failure), rejection.Reason == RejectionReason.Cleaning ? rejection.Cleaned.RuleName(source.Definition) : RuleOf(rejection.Reason));
 
     private static string Reason(SourcePlan source, in Rejection rejection, (string Model, string Reason)? failure)
     {
@@ -41,7 +41,7 @@ internal static class DeadLetterText
             RejectionReason.TooFarAhead => $"event is {Duration(rejection.Measured)} past the wall clock; the source allows {Duration(rejection.Limit)} ahead",
             RejectionReason.KeyMissing => $"field \"{field?.Name}\" is missing; it is a join key",
             RejectionReason.KeyTooLong => $"key that begins with field \"{field?.Name}\" has {measured} bytes; an entity's key has at most {limit}",
-            RejectionReason.Cleaning => rejection.Finding.Reason(source.Definition),
+            RejectionReason.Cleaning => rejection.Cleaned.Reason(source.Definition),
             RejectionReason.ModelFailure => $"model \"{failure?.Model}\" fails on this event: {Shortened(failure?.Reason ?? "")}",
             _ => throw new ArgumentOutOfRangeException(nameof(rejection), rejection.Reason, "No dead letter without a reason."),
         };

@@ -19,8 +19,8 @@ public readonly record struct Rejection
     /// <summary>Of <see cref="RejectionReason.WrongType"/>: what the event has.</summary>
     public JsonKind Got { get; init; }
 
-    /// <summary>Of <see cref="RejectionReason.Cleaning"/>: what the rule found.</summary>
-    public CleanFinding Finding { get; init; }
+    /// <summary>Of <see cref="RejectionReason.Cleaning"/>: what cleaning made of the event.</summary>
+    public CleanResult Cleaned { get; init; }
 
     /// <summary>What was measured, in the unit of the reason: bytes, or milliseconds.</summary>
     public long Measured { get; init; }

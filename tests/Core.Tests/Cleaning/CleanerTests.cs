@@ -2,6 +2,7 @@ using System.Text;
 using FeatureStore.Core.Cleaning;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
+using FeatureStore.Core.Plans;
 
 namespace FeatureStore.Core.Tests.Cleaning;
 
@@ -14,17 +15,18 @@ public sealed class CleanerTests
     ];
 
     [TestMethod]
-    [DataRow(0.0, OutsideAction.DeadLetter, CleanOutcome.Keep, 0.0)]
-    [DataRow(100.0, OutsideAction.DeadLetter, CleanOutcome.Keep, 100.0)]
-    [DataRow(-5.0, OutsideAction.DeadLetter, CleanOutcome.DeadLetter, -5.0)]
-    [DataRow(100.5, OutsideAction.Drop, CleanOutcome.Drop, 100.5)]
-    [DataRow(-5.0, OutsideAction.Clip, CleanOutcome.Keep, 0.0)]
-    [DataRow(1e300, OutsideAction.Clip, CleanOutcome.Keep, 100.0)]
-    [DataRow(-1e-300, OutsideAction.Null, CleanOutcome.Keep, null)]
-    public void Bounds_are_inside(double amount, OutsideAction outside, CleanOutcome outcome, double? after)
+    [DataRow(0.0, OutsideAction.DeadLetter, CleanVerdict.Keep, 0.0)]
+    [DataRow(100.0, OutsideAction.DeadLetter, CleanVerdict.Keep, 100.0)]
+    [DataRow(-5.0, OutsideAction.DeadLetter, CleanVerdict.DeadLetter, -5.0)]
+    [DataRow(100.5, OutsideAction.Drop, CleanVerdict.Drop, 100.5)]
+    [DataRow(-5.0, OutsideAction.Clip, CleanVerdict.Keep, 0.0)]
+    [DataRow(1e300, OutsideAction.Clip, CleanVerdict.Keep, 100.0)]
+    [DataRow(-1e-300, OutsideAction.Null, CleanVerdict.Keep, null)]
+    public void Bounds_are_inside(double amount, OutsideAction outside, CleanVerdict verdict, double? after)
     {
         var batch = Batch(amount, 0);
-        Assert.AreEqual(outcome, Cleaner(new CleanRule { Field = "amount", Below = 0, Above = 100, Outside = outside }).Clean(batch, 0, out _));
+        var result = new Cleaner(Plan(new CleanRule { Field = "amount", Below = 0, Above = 100, Outside = outside })).Clean(batch, 0);
+        Assert.AreEqual(verdict, result.Verdict);
         Assert.AreEqual(after, batch.Row(0).Has(0) ? batch.Row(0).Double(0) : null);
     }
 
@@ -37,38 +39,37 @@ public sealed class CleanerTests
     [DataRow(long.MaxValue, 1e300, CleanFault.None)]
     public void Integers_are_not_rounded(long count, double above, CleanFault fault)
     {
-        var cleaner = Cleaner(new CleanRule { Field = "count", Above = above }, new CleanRule { Field = "count", Below = -above });
-        cleaner.Clean(Batch(0, count), 0, out var finding);
-        Assert.AreEqual(fault, finding.Fault);
-        cleaner.Clean(Batch(0, -count), 0, out finding);
-        Assert.AreEqual(fault == CleanFault.Above ? CleanFault.Below : CleanFault.None, finding.Fault);
+        var cleaner = new Cleaner(Plan(new CleanRule { Field = "count", Above = above }, new CleanRule { Field = "count", Below = -above }));
+        Assert.AreEqual(fault, cleaner.Clean(Batch(0, count), 0).Fault);
+        Assert.AreEqual(fault == CleanFault.Above ? CleanFault.Below : CleanFault.None, cleaner.Clean(Batch(0, -count), 0).Fault);
     }
 
     [TestMethod]
     public void Clipping_takes_the_nearest_whole_number_inside_and_moves_event_time()
     {
         var batch = Batch(0, 10);
-        Cleaner(new CleanRule { Field = "count", Below = 0.5, Above = 4.5, Outside = OutsideAction.Clip }).Clean(batch, 0, out _);
+        new Cleaner(Plan(new CleanRule { Field = "count", Below = 0.5, Above = 4.5, Outside = OutsideAction.Clip })).Clean(batch, 0);
         Assert.AreEqual(4, batch.Row(0).Int64(1));
         batch.SetInt64(0, 1, -10);
-        Cleaner(
+        new Cleaner(Plan(
             new CleanRule { Field = "count", Below = 0.5, Above = 4.5, Outside = OutsideAction.Clip },
-            new CleanRule { Field = "at", Below = 2000, Outside = OutsideAction.Clip }).Clean(batch, 0, out _);
+            new CleanRule { Field = "at", Below = 2000, Outside = OutsideAction.Clip })).Clean(batch, 0);
         Assert.AreEqual(1, batch.Row(0).Int64(1));
         Assert.AreEqual(2000, batch.Row(0).Int64(2));
         Assert.AreEqual(2000, batch[0].TimeMs);
     }
 
     [TestMethod]
-    [DataRow(MissingAction.Keep, CleanOutcome.Keep, null)]
-    [DataRow(MissingAction.Drop, CleanOutcome.Drop, null)]
-    [DataRow(MissingAction.DeadLetter, CleanOutcome.DeadLetter, null)]
-    [DataRow(MissingAction.Fill, CleanOutcome.Keep, -7.5)]
-    public void Missing_is_missing_and_a_filled_value_is_not_held_against_the_rules_own_bounds(MissingAction missing, CleanOutcome outcome, double? after)
+    [DataRow(MissingAction.Keep, CleanVerdict.Keep, null)]
+    [DataRow(MissingAction.Drop, CleanVerdict.Drop, null)]
+    [DataRow(MissingAction.DeadLetter, CleanVerdict.DeadLetter, null)]
+    [DataRow(MissingAction.Fill, CleanVerdict.Keep, -7.5)]
+    public void Missing_is_missing_and_a_filled_value_is_not_held_against_the_rules_own_bounds(MissingAction missing, CleanVerdict verdict, double? after)
     {
         var batch = Batch(0, 0);
         batch.SetNull(0, 0);
-        Assert.AreEqual(outcome, Cleaner(new CleanRule { Field = "amount", Missing = missing, Fill = -7.5, Below = 0 }).Clean(batch, 0, out _));
+        var result = new Cleaner(Plan(new CleanRule { Field = "amount", Missing = missing, Fill = -7.5, Below = 0 })).Clean(batch, 0);
+        Assert.AreEqual(verdict, result.Verdict);
         Assert.AreEqual(after, batch.Row(0).Has(0) ? batch.Row(0).Double(0) : null);
     }
 
@@ -78,8 +79,8 @@ public sealed class CleanerTests
         var batch = new EventBatch(new RowSchema(Fields));
         batch.Add(default);
         CleanRule Fill(string field, object value) => new() { Field = field, Missing = MissingAction.Fill, Fill = value };
-        var cleaner = Cleaner(Fill("amount", 3), Fill("count", 5.0), Fill("at", "1970-01-01T00:00:01Z"), Fill("ok", true), Fill("name", "né"));
-        Assert.AreEqual(CleanOutcome.Keep, cleaner.Clean(batch, 0, out _));
+        var cleaner = new Cleaner(Plan(Fill("amount", 3), Fill("count", 5.0), Fill("at", "1970-01-01T00:00:01Z"), Fill("ok", true), Fill("name", "né")));
+        Assert.AreEqual(default, cleaner.Clean(batch, 0));
         var row = batch.Row(0);
         Assert.AreEqual((3.0, 5L, 1000L, true, "né"), (row.Double(0), row.Int64(1), row.Int64(2), row.Bool(3), Encoding.UTF8.GetString(row.Text(4))));
     }
@@ -87,14 +88,15 @@ public sealed class CleanerTests
     [TestMethod]
     public void Rules_apply_in_order_to_what_the_ones_before_left()
     {
-        var source = Source(
+        var plan = Plan(
             new CleanRule { Field = "amount", Above = 100, Outside = OutsideAction.Null },
             new CleanRule { Field = "amount", Missing = MissingAction.Fill, Fill = -1.0 },
             new CleanRule { Field = "amount", Below = 0, Outside = OutsideAction.DeadLetter },
             new CleanRule { Field = "count", Missing = MissingAction.Drop });
-        Assert.AreEqual(CleanOutcome.DeadLetter, new Cleaner(source, new RowSchema(Fields)).Clean(Batch(101, 0), 0, out var finding));
-        Assert.AreEqual("clean[2] amount", finding.RuleName(source));
-        Assert.AreEqual("field \"amount\" is -1, below 0", finding.Reason(source));
+        var result = new Cleaner(plan).Clean(Batch(101, 0), 0);
+        Assert.AreEqual((CleanVerdict.DeadLetter, 2), (result.Verdict, result.Rule));
+        Assert.AreEqual("clean[2] amount", result.RuleName(plan.Definition));
+        Assert.AreEqual("field \"amount\" is -1, below 0", result.Reason(plan.Definition));
     }
 
     [TestMethod]
@@ -124,7 +126,7 @@ public sealed class CleanerTests
         const int Seed = 5;
         Console.WriteLine($"seed {Seed}");
         var random = new Random(Seed);
-        var outcomes = new int[3];
+        var verdicts = new int[3];
         for (var i = 0; i < 20_000; i++)
         {
             var rules = Enumerable.Range(0, random.Next(5)).Select(_ => RandomRule(random)).ToArray();
@@ -139,30 +141,30 @@ public sealed class CleanerTests
             }
 
             var expected = Naive(rules, values);
-            var outcome = Cleaner(rules).Clean(batch, 0, out var finding);
-            Assert.AreEqual(expected, (outcome, outcome == CleanOutcome.Keep ? -1 : finding.Rule));
+            var result = new Cleaner(Plan(rules)).Clean(batch, 0);
+            Assert.AreEqual(expected, (result.Verdict, result.Verdict == CleanVerdict.Keep ? -1 : result.Rule));
             Assert.AreEqual(values[0], batch.Row(0).Has(0) ? batch.Row(0).Double(0) : null);
             Assert.AreEqual(values[1], batch.Row(0).Has(1) ? batch.Row(0).Int64(1) : null);
-            outcomes[(int)outcome]++;
+            verdicts[(int)result.Verdict]++;
         }
 
-        Assert.IsTrue(outcomes.All(count => count > 1000));
+        Assert.IsTrue(verdicts.All(count => count > 1000));
     }
 
     [TestMethod]
     public void Cleaning_allocates_nothing()
     {
-        var cleaner = Cleaner(
+        var cleaner = new Cleaner(Plan(
             new CleanRule { Field = "amount", Missing = MissingAction.Drop, Below = 0, Above = 1e6 },
             new CleanRule { Field = "count", Above = 3, Outside = OutsideAction.Clip },
-            new CleanRule { Field = "name", Missing = MissingAction.Fill, Fill = "none" });
+            new CleanRule { Field = "name", Missing = MissingAction.Fill, Fill = "none" }));
         var batch = Batch(5, 9);
-        cleaner.Clean(batch, 0, out _);
+        cleaner.Clean(batch, 0);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 1000; i++)
         {
             batch.SetInt64(0, 1, 9);
-            cleaner.Clean(batch, 0, out _);
+            cleaner.Clean(batch, 0);
         }
 
         Assert.AreEqual(before, GC.GetAllocatedBytesForCurrentThread());
@@ -178,7 +180,7 @@ public sealed class CleanerTests
         Outside = (OutsideAction)random.Next(4),
     };
 
-    private static (CleanOutcome Outcome, int Rule) Naive(CleanRule[] rules, double?[] values)
+    private static (CleanVerdict Verdict, int Rule) Naive(CleanRule[] rules, double?[] values)
     {
         for (var index = 0; index < rules.Length; index++)
         {
@@ -187,7 +189,7 @@ public sealed class CleanerTests
             if (values[field] is not { } value)
             {
                 if (rule.Missing is MissingAction.Drop or MissingAction.DeadLetter)
-                    return (rule.Missing == MissingAction.Drop ? CleanOutcome.Drop : CleanOutcome.DeadLetter, index);
+                    return (rule.Missing == MissingAction.Drop ? CleanVerdict.Drop : CleanVerdict.DeadLetter, index);
                 if (rule.Missing == MissingAction.Fill)
                     values[field] = (long)rule.Fill!;
                 continue;
@@ -196,24 +198,26 @@ public sealed class CleanerTests
             if (!(value < rule.Below) && !(value > rule.Above))
                 continue;
             if (rule.Outside is OutsideAction.Drop or OutsideAction.DeadLetter)
-                return (rule.Outside == OutsideAction.Drop ? CleanOutcome.Drop : CleanOutcome.DeadLetter, index);
+                return (rule.Outside == OutsideAction.Drop ? CleanVerdict.Drop : CleanVerdict.DeadLetter, index);
             var nearer = value < rule.Below ? rule.Below.Value : rule.Above!.Value;
             if (field == 1)
                 nearer = value < rule.Below ? Math.Ceiling(nearer) : Math.Floor(nearer);
             values[field] = rule.Outside == OutsideAction.Null ? null : nearer;
         }
 
-        return (CleanOutcome.Keep, -1);
+        return (CleanVerdict.Keep, -1);
     }
 
     private static string Reason(CleanRule rule, EventBatch batch)
     {
-        Assert.AreEqual(CleanOutcome.DeadLetter, Cleaner(rule).Clean(batch, 0, out var finding));
-        return finding.Reason(Source(rule));
+        var plan = Plan(rule);
+        var result = new Cleaner(plan).Clean(batch, 0);
+        Assert.AreEqual(CleanVerdict.DeadLetter, result.Verdict);
+        return result.Reason(plan.Definition);
     }
 
     private static void Refuse(CleanRule rule, string message) =>
-        Assert.AreEqual($"{message} Validate the definitions before they are compiled.", Assert.ThrowsExactly<ArgumentException>(() => Cleaner(rule)).Message);
+        Assert.AreEqual($"{message} Validate the definitions before they are compiled.", Assert.ThrowsExactly<ArgumentException>(() => new Cleaner(Plan(rule))).Message);
 
     private static EventBatch Batch(double amount, long count)
     {
@@ -226,14 +230,19 @@ public sealed class CleanerTests
         return batch;
     }
 
-    private static Cleaner Cleaner(params CleanRule[] rules) => new(Source(rules), new RowSchema(Fields));
-
-    private static SourceDefinition Source(params CleanRule[] rules) => new()
+    private static SourcePlan Plan(params CleanRule[] rules) => new()
     {
-        Name = "s",
-        Kafka = new KafkaTopicDefinition { Topic = "t" },
-        Timestamp = "at",
-        Fields = Fields,
-        Clean = rules,
+        Index = 0,
+        Definition = new SourceDefinition
+        {
+            Name = "s",
+            Kafka = new KafkaTopicDefinition { Topic = "t" },
+            Timestamp = "at",
+            Fields = Fields,
+            Clean = rules,
+        },
+        Schema = new RowSchema(Fields),
+        TimestampField = 2,
+        IdField = -1,
     };
 }

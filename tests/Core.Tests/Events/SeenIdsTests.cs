@@ -6,54 +6,54 @@ namespace FeatureStore.Core.Tests.Events;
 [TestClass]
 public sealed class SeenIdsTests
 {
+    private static readonly TimeSpan Lateness = TimeSpan.FromMilliseconds(100);
     private static readonly UInt128 Seed = new(0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
 
     [TestMethod]
-    public void An_id_is_a_repeat_until_its_time_has_passed()
+    public void An_id_is_a_repeat_until_the_lateness_has_passed()
     {
-        var ids = new SeenIds();
-        Assert.IsTrue(ids.Add(1, 1000, 900));
-        Assert.IsFalse(ids.Add(1, 1000, 900));
-        Assert.IsTrue(ids.Add(2, 1100, 1000));
-        Assert.IsFalse(ids.Add(1, 1050, 1000));
-        Assert.IsTrue(ids.Add(3, 1101, 1001));
-        Assert.IsTrue(ids.Add(1, 1101, 1001));
-        Assert.IsFalse(ids.Add(2, 1150, 1050));
+        var ids = new SeenIds(Lateness, Seed);
+        Assert.IsTrue(ids.Add(1, 1000));
+        Assert.IsFalse(ids.Add(1, 1000));
+        Assert.IsTrue(ids.Add(2, 1100));
+        Assert.IsFalse(ids.Add(1, 1050));
+        Assert.IsTrue(ids.Add(3, 1101));
+        Assert.IsTrue(ids.Add(1, 1101));
+        Assert.IsFalse(ids.Add(2, 1150));
         Assert.AreEqual(3, ids.Count);
+        Assert.AreEqual(1150, ids.NewestMs);
     }
 
     [TestMethod]
-    public void An_id_whose_time_has_passed_is_not_remembered()
+    public void An_id_that_is_too_late_is_not_remembered()
     {
-        var ids = new SeenIds();
-        Assert.IsTrue(ids.Add(1, 1000, 1000));
-        Assert.IsTrue(ids.Add(2, 999, 1000));
-        Assert.IsTrue(ids.Add(2, 999, 1000));
-        Assert.IsFalse(ids.Add(1, 1000, 1000));
+        var ids = new SeenIds(TimeSpan.Zero, Seed);
+        Assert.IsTrue(ids.Add(1, 1000));
+        Assert.IsTrue(ids.Add(2, 999));
+        Assert.IsTrue(ids.Add(2, 999));
+        Assert.IsFalse(ids.Add(1, 1000));
         Assert.AreEqual(1, ids.Count);
     }
 
     [TestMethod]
     public void Extreme_times_and_ids_do_no_harm()
     {
-        var ids = new SeenIds();
-        Assert.IsTrue(ids.Add(long.MinValue, long.MinValue, long.MinValue));
-        Assert.IsFalse(ids.Add(long.MinValue, long.MinValue, long.MinValue));
-        Assert.IsTrue(ids.Add(long.MaxValue, long.MaxValue, 0));
-        Assert.IsTrue(ids.Add(long.MinValue, long.MaxValue, 0));
-        Assert.IsFalse(SeenIds.Deserialize(ids.Serialize()).Add(long.MaxValue, 0, 0));
+        var ids = new SeenIds(TimeSpan.FromDays(10_000_000), Seed);
+        Assert.IsTrue(ids.Add(long.MinValue, long.MinValue));
+        Assert.IsFalse(ids.Add(long.MinValue, long.MinValue));
+        Assert.IsTrue(ids.Add(long.MaxValue, long.MaxValue));
+        Assert.IsTrue(ids.Add(long.MinValue, long.MaxValue));
+        Assert.IsFalse(SeenIds.Deserialize(ids.Serialize(), Lateness).Add(long.MaxValue, 0));
     }
 
     [TestMethod]
-    public void Each_set_has_a_key_of_its_own()
-    {
-        Assert.AreNotEqual(Convert.ToHexString(new SeenIds().Serialize()), Convert.ToHexString(new SeenIds().Serialize()));
-    }
+    public void Each_set_has_a_key_of_its_own() =>
+        Assert.AreNotEqual(Convert.ToHexString(new SeenIds(Lateness).Serialize()), Convert.ToHexString(new SeenIds(Lateness).Serialize()));
 
     [TestMethod]
     public void Texts_that_are_alike_are_told_apart()
     {
-        var ids = new SeenIds();
+        var ids = new SeenIds(Lateness, Seed);
         var texts = new HashSet<string>();
         for (var length = 0; length < 70; length++)
         {
@@ -68,9 +68,9 @@ public sealed class SeenIdsTests
         for (var i = 0; i < 100_000; i++)
             texts.Add($"order-{i}");
         foreach (var text in texts)
-            Assert.IsTrue(ids.Add(Encoding.UTF8.GetBytes(text), 0, 0), text);
+            Assert.IsTrue(ids.Add(Encoding.UTF8.GetBytes(text), 0), text);
         foreach (var text in texts)
-            Assert.IsFalse(ids.Add(Encoding.UTF8.GetBytes(text), 0, 0), text);
+            Assert.IsFalse(ids.Add(Encoding.UTF8.GetBytes(text), 0), text);
     }
 
     [TestMethod]
@@ -82,7 +82,7 @@ public sealed class SeenIdsTests
     public void Answers_as_a_plain_list_does(int seed, int idsMax, int distinct)
     {
         var random = new Random(seed);
-        var ids = new SeenIds(idsMax, new UInt128((ulong)random.NextInt64(), (ulong)random.NextInt64()));
+        var ids = new SeenIds(Lateness, new UInt128((ulong)random.NextInt64(), (ulong)random.NextInt64()), idsMax);
         var list = new List<(long Id, long TimeMs)>();
         var all = new Dictionary<long, long>();
         var newestMs = 0L;
@@ -96,7 +96,7 @@ public sealed class SeenIdsTests
             var timeMs = Math.Max(newestMs, i / 10) - (random.Next(5) > 0 ? random.Next(20) : random.Next(130));
             newestMs = Math.Max(newestMs, timeMs);
             var text = Encoding.UTF8.GetBytes($"{id}");
-            var added = seed % 2 == 0 ? ids.Add(text, timeMs, newestMs - 100) : ids.Add(id, timeMs, newestMs - 100);
+            var added = seed % 2 == 0 ? ids.Add(text, timeMs) : ids.Add(id, timeMs);
 
             Assert.AreEqual(AddToList(list, id, timeMs, newestMs - 100, idsMax, ref evicted), added, $"seed {seed}, event {i}");
             Assert.AreEqual(list.Count, ids.Count, $"seed {seed}, event {i}");
@@ -114,21 +114,21 @@ public sealed class SeenIdsTests
     [TestMethod]
     public void A_lower_bound_keeps_the_newest()
     {
-        var ids = new SeenIds();
+        var ids = new SeenIds(Lateness, Seed);
         for (var id = 0; id < 1000; id++)
-            ids.Add(id, id / 100, 0);
-        var fewer = SeenIds.Deserialize(ids.Serialize(), 10);
+            ids.Add(id, id / 100);
+        var fewer = SeenIds.Deserialize(ids.Serialize(), Lateness, 10);
         Assert.AreEqual(10, fewer.Count);
-        Assert.IsFalse(fewer.Add(990, 9, 0));
-        Assert.IsTrue(fewer.Add(989, 9, 0));
+        Assert.IsFalse(fewer.Add(990, 9));
+        Assert.IsTrue(fewer.Add(989, 9));
     }
 
     [TestMethod]
     public void Corrupt_bytes_are_refused()
     {
-        var ids = new SeenIds();
-        ids.Add(5, 1000, 0);
-        ids.Add("text"u8, 1001, 0);
+        var ids = new SeenIds(Lateness, Seed);
+        ids.Add(5, 1000);
+        ids.Add("text"u8, 1001);
         var bytes = ids.Serialize();
         for (var at = 0; at < bytes.Length; at++)
         {
@@ -148,13 +148,13 @@ public sealed class SeenIdsTests
     public void Steady_state_allocates_nothing()
     {
         const int PerRound = 5000;
-        var ids = new SeenIds(SeenIds.IdsMaxDefault, Seed);
+        var ids = new SeenIds(TimeSpan.FromSeconds(20), Seed);
         var id = 0L;
         for (var round = 0; round < 100; round++)
         {
             var allocated = GC.GetAllocatedBytesForCurrentThread();
             for (var end = id + PerRound; id < end; id++)
-                ids.Add(id, id / 2, id / 2 - 20_000);
+                ids.Add(id, id / 2);
             allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
             Assert.IsTrue(round < 50 || allocated == 0, $"{allocated} bytes in round {round}");
         }
@@ -191,8 +191,8 @@ public sealed class SeenIdsTests
     private static SeenIds Reload(SeenIds ids, int idsMax, ref long evicted)
     {
         evicted = 0;
-        return SeenIds.Deserialize(ids.Serialize(), idsMax);
+        return SeenIds.Deserialize(ids.Serialize(), Lateness, idsMax);
     }
 
-    private static string Refuse(byte[] bytes) => Assert.ThrowsExactly<InvalidDataException>(() => SeenIds.Deserialize(bytes)).Message;
+    private static string Refuse(byte[] bytes) => Assert.ThrowsExactly<InvalidDataException>(() => SeenIds.Deserialize(bytes, Lateness)).Message;
 }

@@ -69,7 +69,7 @@ public sealed unsafe class DeadLetterTextTests
     [TestMethod]
     public void Of_a_cleaning_rule()
     {
-        var rejection = new Rejection { Reason = RejectionReason.Cleaning, Finding = new CleanFinding(1, CleanFault.Below, BitConverter.DoubleToInt64Bits(-5)) };
+        var rejection = new Rejection { Reason = RejectionReason.Cleaning, Cleaned = new CleanResult(CleanVerdict.DeadLetter, 1, CleanFault.Below, BitConverter.DoubleToInt64Bits(-5)) };
         var definition = TestSources.AllTypes.Definition with { Clean = [new CleanRule { Field = "id" }, new CleanRule { Field = "amount", Below = 0 }] };
         var source = new SourcePlan { Index = 0, Definition = definition, Schema = TestSources.AllTypes.Schema, TimestampField = 4, IdField = -1 };
         Assert.AreEqual(("field \"amount\" is -5, below 0", "clean[1] amount"), DeadLetterText.Of(source, rejection, null));

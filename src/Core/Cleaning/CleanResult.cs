@@ -3,11 +3,12 @@ using FeatureStore.Core.Definitions;
 
 namespace FeatureStore.Core.Cleaning;
 
-/// <summary>What a cleaning rule found wrong; nothing is formatted until somebody asks.</summary>
-/// <param name="Rule">Index of the rule.</param>
-/// <param name="Fault">What is wrong.</param>
+/// <summary>What cleaning made of an event; default: kept. Nothing is formatted until somebody asks.</summary>
+/// <param name="Verdict">Whether the event goes on.</param>
+/// <param name="Rule">Index of the rule that ended it.</param>
+/// <param name="Fault">What that rule found.</param>
 /// <param name="MeasuredBits">The field's value as its slot in the row has it.</param>
-public readonly record struct CleanFinding(int Rule, CleanFault Fault, long MeasuredBits)
+public readonly record struct CleanResult(CleanVerdict Verdict, int Rule, CleanFault Fault, long MeasuredBits)
 {
     /// <summary>Name of the rule: <c>clean[0] TX_AMOUNT</c>.</summary>
     public string RuleName(SourceDefinition source)
@@ -28,6 +29,15 @@ public readonly record struct CleanFinding(int Rule, CleanFault Fault, long Meas
         var bound = Fault == CleanFault.Below ? $"below {rule.Below?.ToString(CultureInfo.InvariantCulture)}" : $"above {rule.Above?.ToString(CultureInfo.InvariantCulture)}";
         return $"field \"{rule.Field}\" is {measured}, {bound}";
     }
+}
+
+public enum CleanVerdict
+{
+    Keep,
+
+    /// <summary>The event is left out, and counted.</summary>
+    Drop,
+    DeadLetter,
 }
 
 public enum CleanFault
