@@ -52,7 +52,7 @@ because() {
     tail -n 5 "$work/$1.log" >&2
     fail "$1: the package sources do not answer. Check the network and the sources (dotnet nuget list source), then try again."
   fi
-  sed -E "s# from 'http[^']*'##; s#'?https?://[^ ]*##g; s/ in source\(s\).*//; s/(\.)? No packages exist.*//; s/ was not found\. .*/ was not found/" <<<"$error" |
+  sed -E "s/Warning As Error: //; s# from 'http[^']*'##; s#'?https?://[^ ]*##g; s/ in source\(s\).*//; s/(\.)? No packages exist.*//; s/ was not found\. .*/ was not found/" <<<"$error" |
     cut -c 1-140
 }
 
@@ -139,21 +139,25 @@ fi
 
 # Orleans: the wanted version, else the newest below it that restores whole.
 orleans=
+# What the last probe made of Microsoft.Orleans.Server, whether or not its closure restored.
+server_version() { sed -n 's:.*"Microsoft.Orleans.Server/\([^"]*\)".*:\1:p' "$work/orleans/project.assets.json" 2>/dev/null | head -n 1 || true; }
 if forced FEATURESTORE_FEED_ORLEANS; then
   why="FEATURESTORE_FEED_ORLEANS is set"
 else
   wanted=${OrleansVersion-$(sed -n 's:.*<OrleansVersion .*>\(.*\)</.*:\1:p' Directory.Packages.props)}
-  major=${wanted%%.*}
   candidate=$wanted
-  for ((try = 0; try < orleans_tries_max; try++)); do
+  for ((try = 1; try <= orleans_tries_max; try++)); do
     if probe orleans "-p:OrleansVersion=$candidate" -p:CentralPackageFloatingVersionsEnabled=true; then
-      orleans=$(sed -n 's:.*"Microsoft.Orleans.Server/\([^"]*\)".*:\1:p' "$work/orleans/project.assets.json" | head -n 1)
+      orleans=$(server_version)
       break
     fi
-    [[ $try != 0 ]] || why=$(because orleans) || exit 2
-    [[ -n ${OrleansVersion-} ]] && break
-    below=$(sed -n 's:.*"Microsoft.Orleans.Server/\([^"]*\)".*:\1:p' "$work/orleans/project.assets.json" 2>/dev/null | head -n 1)
-    candidate="[$major.*, ${below:-$wanted})"
+    below=$(server_version)
+    if ((try == 1)); then
+      why=$(because orleans) || exit 2
+      below=${below:-$wanted}
+    fi
+    [[ -z ${OrleansVersion-} && -n $below ]] || break
+    candidate="[${wanted%%.*}.*%2C$below)"
   done
 fi
 if [[ -n $orleans ]]; then

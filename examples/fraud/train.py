@@ -15,7 +15,6 @@ Needs numpy, pandas and scikit-learn (Debian: python3-sklearn python3-pandas). T
 import argparse
 import gzip
 import json
-import struct
 from pathlib import Path
 
 import numpy as np

@@ -46,21 +46,22 @@ public static class DefinitionLoader
 
     private static DefinitionLoadResult Load(IReadOnlyList<DefinitionFile> files, List<DefinitionFileError> errors)
     {
+        // What one file refers to may be in another that cannot be read.
+        var areAllRead = errors.Count == 0;
         var roots = new List<YamlNode>();
         foreach (var file in files)
         {
-            if (YamlReader.TryRead(file, errors, out var root) && root is { IsNull: false })
+            areAllRead &= YamlReader.TryRead(file, errors, out var root);
+            if (root is { IsNull: false })
                 roots.Add(root);
         }
 
-        // What another file refers to may be in one that cannot be read.
-        var areAllRead = errors.Count == 0;
         if (roots.Count == 0 && areAllRead)
             errors.Add(new(files.Count > 0 ? files[0].Name : "definitions", 1, 1, "nothing is defined. Start with project: <name>."));
         ProjectDefinition? project = null;
         if (roots.Count > 0)
             project = new DefinitionReader(errors).Read(roots, areAllRead);
-        return new(project, [.. errors.Distinct().OrderBy(error => error.File, StringComparer.Ordinal).ThenBy(error => error.Line).ThenBy(error => error.Column)]);
+        return new(project, [.. errors.OrderBy(error => error.File, StringComparer.Ordinal).ThenBy(error => error.Line).ThenBy(error => error.Column)]);
     }
 
     private static string[] FileNames(string path, List<DefinitionFileError> errors)

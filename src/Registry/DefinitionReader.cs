@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Text;
 using FeatureStore.Core.Definitions;
+using FeatureStore.Core.Events;
 using FeatureStore.Registry.Yaml;
 
 namespace FeatureStore.Registry;
@@ -84,12 +86,12 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
         return standard with
         {
             Name = source.Text("name"),
-            Kafka = new() { Topic = kafka.Text("topic"), Format = kafka.OptionalEnum<EventFormat>("format") ?? default },
+            Kafka = new() { Topic = kafka.Text("topic"), Format = kafka.EnumValue<EventFormat>("format") ?? default },
             Timestamp = source.Text("timestamp"),
-            Clock = source.OptionalEnum<SourceClock>("clock") ?? standard.Clock,
-            Lateness = source.OptionalDuration("lateness", "lateness") ?? standard.Lateness,
-            Ahead = source.OptionalDuration("ahead", "ahead") ?? standard.Ahead,
-            Align = source.OptionalDuration("align", "align") ?? standard.Align,
+            Clock = source.EnumValue<SourceClock>("clock") ?? standard.Clock,
+            Lateness = source.Duration("lateness", "lateness") ?? standard.Lateness,
+            Ahead = source.Duration("ahead", "ahead") ?? standard.Ahead,
+            Align = source.Duration("align", "align") ?? standard.Align,
             DeadLetters = source.OptionalText("dead_letters"),
             Id = source.OptionalText("id"),
             Fields = fields,
@@ -104,11 +106,11 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
         return new()
         {
             Field = name,
-            Missing = rule.OptionalEnum<MissingAction>("missing") ?? default,
+            Missing = rule.EnumValue<MissingAction>("missing") ?? default,
             Fill = rule.Find("fill") is { } fill ? Fill(rule, fill, fields.FirstOrDefault(field => field.Name == name)) : null,
             Below = rule.OptionalNumber("below"),
             Above = rule.OptionalNumber("above"),
-            Outside = rule.OptionalEnum<OutsideAction>("outside") ?? OutsideAction.DeadLetter,
+            Outside = rule.EnumValue<OutsideAction>("outside") ?? OutsideAction.DeadLetter,
         };
     }
 
@@ -136,12 +138,8 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
     private static bool TryTimestampMs(string text, out long milliseconds)
     {
         if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out milliseconds))
-            return true;
-        string[] formats = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFzzz"];
-        if (!DateTimeOffset.TryParseExact(text, formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time))
-            return false;
-        milliseconds = time.ToUnixTimeMilliseconds();
-        return true;
+            return milliseconds is >= Rfc3339.MinMs and <= Rfc3339.MaxMs;
+        return Rfc3339.TryParse(Encoding.UTF8.GetBytes(text), out milliseconds);
     }
 
     private EntityDefinition Entity(YamlNode node, string path)
@@ -158,7 +156,7 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
             Name = view.Text("name"),
             Entity = view.Text("entity"),
             Source = view.Text("source"),
-            Ttl = view.OptionalDuration("ttl", "ttl"),
+            Ttl = view.Duration("ttl", "ttl"),
             Features = [.. view.List("features", isRequired: true).Select(item => Feature(item.Node, item.Path, view.Subject))],
         };
     }
@@ -169,7 +167,7 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
         return new()
         {
             Name = feature.Text("name"),
-            Aggregate = feature.OptionalEnum<Aggregate>("aggregate", isRequired: true) ?? default,
+            Aggregate = feature.EnumValue<Aggregate>("aggregate", isRequired: true) ?? default,
             Of = feature.OptionalText("of"),
             Where = feature.OptionalText("where"),
             Window = feature.OptionalMapping("window", DefinitionShape.Window) is { } window ? Window(window) : null,
@@ -179,8 +177,8 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
 
     private static WindowDefinition Window(MappingReader window)
     {
-        var sliding = window.OptionalDuration("sliding", "window", isRequired: true) ?? TimeSpan.Zero;
-        var definition = new WindowDefinition { Sliding = sliding, Delay = window.OptionalDuration("delay", "delay") ?? TimeSpan.Zero };
+        var sliding = window.Duration("sliding", "window", isRequired: true) ?? TimeSpan.Zero;
+        var definition = new WindowDefinition { Sliding = sliding, Delay = window.Duration("delay", "delay") ?? TimeSpan.Zero };
         return window.OptionalInteger("limit") is { } limit ? definition with { Limit = limit } : definition;
     }
 

@@ -80,14 +80,14 @@ internal sealed class MappingReader
         return null;
     }
 
-    /// <summary>An enum's value; an undefined one where it is not known.</summary>
-    public T? OptionalEnum<T>(string key, bool isRequired = false)
-        where T : struct, Enum => Find(key, isRequired) is { } node ? Enum<T>(node, PathOf(key), key) : isRequired ? Undefined<T>() : null;
+    /// <summary>An enum's value; an undefined one where it is not known, null where there is none and none is required.</summary>
+    public T? EnumValue<T>(string key, bool isRequired = false)
+        where T : struct, Enum => Find(key, isRequired) is { } node ? EnumValue<T>(node, PathOf(key), key) : isRequired ? Undefined<T>() : null;
 
     /// <param name="key">The key.</param>
     /// <param name="what">What messages call it.</param>
     /// <param name="isRequired">Whether it must be there.</param>
-    public TimeSpan? OptionalDuration(string key, string what, bool isRequired = false)
+    public TimeSpan? Duration(string key, string what, bool isRequired = false)
     {
         if (Find(key, isRequired) is not { } node || !IsText(node, PathOf(key), what))
             return null;
@@ -139,7 +139,7 @@ internal sealed class MappingReader
     }
 
     public IReadOnlyList<FieldDefinition> Fields(string key, bool isRequired) =>
-        [.. Named(key, isRequired, atKey: true).Select(field => new FieldDefinition(field.Name, Enum<FieldType>(field.Value, field.Path, $"field {DefinitionText.Quote(field.Name)}: type")))];
+        [.. Named(key, isRequired, atKey: true).Select(field => new FieldDefinition(field.Name, EnumValue<FieldType>(field.Value, field.Path, $"field {DefinitionText.Quote(field.Name)}: type")))];
 
     /// <summary>The node of a key, for values of no fixed type.</summary>
     public YamlNode? Find(string key, bool isRequired = false)
@@ -167,13 +167,6 @@ internal sealed class MappingReader
         _context.MarkUnreadable(path);
     }
 
-    public static string Kind(YamlNode node) => node.Kind switch
-    {
-        YamlKind.List => "a list",
-        YamlKind.Mapping => "a mapping",
-        _ => node.IsNull ? "nothing" : "a text",
-    };
-
     private string Text(YamlNode node, string key) => TextOf(node, PathOf(key), key);
 
     private bool IsText(YamlNode node, string path, string what)
@@ -184,7 +177,7 @@ internal sealed class MappingReader
         return false;
     }
 
-    public double Number(YamlNode node, string path, string what)
+    private double Number(YamlNode node, string path, string what)
     {
         if (!IsText(node, path, what))
             return double.NaN;
@@ -194,7 +187,7 @@ internal sealed class MappingReader
         return double.NaN;
     }
 
-    private T Enum<T>(YamlNode node, string path, string what)
+    private T EnumValue<T>(YamlNode node, string path, string what)
         where T : struct, Enum
     {
         // `outside: null` means the name, so the name goes before YAML's null.
@@ -209,7 +202,7 @@ internal sealed class MappingReader
     }
 
     private static T Undefined<T>()
-        where T : struct, Enum => (T)System.Enum.ToObject(typeof(T), -1);
+        where T : struct, Enum => (T)Enum.ToObject(typeof(T), -1);
 
     private (YamlNode Node, string Path)[] Items(YamlNode list, string path, int first)
     {
@@ -230,6 +223,13 @@ internal sealed class MappingReader
             _values.Add(nearest, value);
         _context.Add(key, _subject, $"unknown key {DefinitionText.Quote(key.Text)} in {_shape.Title}. {(nearest is null ? Sentence(_shape) : $"Did you mean {nearest}?")}");
     }
+
+    private static string Kind(YamlNode node) => node.Kind switch
+    {
+        YamlKind.List => "a list",
+        YamlKind.Mapping => "a mapping",
+        _ => node.IsNull ? "nothing" : "a text",
+    };
 
     private static string Sentence(DefinitionShape shape) =>
         shape.Keys.Length == 0 ? "It has no keys." : $"Its keys are {string.Join(", ", shape.Keys)}.";

@@ -11,7 +11,7 @@ namespace FeatureStore.Registry;
 internal sealed class ReadContext(List<DefinitionFileError> errors)
 {
     /// <summary>Only so many errors get a suggestion, so that hostile files cannot buy much work.</summary>
-    private const int SuggestionsMax = 200;
+    private const int SuggestionsMax = 50;
 
     private readonly Dictionary<string, YamlNode> _nodes = new(StringComparer.Ordinal);
     private readonly HashSet<string> _unreadable = new(StringComparer.Ordinal);

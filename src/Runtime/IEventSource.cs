@@ -23,7 +23,10 @@ public interface IEventSource : IDisposable
     int Read(int partition, Span<SourceRecord> records, out long endOffset);
 
     /// <summary>Kafka's timestamp of a record, Unix ms; −1 where it has none.</summary>
-    long TimestampMs(in SourceRecord record);
+    long TimestampMs(nint record);
+
+    /// <summary>Kafka's headers of a record.</summary>
+    IReadOnlyList<KeyValuePair<string, byte[]?>> Headers(nint record);
 
     /// <summary>Gives records back; their bytes are gone.</summary>
     void Release(ReadOnlySpan<nint> handles);

@@ -88,13 +88,18 @@ public sealed class ModelCatalog : IModelCatalog
         if (newest < 1 && File.Exists(single))
             return (single, "1");
         if (newest < 0)
-            throw new ModelLoadException($"Model \"{name}\" has no file: there is neither \"{Path.Combine(versions, "<integer>", "model.onnx")}\" nor \"{single}\". Put the model there.");
+            throw new ModelLoadException(
+                $"Model \"{name}\" has no file: there is neither \"{Path.Combine(versions, "<integer>", "model.onnx")}\" nor \"{single}\". "
+                + "Put the model there.");
         if (!File.Exists(path))
             throw new ModelLoadException($"Version {newest} of model \"{name}\" is not whole: there is no \"{path}\". Put the model there, or remove the folder.");
         return (path, newest.ToString(CultureInfo.InvariantCulture));
     }
 
     /// <summary>The integer that a folder's name is, without sign or leading zeros.</summary>
-    private static long? VersionOf(string folder) =>
-        long.TryParse(folder, NumberStyles.None, CultureInfo.InvariantCulture, out var version) && version.ToString(CultureInfo.InvariantCulture) == folder ? version : null;
+    private static long? VersionOf(string folder)
+    {
+        var isNumber = long.TryParse(folder, NumberStyles.None, CultureInfo.InvariantCulture, out var version);
+        return isNumber && version.ToString(CultureInfo.InvariantCulture) == folder ? version : null;
+    }
 }

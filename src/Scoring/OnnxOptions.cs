@@ -3,7 +3,7 @@ namespace FeatureStore.Scoring;
 /// <summary>How models are loaded and run.</summary>
 public sealed record OnnxOptions
 {
-    private static readonly long MemoryBytesDefault = Math.Min(4L << 30, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2);
+    private static readonly long _memoryBytesDefault = Math.Min(4L << 30, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2);
 
     /// <summary>File of ONNX Runtime's native library; null: the environment variable FEATURESTORE_ONNXRUNTIME, then the application's own files. One a process.</summary>
     public string? NativeLibraryPath { get; init; }
@@ -12,7 +12,7 @@ public sealed record OnnxOptions
     public int IntraOpThreads { get; init; } = 1;
 
     /// <summary>Bound of the memory that all models' weights and tensors take together. Default: half of the process's memory, at most 4 GiB. One value a process.</summary>
-    public long MemoryBytesMax { get; init; } = MemoryBytesDefault;
+    public long MemoryBytesMax { get; init; } = _memoryBytesDefault;
 
     /// <summary>Bound of a model's file and its external data together. Default 1 GiB, at most 2 GiB − 1.</summary>
     public long ModelBytesMax { get; init; } = 1L << 30;

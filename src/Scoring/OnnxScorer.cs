@@ -77,9 +77,13 @@ public sealed class OnnxScorer : IServedModel
         {
             session?.Dispose();
             if (exception is MisfitException)
-                throw new ModelLoadException($"Model \"{definition.Name}\" version {version} (\"{path}\") cannot serve \"{service.Name}\": {exception.Message}.", exception);
+                throw new ModelLoadException(
+                    $"Model \"{definition.Name}\" version {version} (\"{path}\") cannot serve \"{service.Name}\": "
+                    + $"{exception.Message}.", exception);
             if (exception is OnnxException)
-                throw new ModelLoadException($"Model \"{definition.Name}\" version {version} (\"{path}\") is refused by ONNX Runtime {runtime.Version}: {exception.Message} Try it in Python with onnxruntime {runtime.Version}.", exception);
+                throw new ModelLoadException(
+                    $"Model \"{definition.Name}\" version {version} (\"{path}\") is refused by ONNX Runtime {runtime.Version}: {exception.Message.TrimEnd('.')}. "
+                    + $"Try it in Python with onnxruntime {runtime.Version}.", exception);
             throw;
         }
     }
@@ -91,7 +95,9 @@ public sealed class OnnxScorer : IServedModel
         ArgumentNullException.ThrowIfNull(vectors);
         ArgumentNullException.ThrowIfNull(scores);
         if (!ReferenceEquals(vectors.Service, _service))
-            throw new ArgumentException($"Model \"{Model}\" scores vectors of service \"{_service.Name}\" as it was loaded with; these are of \"{vectors.Service.Name}\".", nameof(vectors));
+            throw new ArgumentException(
+                $"Model \"{Model}\" scores vectors of service \"{_service.Name}\" as it was loaded with; "
+                + $"these are of \"{vectors.Service.Name}\".", nameof(vectors));
         scores.Reset(vectors.Count, Outputs.Count);
         var state = Rent();
         try

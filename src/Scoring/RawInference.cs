@@ -21,7 +21,12 @@ internal sealed unsafe class RawInference
         _session = session;
         _options = options;
         Inputs = [.. session.Inputs.Select(input => new TensorMetadata(input.Name, input.Type.Datatype() ?? "", input.Shape))];
-        _outputs = [.. session.Outputs.Where(output => output.Kind != PortKind.Other && (output.Type.IsNumber() || (output.Type == OnnxType.Text && output.Kind == PortKind.Tensor)))];
+        _outputs = [.. session.Outputs.Where(output => output.Kind switch
+        {
+            PortKind.Tensor => output.Type.IsNumber() || output.Type == OnnxType.Text,
+            PortKind.Maps => output.Type.IsNumber(),
+            _ => false,
+        })];
         Outputs = [.. _outputs.Select(output => Describe(output, shapes[session.Outputs.ToList().IndexOf(output)]))];
     }
 
@@ -137,10 +142,16 @@ internal sealed unsafe class RawInference
         }
 
         if (!fits)
-            throw new ModelInputException($"Input \"{tensor.Name}\" has shape [{string.Join(',', tensor.Shape)}]; the model takes [{string.Join(',', input.Shape)}], where -1 is any size.");
-        var given = type == OnnxType.Text ? tensor.Texts?.Length : type.IsFloatingPoint() ? tensor.Doubles?.Length : type.IsNumber() ? tensor.Integers?.Length : null;
+            throw new ModelInputException(
+                $"Input \"{tensor.Name}\" has shape [{string.Join(',', tensor.Shape)}]; "
+                + $"the model takes [{string.Join(',', input.Shape)}], where -1 is any size.");
+        var given = type == OnnxType.Text ? tensor.Texts?.Length
+            : type.IsFloatingPoint() ? tensor.Doubles?.Length
+            : type.IsNumber() ? tensor.Integers?.Length : null;
         if (given != elements)
-            throw new ModelInputException($"Input \"{tensor.Name}\" of datatype \"{tensor.Datatype}\" has {given ?? 0} elements; its shape [{string.Join(',', tensor.Shape)}] wants {elements}.");
+            throw new ModelInputException(
+                $"Input \"{tensor.Name}\" of datatype \"{tensor.Datatype}\" has {given ?? 0} elements; "
+                + $"its shape [{string.Join(',', tensor.Shape)}] wants {elements}.");
         return type == OnnxType.Text ? tensor.Texts!.Sum(text => (long)TextOverheadBytes + Encoding.UTF8.GetByteCount(text)) : elements * type.Bytes();
     }
 
@@ -295,7 +306,9 @@ internal sealed unsafe class RawInference
     {
         left -= bytes;
         if (left < 0)
-            throw new ModelRunException($"The outputs are too large: with \"{output.Name}\" over {_options.InferBytesMax} bytes as tensors. Ask for fewer outputs, or send fewer rows.");
+            throw new ModelRunException(
+                $"The outputs are too large: with \"{output.Name}\" over {_options.InferBytesMax} bytes as tensors. "
+                + "Ask for fewer outputs, or send fewer rows.");
     }
 
     private static double[] Numbers(void* data, OnnxType type, long count)

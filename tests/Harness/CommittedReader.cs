@@ -14,8 +14,8 @@ public sealed class CommittedReader : IDisposable
 {
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
     private readonly IConsumer<KeySpan, HandledValue> _consumer;
-    private readonly List<TopicPartition> _partitions;
-    private readonly Dictionary<TopicPartition, long> _reached;
+    private readonly TopicPartition[] _partitions;
+    private readonly long[] _reached; // by partition: the next offset to read
     private readonly RecordSink _sink;
     private readonly string _topic;
 
@@ -36,10 +36,10 @@ public sealed class CommittedReader : IDisposable
             ConsumeResultFields = "none",
         }).SetKeyDeserializer(_sink).SetValueDeserializer(_sink).Build();
         using var admin = new DependentAdminClientBuilder(_consumer.Handle).Build();
-        _partitions = [.. admin.GetMetadata(topic, s_timeout).Topics.Single().Partitions.Select(partition => new TopicPartition(topic, partition.PartitionId))];
-        if (_partitions.Count == 0)
+        _partitions = [.. admin.GetMetadata(topic, s_timeout).Topics.Single().Partitions.Select(partition => new TopicPartition(topic, partition.PartitionId)).OrderBy(partition => partition.Partition.Value)];
+        if (_partitions.Length == 0)
             throw new InvalidOperationException($"There is no topic \"{topic}\".");
-        _reached = _partitions.ToDictionary(partition => partition, _ => 0L);
+        _reached = new long[_partitions.Length];
         _consumer.Assign(_partitions.Select(partition => new TopicPartitionOffset(partition, Offset.Beginning)));
     }
 
@@ -47,34 +47,41 @@ public sealed class CommittedReader : IDisposable
     public long Records => _sink.Records;
 
     /// <summary>Reads until something holds.</summary>
+    /// <param name="enough">Asked after each record.</param>
+    /// <param name="deadline">How long to wait.</param>
+    /// <param name="whatWasSeen">Says at the deadline what there was.</param>
+    /// <param name="idle">Called while nothing comes; may throw to end a wait that is in vain.</param>
     /// <exception cref="TimeoutException">It did not by the deadline.</exception>
-    public void ReadUntil(Func<bool> enough, TimeSpan deadline, Func<string> whatWasSeen)
+    public void ReadUntil(Func<bool> enough, TimeSpan deadline, Func<string> whatWasSeen, Action? idle = null)
     {
         var started = Stopwatch.StartNew();
         while (!enough())
         {
             if (started.Elapsed > deadline)
                 throw new TimeoutException($"After {deadline.TotalSeconds} s: {Records} records of \"{_topic}\". {whatWasSeen()}");
-            Poll(TimeSpan.FromMilliseconds(50));
+            if (!Poll(TimeSpan.FromMilliseconds(50)))
+                idle?.Invoke();
         }
     }
 
     /// <summary>Reads what is committed at the time of the call.</summary>
     public void ReadToEnd()
     {
-        var ends = _partitions.ToDictionary(partition => partition, partition => _consumer.QueryWatermarkOffsets(partition, s_timeout).High.Value);
+        var ends = Array.ConvertAll(_partitions, partition => _consumer.QueryWatermarkOffsets(partition, s_timeout).High.Value);
         ReadUntil(
-            () => _partitions.TrueForAll(partition => _reached[partition] >= ends[partition]), TimeSpan.FromMinutes(2),
-            () => string.Join(", ", _partitions.Select(partition => $"{partition} at {_reached[partition]} of {ends[partition]}")));
+            () => ends.Index().All(end => _reached[end.Index] >= end.Item), TimeSpan.FromMinutes(2),
+            () => $"It ends at {string.Join(", ", ends)}, read to {string.Join(", ", _reached)}.");
     }
 
     public void Dispose() => _consumer.Dispose();
 
-    private void Poll(TimeSpan timeout)
+    private bool Poll(TimeSpan timeout)
     {
         var result = _consumer.Consume(timeout);
-        if (result is not null)
-            _reached[result.TopicPartition] = result.IsPartitionEOF ? result.Offset.Value : result.Offset.Value + 1;
+        if (result is null)
+            return false;
+        _reached[result.Partition.Value] = result.IsPartitionEOF ? result.Offset.Value : result.Offset.Value + 1;
+        return true;
     }
 
     private readonly record struct KeySpan;

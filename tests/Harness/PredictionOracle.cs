@@ -82,6 +82,13 @@ public sealed class PredictionOracle
 
     public double ScoreDifferenceMax { get; private set; }
 
+    /// <summary>The transaction's id of a prediction, read without judging the rest; −1 where the record does not begin as a prediction does.</summary>
+    public static int IdOf(ReadOnlySpan<byte> value)
+    {
+        var start = "{\"id\":\""u8;
+        return value.StartsWith(start) && Utf8Parser.TryParse(value[start.Length..], out int id, out _) ? id : -1;
+    }
+
     /// <summary>Takes a record.</summary>
     /// <returns>The transaction's id; −1 where the record is no prediction.</returns>
     public int Accept(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)

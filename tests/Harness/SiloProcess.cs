@@ -53,8 +53,7 @@ public sealed class SiloProcess : IDisposable
         Wait.Until(
             () =>
             {
-                if (HasExited)
-                    throw new InvalidOperationException($"The server ended with {WaitForExit(deadline)} before it was ready. It printed:\n{Output}{Error}");
+                ThrowIfExited();
                 try
                 {
                     using var response = Http.GetAsync("health/ready").GetAwaiter().GetResult();
@@ -69,6 +68,13 @@ public sealed class SiloProcess : IDisposable
             },
             deadline, () => $"The server was not ready: {answer}. It printed:\n{Output}{Error}");
         return this;
+    }
+
+    /// <exception cref="InvalidOperationException">The server ended; the message has what it printed.</exception>
+    public void ThrowIfExited()
+    {
+        if (HasExited)
+            throw new InvalidOperationException($"The server ended with {WaitForExit(TimeSpan.FromSeconds(10))}. It printed:\n{Output}{Error}");
     }
 
     /// <summary>Lets the server run on for a while.</summary>

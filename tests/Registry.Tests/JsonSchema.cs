@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -59,13 +60,13 @@ internal sealed class JsonSchema(JsonObject root)
 
     private static string? Unless(bool holds, string path, string refusal) => holds ? null : $"{path} {refusal}";
 
-    private static double? Number(JsonNode? value) => value?.GetValueKind() == JsonValueKind.Number ? value.GetValue<double>() : null;
+    private static double? Number(JsonNode? value) => value?.GetValueKind() == JsonValueKind.Number ? double.Parse(value.ToJsonString(), CultureInfo.InvariantCulture) : null;
 
     private static bool IsOfType(string type, JsonNode? value) => (type, value?.GetValueKind()) switch
     {
         ("object", JsonValueKind.Object) or ("array", JsonValueKind.Array) or ("string", JsonValueKind.String) or ("number", JsonValueKind.Number) => true,
         ("boolean", JsonValueKind.True or JsonValueKind.False) => true,
-        ("integer", JsonValueKind.Number) => double.IsInteger(value!.GetValue<double>()),
+        ("integer", JsonValueKind.Number) => double.IsInteger(Number(value)!.Value),
         _ => false,
     };
 }

@@ -43,6 +43,7 @@ public sealed class BadModelTests
         start.ArgumentList.Add("ulimit -v 8000000; exec \"$0\" \"$@\"");
         start.ArgumentList.Add(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet");
         start.ArgumentList.Add(typeof(BadModelTests).Assembly.Location);
+        start.ArgumentList.Add("load");
         start.ArgumentList.Add(Shared.Model("bad/huge_alloc.onnx"));
         start.ArgumentList.Add("15");
         // The collector reserves address space many times the limit unless told how much it may use.

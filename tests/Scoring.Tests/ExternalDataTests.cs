@@ -6,7 +6,7 @@ namespace FeatureStore.Scoring.Tests;
 [TestClass]
 public sealed class ExternalDataTests
 {
-    private static readonly byte[] Weights = [.. Enumerable.Range(1, 2).SelectMany(value => BitConverter.GetBytes((float)value))];
+    private static readonly byte[] _weights = [.. Enumerable.Range(1, 2).SelectMany(value => BitConverter.GetBytes((float)value))];
 
     [TestMethod]
     public void TheReferenceModelThatEscapesIsRefusedByUs()
@@ -32,7 +32,7 @@ public sealed class ExternalDataTests
     public void PathsOutOfTheFolderAreRefused(string location)
     {
         using var folder = new TempFolder();
-        folder.Write("weights.bin", Weights);
+        folder.Write("weights.bin", _weights);
         StringAssert.Contains(Scorers.Refusal(() => Load(folder.Write("fraud/model.onnx", Model(location)))), "it must be a plain path below the model's folder");
     }
 
@@ -42,9 +42,9 @@ public sealed class ExternalDataTests
         if (OperatingSystem.IsWindows())
             Assert.Inconclusive("Links need rights on Windows.");
         using var folder = new TempFolder();
-        var outside = folder.Write("outside/weights.bin", Weights);
-        folder.Write("outside/deep/other.bin", Weights);
-        var inside = folder.Write("fraud/data/inside.bin", Weights);
+        var outside = folder.Write("outside/weights.bin", _weights);
+        folder.Write("outside/deep/other.bin", _weights);
+        var inside = folder.Write("fraud/data/inside.bin", _weights);
         var root = Path.Combine(folder.Path, "fraud");
         File.CreateSymbolicLink(Path.Combine(root, "file.bin"), outside);
         Directory.CreateSymbolicLink(Path.Combine(root, "dir"), "../outside");
@@ -67,7 +67,7 @@ public sealed class ExternalDataTests
     public void WeightsBesideTheModelAreRead()
     {
         using var folder = new TempFolder();
-        folder.Write("data/weights.bin", Weights);
+        folder.Write("data/weights.bin", _weights);
         var service = Shared.Service("a", "b");
         using var scorer = Scorers.Load(folder.Write("model.onnx", Model("data/weights.bin")), service);
         Assert.AreEqual(3 + 2 * 10, scorer.Score(Shared.Batch(service, [3, 10])).Row(0)[0]);

@@ -6,14 +6,14 @@ namespace FeatureStore.Scoring.Tests;
 [TestClass]
 public sealed class ModelCatalogTests
 {
-    private static readonly byte[] Sound = OnnxBuilder.RowSums(-1, 2).Model();
+    private static readonly byte[] _sound = OnnxBuilder.RowSums(-1, 2).Model();
 
     [TestMethod]
     public void TheLargestIntegerServes()
     {
         using var folder = new TempFolder();
         foreach (var version in new[] { "2", "10", "9", "010", "x11", "-12", "+13", "1e3" })
-            folder.Write($"fraud/{version}/model.onnx", version == "10" ? Sound : []);
+            folder.Write($"fraud/{version}/model.onnx", version == "10" ? _sound : []);
         using var catalog = Load(folder.Path, "fraud");
         Assert.AreSequenceEqual(["fraud"], catalog.Models);
         Assert.IsTrue(catalog.TryGet("fraud", out var model));
@@ -25,14 +25,14 @@ public sealed class ModelCatalogTests
     public void ASingleFileIsVersionOne()
     {
         using var folder = new TempFolder();
-        folder.Write("fraud.onnx", Sound);
+        folder.Write("fraud.onnx", _sound);
         using (var catalog = Load(folder.Path, "fraud"))
         {
             Assert.IsTrue(catalog.TryGet("fraud", out var model));
             Assert.AreEqual("1", model.Version);
         }
 
-        folder.Write("fraud/2/model.onnx", Sound);
+        folder.Write("fraud/2/model.onnx", _sound);
         using (var catalog = Load(folder.Path, "fraud"))
         {
             Assert.IsTrue(catalog.TryGet("fraud", out var model));
@@ -44,7 +44,7 @@ public sealed class ModelCatalogTests
     public void EveryModelThatCannotServeIsNamedAtOnce()
     {
         using var folder = new TempFolder();
-        folder.Write("good.onnx", Sound);
+        folder.Write("good.onnx", _sound);
         folder.Write("empty.onnx", []);
         Directory.CreateDirectory(Path.Combine(folder.Path, "half", "3"));
         var lines = Scorers.Refusal(() => Load(folder.Path, "good", "empty", "half", "none", "../good")).Split(Environment.NewLine);

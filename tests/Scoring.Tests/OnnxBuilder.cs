@@ -8,6 +8,7 @@ internal sealed class OnnxBuilder
     public const int Float = 1;
     public const int Int32 = 6;
     public const int Int64 = 7;
+    public const int Text = 8;
     public const int Bool = 9;
 
     private readonly Proto _graph = new Proto().Text(2, "graph");
@@ -15,6 +16,13 @@ internal sealed class OnnxBuilder
     public OnnxBuilder Node(string operation, string[] inputs, string[] outputs, params Proto[] attributes)
     {
         _graph.Message(1, NodeOf(operation, inputs, outputs, attributes));
+        return this;
+    }
+
+    /// <summary>A node of the domain ai.onnx.ml.</summary>
+    public OnnxBuilder MlNode(string operation, string[] inputs, string[] outputs, params Proto[] attributes)
+    {
+        _graph.Message(1, NodeOf(operation, inputs, outputs, attributes).Text(7, "ai.onnx.ml"));
         return this;
     }
 
@@ -38,7 +46,7 @@ internal sealed class OnnxBuilder
     public Proto Graph() => _graph;
 
     public byte[] Model(int opset = 17) =>
-        new Proto().Number(1, 8).Message(7, _graph).Message(8, new Proto().Text(1, "").Number(2, opset)).ToArray();
+        new Proto().Number(1, 8).Message(7, _graph).Message(8, new Proto().Text(1, "").Number(2, opset)).Message(8, new Proto().Text(1, "ai.onnx.ml").Number(2, 1)).ToArray();
 
     public static Proto NodeOf(string operation, string[] inputs, string[] outputs, params Proto[] attributes)
     {
@@ -60,6 +68,14 @@ internal sealed class OnnxBuilder
         var attribute = new Proto().Text(1, name).Number(20, 7);
         foreach (var value in values)
             attribute.Number(8, value);
+        return attribute;
+    }
+
+    public static Proto Attribute(string name, string[] values)
+    {
+        var attribute = new Proto().Text(1, name).Number(20, 8);
+        foreach (var value in values)
+            attribute.Text(9, value);
         return attribute;
     }
 

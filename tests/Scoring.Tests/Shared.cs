@@ -10,11 +10,11 @@ namespace FeatureStore.Scoring.Tests;
 /// <summary>The reference models, their inputs and the scores they must give; tests that need them are inconclusive where they are missing.</summary>
 internal static class Shared
 {
-    private static readonly Lazy<(string[] Features, long[] Ids, double[][] Rows)> Vectors = new(ReadVectors);
+    private static readonly Lazy<(string[] Features, long[] Ids, double[][] Rows)> _vectors = new(ReadVectors);
 
-    public static string[] Features => Vectors.Value.Features;
+    public static string[] Features => _vectors.Value.Features;
 
-    public static double[][] Rows => Vectors.Value.Rows;
+    public static double[][] Rows => _vectors.Value.Rows;
 
     /// <summary>Path of a file of the models' folder.</summary>
     public static string Model(string file)
@@ -65,7 +65,7 @@ internal static class Shared
     public static double[] Expected(string model)
     {
         var scores = Csv(Path.Combine("expected", model + ".csv.gz")).Skip(1).ToDictionary(line => long.Parse(line[0], CultureInfo.InvariantCulture), line => Number(line[1]));
-        return [.. Vectors.Value.Ids.Select(id => scores[id])];
+        return [.. _vectors.Value.Ids.Select(id => scores[id])];
     }
 
     /// <summary>Mean and scale of each feature, from a model's companion file.</summary>

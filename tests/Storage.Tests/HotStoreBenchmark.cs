@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Globalization;
 using FeatureStore.Runtime;
 using FeatureStore.Storage.Redis;
 
@@ -25,6 +26,7 @@ internal static class HotStoreBenchmark
             BinaryPrimitives.WriteInt64BigEndian(keys.Add(sizeof(long)), i);
             random.NextBytes(blocks.Add(BlockBytes));
         }
+        var emptyBytes = MemoryBytes(server);
         for (var round = 1; round <= 5; round++)
         {
             using var process = Process.GetCurrentProcess();
@@ -37,7 +39,7 @@ internal static class HotStoreBenchmark
         }
         foreach (var width in new[] { 1, 50 })
             await ReadAsync(store, random, width);
-        Console.WriteLine($"memory a block: {(long.Parse(Memory(server)) - 1_000_000) / Count} B of {BlockBytes}");
+        Console.WriteLine($"memory: {(MemoryBytes(server) - emptyBytes) / Count} B for a block of {BlockBytes} B");
     }
 
     private static async Task ReadAsync(RedisHotStore store, Random random, int width)
@@ -60,6 +62,6 @@ internal static class HotStoreBenchmark
     }
 
     /// <summary>Bytes in use, by Redis' own count.</summary>
-    private static string Memory(RedisServer server) =>
-        server.Command("EVAL \"return tonumber(string.match(redis.call('INFO','memory'), 'used_memory:(%d+)'))\" 0")[1..];
+    private static long MemoryBytes(RedisServer server) =>
+        long.Parse(server.Command("EVAL \"return tonumber(string.match(redis.call('INFO','memory'), 'used_memory:(%d+)'))\" 0")[1..], CultureInfo.InvariantCulture);
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using FeatureStore.Runtime;
 using FeatureStore.Storage.Redis;
 
@@ -7,17 +8,17 @@ namespace FeatureStore.Storage.Tests;
 [TestClass]
 public sealed class RedisHotStoreTests : HotStoreContract
 {
-    private static readonly string[] Entities = ["customer", "terminal"];
+    private static readonly string[] _entities = ["customer", "terminal"];
 
-    private static RedisServer? s_server;
-    private static int s_projects;
+    private static RedisServer? _server;
+    private static int _projects;
 
-    private RedisServer Server => s_server ??= RedisServer.Start();
+    private RedisServer Server => _server ??= RedisServer.Start();
 
     [ClassCleanup]
-    public static void Cleanup() => s_server?.Dispose();
+    public static void Cleanup() => _server?.Dispose();
 
-    protected override async Task<IHotStore> OpenAsync() => await ConnectedAsync(Server.Port, $"project-{++s_projects}");
+    protected override async Task<IHotStore> OpenAsync() => await ConnectedAsync(Server.Port, $"project-{++_projects}");
 
     [TestMethod]
     public async Task Keys_and_values_are_laid_out_as_documented()
@@ -119,6 +120,51 @@ public sealed class RedisHotStoreTests : HotStoreContract
     }
 
     [TestMethod]
+    public async Task A_cluster_is_refused()
+    {
+        using var server = RedisServer.Start("--cluster-enabled", "yes");
+        server.Command("CLUSTER ADDSLOTSRANGE 0 16383");
+        await Wait.UntilAsync("the cluster is up", () => Task.FromResult(server.Command("SET up yes") == "+OK"));
+        await using var store = new RedisHotStore("cluster", _entities, Options(server.Port));
+        HotStoreException? refusal = null;
+        await Wait.UntilAsync("a call is refused", async () =>
+        {
+            try
+            {
+                await PublishAsync(store, 0, 1, ("a", 1, "x"), ("b", 1, "y"));
+            }
+            catch (HotStoreException exception) when (exception.Message.Contains("refuses", StringComparison.Ordinal))
+            {
+                refusal = exception;
+            }
+            return refusal is not null;
+        });
+        StringAssert.EndsWith(refusal!.Message, ". Check its memory, its rights and that it is no cluster.");
+        Console.WriteLine(refusal.Message);
+    }
+
+    [TestMethod]
+    public async Task What_is_published_and_what_is_fenced_is_counted()
+    {
+        await using var store = await ConnectedAsync(Server.Port, "counted");
+        await PublishAsync(store, 0, 1, ("a", 5, "x"));
+        var counted = new Dictionary<string, long>(StringComparer.Ordinal);
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (instrument.Meter.Name == "FeatureStore.Storage")
+                    self.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => counted[instrument.Name] = counted.GetValueOrDefault(instrument.Name) + value);
+        listener.Start();
+        await PublishAsync(store, 0, 1, ("a", 4, "x"), ("b", 1, "x"), ("c", 1, "x"));
+        Assert.AreEqual(2, counted["featurestore.hot.published_blocks"]);
+        Assert.AreEqual(1, counted["featurestore.hot.fenced_blocks"]);
+    }
+
+    [TestMethod]
     public async Task A_server_that_restarts_empty_is_filled_again()
     {
         using var server = RedisServer.Start();
@@ -141,7 +187,7 @@ public sealed class RedisHotStoreTests : HotStoreContract
     {
         using var server = RedisServer.Reserve();
         var started = Stopwatch.GetTimestamp();
-        await using var store = new RedisHotStore("later", Entities, Options(server.Port));
+        await using var store = new RedisHotStore("later", _entities, Options(server.Port));
         await AssertAwayAsync(store);
         Assert.IsLessThan(1, Stopwatch.GetElapsedTime(started).TotalSeconds);
         server.StartAgain();
@@ -235,7 +281,7 @@ public sealed class RedisHotStoreTests : HotStoreContract
     [TestMethod]
     public void Names_that_would_mix_keys_are_refused()
     {
-        AssertRefused("a:b", Entities, "name \"a:b\" cannot be part of a Redis key. Use a name without a colon that is not empty.");
+        AssertRefused("a:b", _entities, "name \"a:b\" cannot be part of a Redis key. Use a name without a colon that is not empty.");
         AssertRefused("a", ["x", ""], "name \"\" cannot be part of a Redis key. Use a name without a colon that is not empty.");
 
         static void AssertRefused(string project, string[] entities, string message) =>
@@ -260,7 +306,7 @@ public sealed class RedisHotStoreTests : HotStoreContract
 
         static void AssertRefused(RedisHotStoreOptions options, string message)
         {
-            var exception = Assert.Throws<ArgumentException>(() => new RedisHotStore("p", Entities, options));
+            var exception = Assert.Throws<ArgumentException>(() => new RedisHotStore("p", _entities, options));
             StringAssert.StartsWith(exception.Message, message);
             Assert.DoesNotContain("hush", exception.Message);
         }
@@ -272,7 +318,7 @@ public sealed class RedisHotStoreTests : HotStoreContract
     private static async Task<RedisHotStore> ConnectedAsync(int port, string project, Func<RedisHotStoreOptions, RedisHotStoreOptions>? change = null)
     {
         var options = Options(port);
-        var store = new RedisHotStore(project, Entities, change?.Invoke(options) ?? options);
+        var store = new RedisHotStore(project, _entities, change?.Invoke(options) ?? options);
         await Wait.UntilAsync("the store reads and publishes", async () =>
         {
             await PublishAsync(store, 0, 1, ("connected?", 1, "yes"));

@@ -8,33 +8,40 @@ namespace FeatureStore.Storage.Tests;
 internal sealed class RedisServer : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
+    private readonly string[] _arguments;
     private ServerProcess? _process;
 
-    private RedisServer(int port) => Port = port;
+    private RedisServer(int port, string[] arguments)
+    {
+        Port = port;
+        _arguments = arguments;
+    }
 
     public int Port { get; }
 
     public string Address => $"127.0.0.1:{Port}";
 
     /// <summary>Starts a server; skips the test where the program is missing.</summary>
-    public static RedisServer Start()
+    public static RedisServer Start(params string[] arguments)
     {
-        var server = Reserve();
+        var server = Reserve(arguments);
         server.StartAgain();
         return server;
     }
 
     /// <summary>A server that is not up yet.</summary>
-    public static RedisServer Reserve()
+    public static RedisServer Reserve(params string[] arguments)
     {
         if (ServerProcess.Find("redis-server") is null)
             Assert.Inconclusive("redis-server is not installed (Debian: apt-get install redis-server)");
-        return new RedisServer(ServerProcess.FreePort());
+        return new RedisServer(ServerProcess.FreePort(), arguments);
     }
 
     /// <summary>Starts empty, on the same port.</summary>
     public void StartAgain() => _process = new ServerProcess(
-        "redis-server", Port, "--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", _directory.Path);
+        "redis-server",
+        Port,
+        ["--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", _directory.Path, .. _arguments]);
 
     public void Stop()
     {

@@ -48,7 +48,12 @@ internal static class StoreBenchmark
         }
         var header = new CheckpointHeader
         {
-            LayoutFingerprint = 1, Incarnation = Guid.Empty, Sequence = 1, ClusterId = "c", Partitions = [], StreamTimesMs = new Dictionary<string, long>(),
+            LayoutFingerprint = 1,
+            Incarnation = Guid.Empty,
+            Sequence = 1,
+            ClusterId = "c",
+            Partitions = [],
+            StreamTimesMs = new Dictionary<string, long>(),
         };
         var checkpoint = new Checkpoint(header, [.. shuffled.Select(id => id & 1)], keys, blocks);
         using var process = Process.GetCurrentProcess();

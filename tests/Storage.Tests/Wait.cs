@@ -5,7 +5,7 @@ namespace FeatureStore.Storage.Tests;
 /// <summary>Waits for conditions of other processes.</summary>
 internal static class Wait
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(30);
 
     public static void Until(string what, Func<bool> condition) =>
         UntilAsync(what, () => Task.FromResult(condition())).GetAwaiter().GetResult();
@@ -15,7 +15,7 @@ internal static class Wait
     {
         var started = Stopwatch.GetTimestamp();
         Exception? last = null;
-        while (Stopwatch.GetElapsedTime(started) < Deadline)
+        while (Stopwatch.GetElapsedTime(started) < _deadline)
         {
             try
             {
@@ -28,6 +28,6 @@ internal static class Wait
             }
             await Task.Delay(5);
         }
-        Assert.Fail($"not within {Deadline.TotalSeconds} s: {what}. Last seen: {last?.Message ?? "the condition does not hold"}");
+        Assert.Fail($"not within {_deadline.TotalSeconds} s: {what}. Last seen: {last?.Message ?? "the condition does not hold"}");
     }
 }

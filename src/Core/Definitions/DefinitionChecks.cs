@@ -7,7 +7,7 @@ namespace FeatureStore.Core.Definitions;
 internal sealed class DefinitionChecks
 {
     /// <summary>Only so many errors get a suggestion, so that hostile definitions cannot buy much work.</summary>
-    private const int SuggestionsMax = 200;
+    private const int SuggestionsMax = 50;
 
     private static readonly HashSet<string> _reservedWords =
     [

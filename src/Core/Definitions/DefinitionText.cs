@@ -8,6 +8,7 @@ public static class DefinitionText
 {
     private const int QuotedLengthMax = 80;
     private const int ListedNamesMax = 10;
+    private const int ComparedNamesMax = 1000;
 
     /// <summary>A text in double quotes, control characters escaped, cut where it is long.</summary>
     public static string Quote(string text)
@@ -67,41 +68,49 @@ public static class DefinitionText
         };
     }
 
-    /// <summary>The candidate that differs least from a name: in at most a third of its letters, and at least in one. Null where none is near.</summary>
+    /// <summary>
+    /// The candidate that differs least from a name, by a third of its letters at most, by 3 at most, but by one in any case. Null where none is near
+    /// among the first 1,000.
+    /// </summary>
     public static string? Nearest(string name, IEnumerable<string> candidates)
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(candidates);
-        string? nearest = null;
         if (name.Length is 0 or > DefinitionLimits.NameLengthMax)
             return null;
-        var distanceMax = Math.Max(1, name.Length / 3);
-        foreach (var candidate in candidates)
+        string? nearest = null;
+        var limit = Math.Clamp(name.Length / 3, 1, 3) + 1;
+        foreach (var candidate in candidates.Take(ComparedNamesMax))
         {
-            if (Math.Abs(candidate.Length - name.Length) > distanceMax || candidate.Length > DefinitionLimits.NameLengthMax)
+            if (Math.Abs(candidate.Length - name.Length) >= limit)
                 continue;
-            var distance = Distance(name, candidate);
-            if (distance > distanceMax || (nearest is not null && distance == distanceMax))
+            var distance = Distance(name, candidate, limit);
+            if (distance >= limit)
                 continue;
             nearest = candidate;
-            distanceMax = distance;
+            limit = distance;
         }
 
         return nearest;
     }
 
-    /// <summary>Insertions, deletions, replacements and swaps of neighbours between two words, without regard to case.</summary>
-    private static int Distance(string left, string right)
+    /// <summary>
+    /// Insertions, deletions, replacements and swaps of neighbours between two words, without regard to case; the limit where there are as many or more.
+    /// Cells further than the limit from the diagonal cannot count less, so they are not computed.
+    /// </summary>
+    private static int Distance(string left, string right, int limit)
     {
         Span<int> before = stackalloc int[right.Length + 1];
         Span<int> above = stackalloc int[right.Length + 1];
         Span<int> row = stackalloc int[right.Length + 1];
-        for (var j = 0; j <= right.Length; j++)
+        above.Fill(limit);
+        for (var j = 0; j <= Math.Min(limit, right.Length); j++)
             above[j] = j;
         for (var i = 1; i <= left.Length; i++)
         {
-            row[0] = i;
-            for (var j = 1; j <= right.Length; j++)
+            row.Fill(limit);
+            row[0] = Math.Min(i, limit);
+            for (var j = Math.Max(1, i - limit); j <= Math.Min(right.Length, i + limit); j++)
             {
                 var replace = above[j - 1] + (Same(left[i - 1], right[j - 1]) ? 0 : 1);
                 row[j] = Math.Min(replace, 1 + Math.Min(above[j], row[j - 1]));
@@ -113,7 +122,7 @@ public static class DefinitionText
             row.CopyTo(above);
         }
 
-        return above[right.Length];
+        return Math.Min(limit, above[right.Length]);
     }
 
     private static bool Same(char left, char right) => char.ToLowerInvariant(left) == char.ToLowerInvariant(right);

@@ -7,7 +7,11 @@ internal static class EntityChecks
         foreach (var (entity, path, subject) in checks.Section(checks.Entities, "entities", DefinitionLimits.EntitiesMax))
         {
             if (entity.Keys.Count is 0 or > DefinitionLimits.EntityKeysMax)
+            {
                 checks.Add($"{path}.keys", subject, $"has {entity.Keys.Count} keys. An entity has 1 to {DefinitionLimits.EntityKeysMax}.");
+                continue;
+            }
+
             var names = new HashSet<string>(StringComparer.Ordinal);
             for (var index = 0; index < entity.Keys.Count; index++)
             {

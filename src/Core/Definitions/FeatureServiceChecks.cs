@@ -58,7 +58,7 @@ internal static class FeatureServiceChecks
                 return features.Resolve(reference, $"{path}.feature", subject);
             case { Feature: null, RequestField: { } field, Expression: null }:
                 var declared = service.Request.FirstOrDefault(declared => declared.Name == field);
-                isText = declared is null ? null : declared.Type == FieldType.String;
+                isText = declared is null || !Enum.IsDefined(declared.Type) ? null : declared.Type == FieldType.String;
                 if (declared is null && service.Request.All(request => request.Name.Length > 0))
                     checks.Add($"{path}.feature", subject, $"{DefinitionText.Quote(field)} is not a field of the service's request.{features.RequestHint(field, service)}");
                 return declared is not null;

@@ -113,7 +113,7 @@ internal static partial class ModelChecks
         }
     }
 
-    /// <summary>A name as ONNX has them (no brackets, quotes or blanks), and an index or a class in it.</summary>
-    [GeneratedRegex("""^[^\[\]"\s]+(\[[0-9]{1,9}\]|\["[^"]+"\])?\z""", RegexOptions.CultureInvariant)]
+    /// <summary>A name as ONNX has them (no brackets, quotes or blanks), and an index or a class in it, as a number or a text.</summary>
+    [GeneratedRegex("""^[^\[\]"\s]+(\[-?[0-9]{1,18}\]|\["[^"]+"\])?\z""", RegexOptions.CultureInvariant)]
     private static partial Regex OutputPath();
 }

@@ -131,6 +131,8 @@ internal static class SourceChecks
             checks.Add(fillPath, subject, $"fill is a {rule.Fill.GetType().Name}, which {DefinitionText.Quote(field.Name)} cannot take. It takes {ClrType(field.Type)}.");
         else if (rule.Fill is double fill && !double.IsFinite(fill))
             checks.Add(fillPath, subject, "fill is not a finite number.");
+        else if (field.Type == FieldType.Timestamp && rule.Fill is < Rfc3339.MinMs or > Rfc3339.MaxMs)
+            checks.Add(fillPath, subject, "fill is outside the years 0001 to 9999.");
         else if (rule.Fill is string text && Encoding.UTF8.GetByteCount(text) > RowSchema.TextBytesMax)
             checks.Add(fillPath, subject, $"fill is longer than {RowSchema.TextBytesMax} bytes, the longest text of a field.");
         else if (Number(rule.Fill) is { } number && field.Type != FieldType.Timestamp && (number < rule.Below || number > rule.Above))

@@ -58,10 +58,7 @@ public static class Rfc3339
             milliseconds += fraction - offsetMinutes * 60_000L;
         }
 
-        // The second after 23:59:60 UTC is the first of the next month, so a leap second must land in that first second.
-        if (second == 60 && (Floor(milliseconds, DayMs) * DayMs + 999 < milliseconds || DayOfMonth(milliseconds) != 1))
-            return false;
-        if (milliseconds is < MinMs or > MaxMs)
+        if (milliseconds is < MinMs or > MaxMs || (second == 60 && !IsFirstSecondOfMonth(milliseconds)))
             return false;
         unixMs = milliseconds;
         return true;
@@ -73,26 +70,19 @@ public static class Rfc3339
     public static void Write(long unixMs, Span<byte> text)
     {
         unixMs = Math.Clamp(unixMs, MinMs, MaxMs);
-        var days = Floor(unixMs, DayMs);
+        var days = DayOf(unixMs);
         var inDay = (uint)(unixMs - days * DayMs);
         Civil(days, out var year, out var month, out var day);
-        text = text[..Length];
-        Digits2(text, 0, (uint)year / 100);
-        Digits2(text, 2, (uint)year % 100);
-        text[4] = (byte)'-';
-        Digits2(text, 5, (uint)month);
-        text[7] = (byte)'-';
-        Digits2(text, 8, (uint)day);
-        text[10] = (byte)'T';
-        Digits2(text, 11, inDay / 3_600_000);
-        text[13] = (byte)':';
-        Digits2(text, 14, inDay / 60_000 % 60);
-        text[16] = (byte)':';
-        Digits2(text, 17, inDay / 1000 % 60);
-        text[19] = (byte)'.';
-        Digits2(text, 20, inDay % 1000 / 10);
-        text[22] = (byte)('0' + inDay % 10);
-        text[23] = (byte)'Z';
+        var seconds = inDay / 1000;
+        var minutes = seconds / 60;
+        var hours = minutes / 60;
+        var milliseconds = inDay - seconds * 1000;
+        var date = Digits((uint)year / 100, (uint)year % 100, (uint)month, (uint)day);
+        var time = Digits(hours, minutes - hours * 60, seconds - minutes * 60, milliseconds / 10);
+        // YYYY-MM- DDThh:mm :ss.fffZ
+        BinaryPrimitives.WriteUInt64LittleEndian(text, date & 0xffff_ffff | (date >> 32 & 0xffff) << 40 | 0x2d00_002d_0000_0000);
+        BinaryPrimitives.WriteUInt64LittleEndian(text[8..], date >> 48 | (time & 0xffff) << 24 | (time >> 16 & 0xffff) << 48 | 0x3a00_0054_0000);
+        BinaryPrimitives.WriteUInt64LittleEndian(text[16..], (time >> 32 & 0xffff) << 8 | time >> 48 << 32 | (ulong)(milliseconds % 10) << 48 | 0x5a30_0000_2e00_003a);
     }
 
     private static bool TryParseEnd(ReadOnlySpan<byte> text, out int fractionMs, out int offsetMinutes)
@@ -136,11 +126,12 @@ public static class Rfc3339
     /// <summary>Each byte becomes 10 × itself + the next one; of digits that fits a byte.</summary>
     private static ulong Pairs(ulong digits) => digits * 10 + (digits >> 8);
 
-    private static void Digits2(Span<byte> text, int at, uint value)
+    /// <summary>Four numbers less than 100 as eight ASCII digits, the first lowest. x · 103 >> 10 is x / 10.</summary>
+    private static ulong Digits(uint first, uint second, uint third, uint fourth)
     {
-        var tens = value * 103 >> 10;
-        text[at] = (byte)('0' + tens);
-        text[at + 1] = (byte)('0' + value - tens * 10);
+        var pairs = first | (ulong)second << 16 | (ulong)third << 32 | (ulong)fourth << 48;
+        var tens = pairs * 103 >> 10 & 0xf_000f_000f_000f;
+        return tens | pairs - tens * 10 << 8 | 0x3030_3030_3030_3030;
     }
 
     private static bool IsLeap(int year) => (year & 3) == 0 && (year % 100 != 0 || (year & 15) == 0);
@@ -154,10 +145,12 @@ public static class Rfc3339
         return years * 365 + years / 4 - years / 100 + years / 400 + DaysBefore[month - 1] + (month > 2 && IsLeap(year) ? 1 : 0) + day - 1 - 719_162;
     }
 
-    private static int DayOfMonth(long unixMs)
+    /// <summary>Where a leap second lands: the second after 23:59:60 on the last day of a month is the first of the next month.</summary>
+    private static bool IsFirstSecondOfMonth(long unixMs)
     {
-        Civil(Floor(unixMs, DayMs), out _, out _, out var day);
-        return day;
+        var days = DayOf(unixMs);
+        Civil(days, out _, out _, out var day);
+        return day == 1 && unixMs - days * DayMs < 1000;
     }
 
     /// <summary>Date of a number of days since 1970-01-01. Years are counted from 1 March, so that the leap day is a year's last.</summary>
@@ -174,5 +167,6 @@ public static class Rfc3339
         year = (int)(100 * century + yearOfCentury + (monthFromMarch < 10 ? 0U : 1U));
     }
 
-    private static long Floor(long value, long unit) => (value >= 0 ? value : value - unit + 1) / unit;
+    /// <summary>Days since 1970-01-01 of a time that is not before <see cref="MinMs"/>.</summary>
+    private static long DayOf(long unixMs) => (long)((ulong)(unixMs - MinMs) / DayMs) + MinMs / DayMs;
 }

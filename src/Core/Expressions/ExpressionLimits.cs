@@ -18,11 +18,11 @@ internal static class ExpressionLimits
     public const int TextBytesMax = 64 * 1024;
 
     /// <summary>
-    /// Work of one evaluation: one step for each node of a comprehension's body and each item, one for each 64 bytes of text read or made.
-    /// An evaluation that would take more has no value.
+    /// Work of one evaluation: one step for each node of a comprehension's body and each item, for each item of a list that is made,
+    /// for each 64 bytes of text read or made. An evaluation that would take more has no value.
     /// </summary>
     public const int StepsMax = 1_000_000;
 
     /// <summary>Size of a regular expression with its repetitions written out.</summary>
-    public const int RegexSizeMax = 10_000;
+    public const int RegexSizeMax = 4_096;
 }

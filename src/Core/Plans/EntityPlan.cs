@@ -107,6 +107,23 @@ public sealed class EntityPlan
         return length;
     }
 
+    /// <summary>Bytes that <see cref="EncodeKey"/> would need for key fields that all have values.</summary>
+    public int KeyLength(in FieldRow row, ReadOnlySpan<int> fields)
+    {
+        var length = 0;
+        for (var index = 0; index < fields.Length; index++)
+        {
+            length += Keys[index].Type switch
+            {
+                FieldType.Bool => 1,
+                FieldType.String => 2 + row.Text(fields[index]).Length,
+                _ => 8,
+            };
+        }
+
+        return length;
+    }
+
     /// <summary>Bytes of the block of an entity that has seen no event yet.</summary>
     public int EmptyLength(int keyLength) => BlockHeader.FixedOffset(keyLength) + _fixedSize;
 

@@ -1,6 +1,4 @@
 using System.Text;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
@@ -23,7 +21,7 @@ public sealed unsafe class JsonEventDecoder
     private const int Buckets = 256;
 
     private readonly byte[][] _names;
-    private readonly byte[][] _quotedNames;
+    private readonly MemberStart[] _starts;
     private readonly FieldType[] _types;
     private readonly sbyte[] _firstInBucket = new sbyte[Buckets];
     private readonly sbyte[] _nextInBucket;
@@ -45,7 +43,7 @@ public sealed unsafe class JsonEventDecoder
         ArgumentOutOfRangeException.ThrowIfGreaterThan(valueBytesMax, ValueBytesMaxLimit);
         var fields = source.Schema.Fields;
         _names = [.. fields.Select(field => Encoding.UTF8.GetBytes(field.Name))];
-        _quotedNames = [.. fields.Select(field => Encoding.UTF8.GetBytes($"\"{JsonEncodedText.Encode(field.Name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\""))];
+        _starts = [.. fields.Select(field => new MemberStart(field.Name))];
         _types = [.. fields.Select(field => field.Type)];
         _unescaped = new byte[Math.Max(RowSchema.TextBytesMax, _names.Max(name => name.Length))];
         _successors = new byte[fields.Count + 1];
@@ -112,23 +110,20 @@ public sealed unsafe class JsonEventDecoder
         while (true)
         {
             int field = _successors[previous];
-            var name = _quotedNames[field];
-            if (name.Length <= end - at && new ReadOnlySpan<byte>(at, name.Length).SequenceEqual(name))
+            ref readonly var expected = ref _starts[field];
+            if (expected.IsAt(at, end) && at + expected.Length < end && at[expected.Length] > ' ')
             {
-                at += name.Length;
+                at += expected.Length;
             }
             else
             {
                 at = ReadName(at, end, out field);
-                if (at == null)
+                if (at == null || (at = _json.SkipColon(at, end)) == null)
                     return null;
                 if (field >= 0)
                     _successors[previous] = (byte)field;
             }
 
-            at = _json.SkipColon(at, end);
-            if (at == null)
-                return null;
             if (field >= 0)
             {
                 previous = field;
@@ -218,6 +213,13 @@ public sealed unsafe class JsonEventDecoder
 
     private byte* ReadInt64(EventBatch batch, int row, int field, byte* start, byte* at, byte* end, ref Rejection rejection)
     {
+        // Most integers are short, without sign, point or exponent.
+        if (_types[field] == FieldType.Int64 && JsonNumber.TryReadShort(at, end, out var small, out var afterSmall))
+        {
+            batch.SetInt64(row, field, small);
+            return afterSmall;
+        }
+
         var after = JsonNumber.Scan(at, end, out var number);
         if (after == null)
             return _json.Fail(JsonProblem.BadNumber, at);

@@ -22,6 +22,23 @@ internal unsafe struct JsonNumber
     private static ReadOnlySpan<double> PowersOf10 =>
         [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22];
 
+    /// <summary>Reads an integer of at most 18 digits without sign, point or exponent.</summary>
+    /// <param name="at">Its first byte, before <paramref name="end"/>.</param>
+    /// <param name="end">End of the document.</param>
+    /// <param name="value">The integer.</param>
+    /// <param name="after">The position after it.</param>
+    /// <returns>False where something else begins here; that may be a number too.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryReadShort(byte* at, byte* end, out long value, out byte* after)
+    {
+        var first = at;
+        var digits = 0UL;
+        at = ScanDigits(at, end, ref digits);
+        after = at;
+        value = (long)digits;
+        return at - first is > 0 and <= 18 && at < end && *at is (byte)',' or (byte)'}' && (*first != '0' || at - first == 1);
+    }
+
     /// <summary>Steps over a number.</summary>
     /// <param name="at">Its first byte, before <paramref name="end"/>.</param>
     /// <param name="end">End of the document.</param>

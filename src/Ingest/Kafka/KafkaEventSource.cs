@@ -115,7 +115,17 @@ internal sealed unsafe class KafkaEventSource : IEventSource
         return taken;
     }
 
-    public long TimestampMs(in SourceRecord record) => NativeKafka.rd_kafka_message_timestamp(record.Handle, out _);
+    public long TimestampMs(nint record) => NativeKafka.rd_kafka_message_timestamp(record, out _);
+
+    public IReadOnlyList<KeyValuePair<string, byte[]?>> Headers(nint record)
+    {
+        List<KeyValuePair<string, byte[]?>> headers = [];
+        if (NativeKafka.rd_kafka_message_headers(record, out var list) != 0)
+            return headers;
+        for (nuint index = 0; NativeKafka.rd_kafka_header_get_all(list, index, out var name, out var value, out var length) == 0; index++)
+            headers.Add(new(Marshal.PtrToStringUTF8(name)!, value == 0 ? null : new ReadOnlySpan<byte>((void*)value, (int)length).ToArray()));
+        return headers;
+    }
 
     public void Release(ReadOnlySpan<nint> handles)
     {

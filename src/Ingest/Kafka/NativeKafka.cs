@@ -75,6 +75,12 @@ internal static unsafe partial class NativeKafka
     public static partial long rd_kafka_message_timestamp(nint message, out int type);
 
     [LibraryImport(Library)]
+    public static partial int rd_kafka_message_headers(nint message, out nint headers);
+
+    [LibraryImport(Library)]
+    public static partial int rd_kafka_header_get_all(nint headers, nuint index, out nint name, out nint value, out nuint length);
+
+    [LibraryImport(Library)]
     public static partial nint rd_kafka_topic_new(nint client, [MarshalAs(UnmanagedType.LPUTF8Str)] string topic, nint configuration);
 
     [LibraryImport(Library)]

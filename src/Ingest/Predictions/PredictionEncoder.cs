@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using FeatureStore.Core.Definitions;
@@ -25,17 +24,17 @@ public sealed unsafe class PredictionEncoder
     private readonly int[] _textFields;
     private readonly int _fixedBytesMax;
 
-    private readonly byte[] _beforeId;
-    private readonly byte[] _topic;
-    private readonly byte[] _beforePosition;
-    private readonly byte[] _beforeEntity;
-    private readonly byte[][] _beforeKeys;
-    private readonly byte[] _beforeTime;
-    private readonly byte[] _beforeOutputs;
-    private readonly byte[][] _beforeOutput;
-    private readonly byte[] _beforeFeatures;
-    private readonly byte[][] _beforeFeature;
-    private readonly byte[] _end;
+    private readonly JsonPart _beforeId;
+    private readonly JsonPart _topic;
+    private readonly JsonPart _beforePosition;
+    private readonly JsonPart _beforeEntity;
+    private readonly JsonPart[] _beforeKeys;
+    private readonly JsonPart _beforeTime;
+    private readonly JsonPart _beforeOutputs;
+    private readonly JsonPart[] _beforeOutput;
+    private readonly JsonPart _beforeFeatures;
+    private readonly JsonPart[] _beforeFeature;
+    private readonly JsonPart _end;
 
     /// <param name="model">The model; its entity's join keys are fields of the source.</param>
     /// <param name="source">The source whose events are scored.</param>
@@ -56,21 +55,21 @@ public sealed unsafe class PredictionEncoder
         _textFeatures = [.. Enumerable.Range(0, features.Count).Where(index => features[index].IsText)];
         _textFields = [.. _keyFields.Append(_idField).Where(field => field >= 0 && _schema.Fields[field].Type == FieldType.String)];
 
-        _topic = Utf8(Json(source.Definition.Kafka.Topic) + "/");
-        _beforeId = Utf8("{\"id\":\"");
-        _beforePosition = Utf8("\",\"position\":\"");
-        _beforeEntity = Utf8($"\",\"model\":\"{Json(model.Definition.Name)}\",\"version\":\"{Json(version)}\",\"service\":\"{Json(model.Service.Name)}\",\"entity\":{{");
+        _topic = new JsonPart(Json(source.Definition.Kafka.Topic) + "/");
+        _beforeId = new JsonPart("{\"id\":\"");
+        _beforePosition = new JsonPart("\",\"position\":\"");
+        _beforeEntity = new JsonPart($"\",\"model\":\"{Json(model.Definition.Name)}\",\"version\":\"{Json(version)}\",\"service\":\"{Json(model.Service.Name)}\",\"entity\":{{");
         _beforeKeys = Members(model.Entity.Keys.Select(key => key.Name));
-        _beforeTime = Utf8("},\"event_time\":\"");
-        _beforeOutputs = Utf8("\",\"outputs\":{");
+        _beforeTime = new JsonPart("},\"event_time\":\"");
+        _beforeOutputs = new JsonPart("\",\"outputs\":{");
         _beforeOutput = Members(outputs);
-        _beforeFeatures = Utf8("},\"features\":{");
+        _beforeFeatures = new JsonPart("},\"features\":{");
         _beforeFeature = Members(features.Select(feature => feature.Name));
-        _end = Utf8("}}");
+        _end = new JsonPart("}}");
 
-        // Room for the id or its stand-in, the position; and for each number, or for the quotes of a text.
+        // Room for the id or its stand-in, the position; for each number, or for the quotes of a text; and for the last block.
         var numbers = _keyFields.Length + outputs.Count + features.Count + 5;
-        _fixedBytesMax = numbers * JsonWriting.NumberBytesMax + 2 * _topic.Length + Rfc3339.Length
+        _fixedBytesMax = numbers * JsonWriting.NumberBytesMax + 2 * _topic.Length + Rfc3339.Length + JsonPart.BlockBytes
             + new[] { _beforeId, _beforePosition, _beforeEntity, _beforeTime, _beforeOutputs, _beforeFeatures, _end }
                 .Concat(_beforeKeys).Concat(_beforeOutput).Concat(_beforeFeature).Sum(part => part.Length);
     }
@@ -135,7 +134,7 @@ public sealed unsafe class PredictionEncoder
     /// Writes a record's key: the text of the model's entity key. Several join keys are joined by <c>|</c>; there, a <c>|</c> or <c>\</c> inside a text
     /// has a <c>\</c> before it, so that different entities have different keys.
     /// </summary>
-    /// <returns>Bytes written; −1 where the destination has less than 32 bytes for each join key and twice the bytes of their texts. <see cref="KeyBytesMax"/> is enough for every entity.</returns>
+    /// <returns>Bytes written; −1 where the destination has less than 40 bytes for each join key and twice the bytes of their texts. <see cref="KeyBytesMax"/> is enough for every entity.</returns>
     public int TryWriteKey(Span<byte> destination, EventBatch events, int row)
     {
         ArgumentNullException.ThrowIfNull(events);
@@ -240,10 +239,8 @@ public sealed unsafe class PredictionEncoder
 
     private static int TextBytes(in FieldRow fields, int field) => fields.Has(field) ? fields.Text(field).Length : 0;
 
-    private static byte[][] Members(IEnumerable<string> names) =>
-        [.. names.Select((name, index) => Utf8($"{(index == 0 ? "" : ",")}\"{Json(name)}\":"))];
+    private static JsonPart[] Members(IEnumerable<string> names) =>
+        [.. names.Select((name, index) => new JsonPart($"{(index == 0 ? "" : ",")}\"{Json(name)}\":"))];
 
     private static string Json(string text) => JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).ToString();
-
-    private static byte[] Utf8(string text) => Encoding.UTF8.GetBytes(text);
 }

@@ -18,8 +18,21 @@ internal static class ShortestDecimal
     /// <summary>Finds the decimal.</summary>
     /// <param name="value">Finite, not 0; its sign is ignored.</param>
     /// <param name="exponent">Power of ten of the result's last digit.</param>
-    /// <returns>At most 17 digits; may end in zeros.</returns>
+    /// <returns>At most 17 digits, the last of them not 0.</returns>
     public static ulong Find(double value, out int exponent)
+    {
+        var digits = FindDigits(value, out exponent);
+        // Most results have no zeros to cut; those that do are short decimals, with many.
+        if (digits % 10 != 0)
+            return digits;
+        for (; digits % 10_000 == 0; digits /= 10_000)
+            exponent += 4;
+        for (; digits % 10 == 0; digits /= 10)
+            exponent++;
+        return digits;
+    }
+
+    private static ulong FindDigits(double value, out int exponent)
     {
         var bits = BitConverter.DoubleToUInt64Bits(value);
         var fraction = bits & (1UL << MantissaBits) - 1;

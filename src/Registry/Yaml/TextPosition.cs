@@ -5,22 +5,7 @@ namespace FeatureStore.Registry.Yaml;
 /// <summary>Finds places in a file's text. Lines and columns count from 1, columns in characters.</summary>
 internal static class TextPosition
 {
-    public static (int Line, int Column) Of(string text, int index)
-    {
-        var line = 1;
-        var start = 0;
-        for (var i = 0; i < index; i++)
-        {
-            // "\r\n" is one break, which its '\n' makes.
-            if (text[i] == '\n' || (text[i] == '\r' && (i + 1 == text.Length || text[i + 1] != '\n')))
-            {
-                line++;
-                start = i + 1;
-            }
-        }
-
-        return (line, index - start + 1);
-    }
+    public static (int Line, int Column) Of(string text, int index) => From(text, 0, (1, 1), index);
 
     /// <summary>
     /// Where a character of a scalar's value stands in the file. Quoting, folding and indentation change the blanks and write some characters as
@@ -49,7 +34,20 @@ internal static class TextPosition
         // Blanks that the value has here too are counted one by one; an error at a character skips what precedes it.
         if (offset < value.Length && !char.IsWhiteSpace(value[offset]))
             index = SkipBlanks(scalar.Style, file, index);
-        return Of(file, Math.Min(index, file.Length));
+        return From(file, scalar.Index, (scalar.Line, scalar.Column), Math.Min(index, file.Length));
+    }
+
+    /// <summary>The place of an index, found from an earlier one whose place is known.</summary>
+    private static (int Line, int Column) From(string text, int start, (int Line, int Column) place, int index)
+    {
+        for (var i = start; i < index; i++)
+        {
+            // "\r\n" is one break, which its '\n' makes.
+            var isBreak = text[i] == '\n' || (text[i] == '\r' && (i + 1 == text.Length || text[i + 1] != '\n'));
+            place = isBreak ? (place.Line + 1, 1) : (place.Line, place.Column + 1);
+        }
+
+        return place;
     }
 
     private static int ContentStart(YamlNode scalar, string file)

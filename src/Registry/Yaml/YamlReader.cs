@@ -38,17 +38,25 @@ internal sealed class YamlReader
     public static bool TryRead(DefinitionFile file, List<DefinitionFileError> errors, out YamlNode? root)
     {
         root = null;
+        var reader = new YamlReader(file, errors);
         try
         {
             RefuseControlCharacters(file.Text);
-            root = new YamlReader(file, errors).Document();
+            root = reader.Document();
             return true;
         }
         catch (YamlException exception)
         {
             errors.Add(new(file.Name, Number(exception.Start.Line), Number(exception.Start.Column), exception.Message));
-            return false;
         }
+        catch (Exception exception) when (exception is InvalidOperationException or ArgumentException or FormatException or OverflowException)
+        {
+            // The parser has no error of its own for some malformed texts; what it read last is the nearest known place.
+            var last = reader._parser.Current?.End ?? new Mark(0, 1, 1);
+            errors.Add(new(file.Name, Number(last.Line), Number(last.Column), "what follows is not valid YAML."));
+        }
+
+        return false;
     }
 
     private YamlNode? Document()

@@ -26,7 +26,7 @@ public sealed partial class Checkpointer : ICheckpoints
         _options = options;
         _time = time;
         _logger = logger;
-        Incarnation = Guid.NewGuid();
+        Incarnation = Guid.CreateVersion7(time.GetUtcNow());
         Schedule(TimeSpan.Zero);
     }
 
@@ -36,7 +36,7 @@ public sealed partial class Checkpointer : ICheckpoints
     /// <summary>The newest checkpoint saved by this process; null before the first.</summary>
     public CheckpointStatus? Status { get; private set; }
 
-    /// <summary>Names this history of state.</summary>
+    /// <summary>Names this history of state; a version-7 GUID, which begins with the time at which it began.</summary>
     public Guid Incarnation { get; private set; }
 
     /// <inheritdoc/>

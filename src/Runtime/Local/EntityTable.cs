@@ -11,7 +11,7 @@ internal sealed unsafe class EntityTable : IDisposable
 {
     private readonly EntityPlan _plan;
     private readonly IdList _unsaved = new();
-    private readonly IdList _unpublished = new();
+    private readonly Queue<int> _unpublished = new();
     private readonly IdList _snapshot = new();
     private Entry[] _entries = new Entry[64];
     private byte*[] _blocks = new byte*[32];
@@ -99,11 +99,15 @@ internal sealed unsafe class EntityTable : IDisposable
     {
         var id = Add(Slot(hash, key), hash, block.Length);
         block.CopyTo(Block(id, block.Length));
-        if (TracksPublishing)
-        {
-            _states[id] |= State.Unpublished;
-            _unpublished.Add(id);
-        }
+        MarkUnpublished(id);
+    }
+
+    /// <summary>Puts an entity back among those to publish.</summary>
+    public void MarkUnpublished(ulong hash, ReadOnlySpan<byte> key)
+    {
+        var id = _entries[Slot(hash, key)].Id - 1;
+        if (id >= 0)
+            MarkUnpublished(id);
     }
 
     /// <summary>Fixes what the next snapshot holds: every block that changed since the last one began, as it is now.</summary>
@@ -131,12 +135,12 @@ internal sealed unsafe class EntityTable : IDisposable
         return _snapshot.Count == 0;
     }
 
-    /// <summary>Moves blocks that changed since they were last published, up to a number of them, into sets to publish.</summary>
+    /// <summary>Moves the blocks whose change is longest unpublished, up to a number of them, into sets to publish.</summary>
     public void TakeUnpublished(int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
     {
         for (var taken = 0; taken < countMax && _unpublished.Count > 0; taken++)
         {
-            var id = _unpublished.RemoveLast();
+            var id = _unpublished.Dequeue();
             _states[id] &= ~State.Unpublished;
             var block = Block(id);
             keys.Add(EntityPlan.Key(block));
@@ -166,13 +170,16 @@ internal sealed unsafe class EntityTable : IDisposable
             UnsavedBytes += Block(id).Length;
         }
 
-        if (TracksPublishing && (state & State.Unpublished) == 0)
-        {
-            state |= State.Unpublished;
-            _unpublished.Add(id);
-        }
-
         _states[id] = state;
+        MarkUnpublished(id);
+    }
+
+    private void MarkUnpublished(int id)
+    {
+        if (!TracksPublishing || (_states[id] & State.Unpublished) != 0)
+            return;
+        _states[id] |= State.Unpublished;
+        _unpublished.Enqueue(id);
     }
 
     private void CopyToSnapshot(int id, SnapshotPart snapshot)

@@ -123,12 +123,22 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         return new Checkpoint(header, all.Entities, all.Keys, all.Blocks);
     }
 
-    /// <summary>Takes blocks of an entity type that changed since they were last taken, about a number of them, for the hot store.</summary>
+    /// <summary>Takes blocks of an entity type that changed since they were last taken, at most about a number of them, for the hot store.</summary>
     public void TakeUnpublished(int entity, int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
     {
-        ArgumentNullException.ThrowIfNull(keys);
         foreach (var shard in _shards)
-            shard.TakeUnpublished(entity, countMax - keys.Count, keys, sequences, blocks);
+            shard.TakeUnpublished(entity, Math.Max(1, countMax / _shards.Length), keys, sequences, blocks);
+    }
+
+    /// <summary>Puts entities back among those to publish, after publishing them failed.</summary>
+    public void MarkUnpublished(int entity, BlockSet keys)
+    {
+        ArgumentNullException.ThrowIfNull(keys);
+        for (var index = 0; index < keys.Count; index++)
+        {
+            var hash = KeyHash.Of(keys[index]);
+            _shards[Shard.IndexOf(hash, _shards.Length)].MarkUnpublished(entity, hash, keys[index]);
+        }
     }
 
     /// <inheritdoc/>

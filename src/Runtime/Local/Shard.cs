@@ -107,6 +107,12 @@ internal sealed class Shard : IDisposable
         }
     }
 
+    public void MarkUnpublished(int entity, ulong hash, ReadOnlySpan<byte> key)
+    {
+        lock (_gate)
+            _tables[entity].MarkUnpublished(hash, key);
+    }
+
     public void Dispose()
     {
         lock (_gate)

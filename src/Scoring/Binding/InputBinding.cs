@@ -38,10 +38,14 @@ internal sealed class InputBinding
     {
         if (inputs.Count == 0)
             throw new MisfitException("it has no inputs. Export it with the features as its input");
-        var bindings = inputs.Count == 1 && !IsOneFeature(inputs[0], service) ? [BindVector(inputs[0], service)] : inputs.Select(input => BindFeature(input, service)).ToArray();
+        InputBinding[] bindings = inputs.Count == 1 && !IsOneFeature(inputs[0], service)
+            ? [BindVector(inputs[0], service)]
+            : [.. inputs.Select(input => BindFeature(input, service))];
         var fixedRows = inputs.Select(input => input.Shape[0]).Where(rows => rows >= 0).Distinct().ToList();
         if (fixedRows.Count > 1 || fixedRows is [0] || (fixedRows.Count == 1 && inputs.Any(input => input.Shape[0] < 0)))
-            throw new MisfitException($"its inputs disagree on the batch dimension: {string.Join("; ", inputs.Select(Describe))}. Leave the first dimension of all inputs open, or give all one size");
+            throw new MisfitException(
+                $"its inputs disagree on the batch dimension: {string.Join("; ", inputs.Select(Describe))}. "
+                + "Leave the first dimension of all inputs open, or give all one size");
         return bindings;
     }
 
@@ -77,9 +81,13 @@ internal sealed class InputBinding
     {
         CheckType(input);
         if (input.Type == OnnxType.Text)
-            throw new MisfitException($"its input {Describe(input)} takes text, and no feature of service \"{service.Name}\" has its name. Name each text input after its feature");
+            throw new MisfitException(
+                $"its input {Describe(input)} takes text, and no feature of service \"{service.Name}\" has its name. "
+                + "Name each text input after its feature");
         if (!Accepts(input, service.Width))
-            throw new MisfitException($"its input {Describe(input)} does not take the {service.Width} columns of service \"{service.Name}\". The one input of a model is [N,{service.Width}], in the order of the service's features");
+            throw new MisfitException(
+                $"its input {Describe(input)} does not take the {service.Width} columns of service \"{service.Name}\". "
+                + $"The one input of a model is [N,{service.Width}], in the order of the service's features");
         var names = new List<string>();
         foreach (var feature in service.Features)
         {
@@ -100,32 +108,50 @@ internal sealed class InputBinding
             if (feature.Name == input.Name)
             {
                 if (!Accepts(input, feature.Columns))
-                    throw new MisfitException($"its input {Describe(input)} does not take the {feature.Columns} columns of the feature of its name. It must be {(feature.Columns == 1 ? "[N] or " : "")}[N,{feature.Columns}]");
+                    throw new MisfitException(
+                        $"its input {Describe(input)} does not take the {feature.Columns} columns of the feature of its name. "
+                        + $"It must be {(feature.Columns == 1 ? "[N] or " : "")}[N,{feature.Columns}]");
                 if (input.Type != OnnxType.Text)
                     RefuseBareText(input, feature);
                 else if (!feature.IsText || feature.IsOneHot)
-                    throw new MisfitException($"its input {Describe(input)} takes text, and the feature of its name is a number there. Give the model a number, or the service the text itself");
-                return new InputBinding(input, firstColumn, feature.Columns, input.Type == OnnxType.Text ? i : -1, [.. Enumerable.Repeat(feature.Name, feature.Columns)]);
+                    throw new MisfitException(
+                        $"its input {Describe(input)} takes text, and the feature of its name is a number there. "
+                        + "Give the model a number, or the service the text itself");
+                var names = Enumerable.Repeat(feature.Name, feature.Columns).ToArray();
+                return new InputBinding(input, firstColumn, feature.Columns, input.Type == OnnxType.Text ? i : -1, names);
             }
 
             firstColumn += feature.Columns;
         }
 
-        throw new MisfitException($"its input {Describe(input)} has no feature of its name in service \"{service.Name}\", which has {string.Join(", ", service.Features.Select(feature => $"\"{feature.Name}\""))}. Several inputs are named each after a feature");
+        throw new MisfitException(
+            $"its input {Describe(input)} has no feature of its name in service \"{service.Name}\", "
+            + $"which has {string.Join(", ", service.Features.Select(feature => $"\"{feature.Name}\""))}. "
+            + "Several inputs are named each after a feature");
     }
 
-    private static bool Accepts(Port input, int columns) => input.Kind == PortKind.Tensor && (input.Shape.Length == 1 ? columns == 1 : input.Shape.Length == 2 && (input.Shape[1] == columns || input.Shape[1] < 0));
+    private static bool Accepts(Port input, int columns) => input.Kind == PortKind.Tensor && input.Shape.Length switch
+    {
+        1 => columns == 1,
+        2 => input.Shape[1] == columns || input.Shape[1] < 0,
+        _ => false,
+    };
 
     private static void CheckType(Port input)
     {
-        if (input.Kind != PortKind.Tensor || input.Type is not (OnnxType.Float or OnnxType.Double or OnnxType.Float16 or OnnxType.Int64 or OnnxType.Int32 or OnnxType.Bool or OnnxType.Text))
-            throw new MisfitException($"its input {Describe(input)} is of a kind that features cannot feed. Use a tensor of float, double, float16, int64, int32, bool or string");
+        var fits = input.Type.IsFloatingPoint() || input.Type is OnnxType.Int64 or OnnxType.Int32 or OnnxType.Bool or OnnxType.Text;
+        if (input.Kind != PortKind.Tensor || !fits)
+            throw new MisfitException(
+                $"its input {Describe(input)} is of a kind that features cannot feed. "
+                + "Use a tensor of float, double, float16, int64, int32, bool or string");
     }
 
     private static void RefuseBareText(Port input, VectorFeature feature)
     {
         if (feature.IsText && !feature.IsOneHot)
-            throw new MisfitException($"its input {Describe(input)} takes numbers, and feature \"{feature.Name}\" is text. Give the feature the transform \"one_hot\", or the model a string input of its name");
+            throw new MisfitException(
+                $"its input {Describe(input)} takes numbers, and feature \"{feature.Name}\" is text. "
+                + "Give the feature the transform \"one_hot\", or the model a string input of its name");
     }
 
     private static string Describe(Port input) => $"\"{input.Name}\" ({input.Describe()})";

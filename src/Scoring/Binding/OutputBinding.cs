@@ -23,17 +23,20 @@ internal sealed record OutputBinding(Port Port, int RowElements, OutputPick[] Pi
     /// <param name="paths">Name of a score → path.</param>
     /// <returns>The bindings, and the scores' names in order.</returns>
     /// <exception cref="MisfitException">A path leads nowhere, or to no number.</exception>
-    public static (OutputBinding[] Bindings, string[] Names) Bind(IReadOnlyList<Port> outputs, IReadOnlyList<OutputShape?> shapes, IReadOnlyDictionary<string, string> paths)
+    public static (OutputBinding[] Bindings, string[] Names) Bind(
+        IReadOnlyList<Port> outputs, IReadOnlyList<OutputShape?> shapes, IReadOnlyDictionary<string, string> paths)
     {
         var wanted = paths.Count > 0 ? paths.Select(path => (path.Key, Path: Resolve(path.Value, outputs, shapes))).ToList() : Defaults(outputs, shapes);
         if (wanted.Count == 0)
-            throw new MisfitException($"none of its outputs has numbers for each row: {Describe(outputs)}. Export it with its probabilities or its prediction as an output");
+            throw new MisfitException(
+                $"none of its outputs has numbers for each row: {Describe(outputs)}. "
+                + "Export it with its probabilities or its prediction as an output");
         if (wanted.Count > DefaultOutputsMax)
             throw new MisfitException($"it has {wanted.Count} scores, at most {DefaultOutputsMax} are allowed. Name those that count under \"outputs\"");
         var bindings = wanted
-            .Select((score, index) => (score.Path, Score: index, Name: score.Key))
-            .GroupBy(score => score.Path.Output)
-            .Select(group => new OutputBinding(outputs[group.Key], RowElementsOf(outputs[group.Key], shapes[group.Key]), [.. group.Select(score => score.Path.Pick with { Score = score.Score, Name = score.Name })]))
+            .Select((score, index) => (score.Path.Output, Pick: score.Path.Pick with { Score = index, Name = score.Key }))
+            .GroupBy(score => score.Output, score => score.Pick)
+            .Select(picks => new OutputBinding(outputs[picks.Key], RowElementsOf(outputs[picks.Key], shapes[picks.Key]), [.. picks]))
             .ToArray();
         return (bindings, [.. wanted.Select(score => score.Key)]);
     }
@@ -54,7 +57,9 @@ internal sealed record OutputBinding(Port Port, int RowElements, OutputPick[] Pi
                 continue;
             }
 
-            var classes = shapes[i] is { } shape ? shape.Classes ?? [] : throw new MisfitException($"the classes of its output \"{port.Name}\" are not known before it runs. Name the scores under \"outputs\"");
+            var classes = shapes[i] is { } shape ? shape.Classes ?? [] : throw new MisfitException(
+                $"the classes of its output \"{port.Name}\" are not known before it runs. "
+                + "Name the scores under \"outputs\"");
             foreach (var name in classes)
                 wanted.Add((port.KeyType == OnnxType.Text ? $"{port.Name}[\"{name}\"]" : $"{port.Name}[{name}]", (i, PickOf(port, name)!)));
         }
@@ -72,27 +77,39 @@ internal sealed record OutputBinding(Port Port, int RowElements, OutputPick[] Pi
         var inner = port.Shape.Skip(1).ToList();
         return inner.TrueForAll(dimension => dimension >= 0)
             ? (int)Math.Min(int.MaxValue, inner.Aggregate(1.0, (product, dimension) => product * dimension))
-            : throw new MisfitException($"its output \"{port.Name}\" ({port.Describe()}) does not say how many numbers a row has. Export it with fixed inner dimensions");
+            : throw new MisfitException(
+                $"its output \"{port.Name}\" ({port.Describe()}) does not say how many numbers a row has. "
+                + "Export it with fixed inner dimensions");
     }
 
     private static (int Output, OutputPick Pick) Resolve(string path, IReadOnlyList<Port> outputs, IReadOnlyList<OutputShape?> shapes)
     {
         var (output, selector) = Find(path, outputs);
         if (output < 0)
-            throw new MisfitException($"the output path \"{path}\" leads nowhere: the model has {Describe(outputs)}. Write \"name\", \"name[1]\" or \"name[\"class\"]\"");
+            throw new MisfitException(
+                $"the output path \"{path}\" leads nowhere: the model has {Describe(outputs)}. "
+                + "Write \"name\", \"name[1]\" or \"name[\"class\"]\"");
         var port = outputs[output];
         if (port.Kind == PortKind.Other || !port.Type.IsNumber())
-            throw new MisfitException($"the output path \"{path}\" leads to no number: \"{port.Name}\" is {port.Describe()}. Choose a number of {Describe(outputs)}");
+            throw new MisfitException(
+                $"the output path \"{path}\" leads to no number: \"{port.Name}\" is {port.Describe()}. "
+                + $"Choose a number of {Describe(outputs)}");
         if (shapes[output] == OutputShape.NotByRow)
-            throw new MisfitException($"the output path \"{path}\" leads to no score: \"{port.Name}\" does not have a row for each row of input. Choose another of {Describe(outputs)}");
-        return (output, port.Kind == PortKind.Maps ? ResolveClass(path, selector, port, shapes[output]) : ResolveElement(path, selector, port, RowElementsOf(port, shapes[output])));
+            throw new MisfitException(
+                $"the output path \"{path}\" leads to no score: \"{port.Name}\" does not have a row for each row of input. "
+                + $"Choose another of {Describe(outputs)}");
+        return (output, port.Kind == PortKind.Maps
+            ? ResolveClass(path, selector, port, shapes[output])
+            : ResolveElement(path, selector, port, RowElementsOf(port, shapes[output])));
     }
 
     private static OutputPick ResolveElement(string path, string? selector, Port port, int elements)
     {
         var element = 0;
         if (selector is null ? elements != 1 : !int.TryParse(selector, NumberStyles.None, CultureInfo.InvariantCulture, out element) || element >= elements)
-            throw new MisfitException($"the output path \"{path}\" picks no number of \"{port.Name}\", which has {elements} a row. Write \"{port.Name}[0]\" to \"{port.Name}[{elements - 1}]\"");
+            throw new MisfitException(
+                $"the output path \"{path}\" picks no number of \"{port.Name}\", which has {elements} a row. "
+                + $"Write \"{port.Name}[0]\" to \"{port.Name}[{elements - 1}]\"");
         return new OutputPick { Element = element };
     }
 
@@ -100,8 +117,13 @@ internal sealed record OutputBinding(Port Port, int RowElements, OutputPick[] Pi
     {
         var name = selector is ['"', .., '"'] && selector.Length > 1 ? selector[1..^1] : selector;
         var pick = name is null ? null : PickOf(port, name);
-        if (pick is null || (shape?.Classes is { } classes && !classes.Contains(name)))
-            throw new MisfitException($"the output path \"{path}\" names no class of \"{port.Name}\"{(shape?.Classes is { } known ? $", which has {string.Join(", ", known.Select(one => $"\"{one}\""))}" : "")}. Write \"{port.Name}[\"class\"]\"");
+        var classes = shape?.Classes;
+        if (pick is null || (classes is not null && !classes.Contains(name)))
+        {
+            var known = classes is null ? "" : $", which has {string.Join(", ", classes.Select(one => $"\"{one}\""))}";
+            throw new MisfitException($"the output path \"{path}\" names no class of \"{port.Name}\"{known}. Write \"{port.Name}[\"class\"]\"");
+        }
+
         return pick;
     }
 
@@ -109,7 +131,8 @@ internal sealed record OutputBinding(Port Port, int RowElements, OutputPick[] Pi
     {
         if (port.KeyType == OnnxType.Text)
             return new OutputPick { Text = Encoding.UTF8.GetBytes(name) };
-        return port.KeyType == OnnxType.Int64 && long.TryParse(name, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? new OutputPick { Number = number } : null;
+        var isNumber = long.TryParse(name, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number);
+        return port.KeyType == OnnxType.Int64 && isNumber ? new OutputPick { Number = number } : null;
     }
 
     /// <summary>An output's name may itself end in brackets, so the whole path is tried first.</summary>

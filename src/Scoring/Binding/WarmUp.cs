@@ -33,14 +33,16 @@ internal static class WarmUp
         {
             if (!state.Deadline.Expired && inputs.Any(input => input.IsText))
                 return new OutputShape?[session.Outputs.Count];
-            throw new MisfitException($"it fails on a row of {value:0}s: {error}. Try it in Python with onnxruntime {session.Runtime.Version}");
+            throw new MisfitException($"it fails on a row of {value:0}s: {error!.TrimEnd('.')}. Try it in Python with onnxruntime {session.Runtime.Version}");
         }
 
         if (fixedRows == 0)
         {
             var (shapesOfTwo, errorOfTwo) = Try(session, state, ports, 2, width, value);
             if (shapesOfTwo is null)
-                throw new MisfitException($"it runs one row and fails on two: {errorOfTwo}. Export it with an open batch dimension throughout, or fix the batch dimension of its inputs at 1");
+                throw new MisfitException(
+                    $"it runs one row and fails on two: {errorOfTwo!.TrimEnd('.')}. "
+                    + "Export it with an open batch dimension throughout, or fix the batch dimension of its inputs at 1");
             for (var i = 0; i < shapes.Length; i++)
             {
                 if (shapesOfTwo[i] == OutputShape.NotByRow || shapesOfTwo[i].RowElements != shapes[i].RowElements)
@@ -77,7 +79,11 @@ internal static class WarmUp
     private static OutputShape ShapeOf(OnnxRuntime runtime, Port port, nint value, int rows)
     {
         if (port.Kind == PortKind.Tensor)
-            return OutputReader.TryShape(runtime.Api, value, out _, out var outputRows, out var elements) && outputRows == rows ? new OutputShape((int)Math.Min(elements, int.MaxValue), null) : OutputShape.NotByRow;
+        {
+            var hasRows = OutputReader.TryShape(runtime.Api, value, out _, out var outputRows, out var elements) && outputRows == rows;
+            return hasRows ? new OutputShape((int)Math.Min(elements, int.MaxValue), null) : OutputShape.NotByRow;
+        }
+
         if (runtime.Api.Length(value) != rows)
             return OutputShape.NotByRow;
         var map = runtime.Api.Element(value, 0, runtime.Allocator);

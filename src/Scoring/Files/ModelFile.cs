@@ -47,7 +47,9 @@ internal sealed unsafe class ModelFile : IDisposable
         catch (InvalidDataException exception)
         {
             file.Dispose();
-            throw new ModelLoadException($"The model file \"{path}\" is no sound ONNX model: {exception.Message}. Export it again, and copy it as a whole.", exception);
+            throw new ModelLoadException(
+                $"The model file \"{path}\" is no sound ONNX model: {exception.Message}. "
+                + "Export it again, and copy it as a whole.", exception);
         }
         catch
         {
@@ -100,7 +102,7 @@ internal sealed unsafe class ModelFile : IDisposable
 
     private long ExternalLength(string folder, string location)
     {
-        if (location.Length == 0 || System.IO.Path.IsPathRooted(location) || location.Contains(':', StringComparison.Ordinal) || location.Contains('\0', StringComparison.Ordinal)
+        if (location.Length == 0 || System.IO.Path.IsPathRooted(location) || location.AsSpan().IndexOfAny(':', '\0') >= 0
             || location.Split('/', '\\').Contains(".."))
             throw Escapes(location, "it must be a plain path below the model's folder");
         try

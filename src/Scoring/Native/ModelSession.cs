@@ -60,7 +60,7 @@ internal sealed unsafe class ModelSession : SafeHandle
             DangerousAddRef(ref held);
             new Span<nint>(outputs, outputCount).Clear();
             var status = Api.Run(handle, options, inputNames, inputs, inputCount, outputNames, outputCount, outputs);
-            return status == 0 ? null : Tidy(Api.Message(status));
+            return status == 0 ? null : Api.Message(status);
         }
         finally
         {
@@ -75,13 +75,6 @@ internal sealed unsafe class ModelSession : SafeHandle
         foreach (var port in Inputs.Concat(Outputs))
             Marshal.FreeCoTaskMem(port.NativeName);
         return true;
-    }
-
-    /// <summary>One line of bounded length: reasons go into record headers.</summary>
-    private static string Tidy(string message)
-    {
-        message = message.ReplaceLineEndings(" ").Trim();
-        return message.Length <= 500 ? message : string.Concat(message.AsSpan(0, 500), "…");
     }
 
     private Port[] Ports(bool outputs)

@@ -12,6 +12,7 @@ internal sealed unsafe class OnnxApi
     public const uint Version = 17;
 
     private const int LogFatal = 4;
+    private const int MessageCharactersMax = 500;
 
     private readonly nint* _calls;
 
@@ -24,12 +25,12 @@ internal sealed unsafe class OnnxApi
             throw new OnnxException(Message(status));
     }
 
-    /// <summary>What a failed status says; frees it.</summary>
+    /// <summary>What a failed status says, in one line of bounded length: reasons go into record headers. Frees it.</summary>
     public string Message(nint status)
     {
-        var text = Marshal.PtrToStringUTF8(((delegate* unmanaged<nint, nint>)_calls[2])(status)) ?? "";
+        var text = (Marshal.PtrToStringUTF8(((delegate* unmanaged<nint, nint>)_calls[2])(status)) ?? "").ReplaceLineEndings(" ").Trim();
         Release(93, status);
-        return text;
+        return text.Length <= MessageCharactersMax ? text : string.Concat(text.AsSpan(0, MessageCharactersMax), "…");
     }
 
     // Process-wide.

@@ -7,7 +7,9 @@ internal static unsafe class OnnxLibrary
 {
     public const string PathVariable = "FEATURESTORE_ONNXRUNTIME";
 
-    /// <summary>Opens the library: at the path given, at the path of the environment variable, in the application's own runtimes folder, or where .NET looks by itself.</summary>
+    /// <summary>
+    /// Opens the library: at the path given, at the path of the environment variable, in the application's own runtimes folder, or where .NET looks by itself.
+    /// </summary>
     /// <returns>Its calls, and its version.</returns>
     /// <exception cref="ModelLoadException">There is none, or it is no ONNX Runtime, or too old.</exception>
     public static (OnnxApi Api, string Version) Open(string? path)
@@ -32,7 +34,9 @@ internal static unsafe class OnnxLibrary
         }
         catch (Exception exception) when (exception is DllNotFoundException or BadImageFormatException)
         {
-            throw new ModelLoadException($"ONNX Runtime's native library \"{path}\" cannot be opened: {exception.Message} Correct the path, or leave the option and {PathVariable} unset.", exception);
+            throw new ModelLoadException(
+                $"ONNX Runtime's native library \"{path}\" cannot be opened: {exception.Message.ReplaceLineEndings(" ").Trim()} Correct the path, "
+                + $"or leave the option and {PathVariable} unset.", exception);
         }
     }
 
@@ -46,6 +50,7 @@ internal static unsafe class OnnxLibrary
         if (NativeLibrary.TryLoad(own, out var library) || NativeLibrary.TryLoad("onnxruntime", typeof(OnnxLibrary).Assembly, null, out library))
             return library;
         throw new ModelLoadException(
-            $"ONNX Runtime's native library is missing: neither \"{own}\" nor \"{file}\" on the system's path can be opened. Restore the package Microsoft.ML.OnnxRuntime, or set {PathVariable} to the library's file.");
+            $"ONNX Runtime's native library is missing: neither \"{own}\" nor \"{file}\" on the system's path can be opened. "
+            + $"Restore the package Microsoft.ML.OnnxRuntime, or set {PathVariable} to the library's file.");
     }
 }

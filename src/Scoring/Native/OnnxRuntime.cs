@@ -6,7 +6,7 @@ namespace FeatureStore.Scoring.Native;
 /// </summary>
 internal sealed class OnnxRuntime
 {
-    private static readonly Lock Gate = new();
+    private static readonly Lock _gate = new();
     private static OnnxRuntime? _instance;
 
     private readonly OnnxOptions _options;
@@ -36,13 +36,19 @@ internal sealed class OnnxRuntime
     public static OnnxRuntime For(OnnxOptions options)
     {
         options.Validate();
-        lock (Gate)
+        lock (_gate)
         {
             _instance ??= new OnnxRuntime(options);
-            var first = _instance._options;
-            if (first.IntraOpThreads != options.IntraOpThreads || first.MemoryBytesMax != options.MemoryBytesMax || first.NativeLibraryPath != options.NativeLibraryPath)
-                throw new ModelLoadException("ONNX Runtime already runs in this process with another library, thread count or memory bound. Give all models the same options.");
+            if (Shared(_instance._options) != Shared(options))
+            {
+                throw new ModelLoadException(
+                    "ONNX Runtime already runs in this process with another library, thread count or memory bound. Give all models the same options.");
+            }
+
             return _instance;
         }
     }
+
+    private static (string? Library, int Threads, long MemoryBytesMax) Shared(OnnxOptions options) =>
+        (options.NativeLibraryPath, options.IntraOpThreads, options.MemoryBytesMax);
 }

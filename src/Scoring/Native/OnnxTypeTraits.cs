@@ -3,7 +3,7 @@ namespace FeatureStore.Scoring.Native;
 /// <summary>What there is to know of an element type.</summary>
 internal static class OnnxTypeTraits
 {
-    private static readonly (OnnxType Type, string Name, string Datatype, int Bytes)[] All =
+    private static readonly (OnnxType Type, string Name, string Datatype, int Bytes)[] _all =
     [
         (OnnxType.Float, "float", "FP32", 4),
         (OnnxType.Double, "double", "FP64", 8),
@@ -37,7 +37,7 @@ internal static class OnnxTypeTraits
 
     private static (OnnxType Type, string Name, string Datatype, int Bytes)? Of(OnnxType type)
     {
-        foreach (var traits in All)
+        foreach (var traits in _all)
         {
             if (traits.Type == type)
                 return traits;

@@ -94,7 +94,8 @@ internal static unsafe class OutputReader
 
     private static string? ReadTensor(OnnxApi api, nint value, OutputBinding binding, int rows, ReadOnlySpan<int> slots, ScoreBatch scores, int first)
     {
-        if (!TryShape(api, value, out var type, out var outputRows, out var rowElements) || outputRows != rows || rowElements != binding.RowElements || type != binding.Port.Type)
+        var hasRows = TryShape(api, value, out var type, out var outputRows, out var rowElements);
+        if (!hasRows || outputRows != rows || rowElements != binding.RowElements || type != binding.Port.Type)
             return $"output \"{binding.Port.Name}\" has {outputRows} rows of {rowElements} numbers for {rows} rows of input, instead of {rows} of {binding.RowElements}";
         var data = api.Data(value);
         foreach (var pick in binding.Picks)
@@ -138,7 +139,9 @@ internal static unsafe class OutputReader
             TryShape(api, keys, out _, out var count, out _);
             foreach (var pick in binding.Picks)
             {
-                var index = binding.Port.KeyType == OnnxType.Text ? IndexOf(api, keys, (int)count, pick.Text) : new ReadOnlySpan<long>(api.Data(keys), (int)count).IndexOf(pick.Number);
+                var index = binding.Port.KeyType == OnnxType.Text
+                    ? IndexOf(api, keys, (int)count, pick.Text)
+                    : new ReadOnlySpan<long>(api.Data(keys), (int)count).IndexOf(pick.Number);
                 if (index >= 0)
                     Put(scores, row, pick, Number(data, binding.Port.Type, index));
                 else

@@ -3,7 +3,10 @@ namespace FeatureStore.Storage.Redis;
 /// <summary>Where Redis is, and the bounds of a <see cref="RedisHotStore"/>.</summary>
 public sealed record RedisHotStoreOptions
 {
-    /// <summary>Address in the form of StackExchange.Redis: <c>host:port</c>, then options such as <c>password=…</c>, <c>ssl=true</c>. One server with its replicas; not a Redis Cluster.</summary>
+    /// <summary>
+    /// Address in the form of StackExchange.Redis: <c>host:port</c>, then options such as <c>password=…</c>, <c>ssl=true</c>. One server with its replicas;
+    /// not a Redis Cluster. How connections are made and kept (connectTimeout, abortConnect, keepAlive, retries) is the store's business and overrides the text's.
+    /// </summary>
     public required string Configuration { get; init; }
 
     /// <summary>Longest wait for a read, all its keys together, in ms; default 50, range 1 to 60,000. After it the reader is told to go to the runtime.</summary>

@@ -74,7 +74,11 @@ internal sealed class RedisLink : IAsyncDisposable
             Forget(answer);
             throw;
         }
-        catch (RedisException exception)
+        catch (ObjectDisposedException exception)
+        {
+            throw Away(_absence, exception);
+        }
+        catch (Exception exception) when (exception is RedisException or RedisCommandException)
         {
             _breaker.Succeed();
             StorageInstruments.HotFailures.Add(1);

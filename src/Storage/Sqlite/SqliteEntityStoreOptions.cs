@@ -5,7 +5,7 @@ public sealed record SqliteEntityStoreOptions
 {
     /// <summary>
     /// Bytes of write-ahead log after which its pages are copied into the database; default 64 MiB, range 64 KiB to 4 GiB.
-    /// The log is never longer than this and the largest checkpoint together.
+    /// The log is never longer than this and the pages of the largest checkpoint together.
     /// </summary>
     public long LogBytesMax { get; init; } = 64 << 20;
 

@@ -7,6 +7,8 @@ internal sealed partial class Checker
     {
         if (call.Target is not null)
             return MemberCall(call);
+        if (MacroNames.Contains(call.Function) && call.Function != "has")
+            throw new ExpressionException(call.Position, $"\"{call.Function}\" is a member of lists and maps. Write x.{call.Function}(…).");
         return call.Function switch
         {
             "==" => Equality(call, negated: false),
@@ -14,17 +16,16 @@ internal sealed partial class Checker
             Operators.In => In(call),
             Operators.Index => Index(call),
             "has" => Has(call),
-            _ => Invoke(call, [.. call.Arguments.Select(Check)]),
+            _ => Invoke(Known(call), [.. call.Arguments.Select(Check)]),
         };
     }
 
     private Typed MemberCall(CallSyntax call)
     {
-        if (QualifiedName(call.Target!) is { } prefix && FunctionTable.Names.Any(name => name.StartsWith(prefix + ".", StringComparison.Ordinal)))
+        if (QualifiedName(call.Target!) is { } prefix && FunctionTable.IsNamespace(prefix))
         {
-            var name = $"{prefix}.{call.Function}";
-            var arguments = call.Arguments.Select(Check).ToArray();
-            return name is "math.greatest" or "math.least" ? Extreme(call, name, arguments) : Invoke(call with { Function = name, Target = null }, arguments);
+            call = call with { Function = $"{prefix}.{call.Function}", Target = null };
+            return call.Function is "math.greatest" or "math.least" ? Extreme(call) : Invoke(Known(call), [.. call.Arguments.Select(Check)]);
         }
         switch (call.Function)
         {
@@ -33,9 +34,17 @@ internal sealed partial class Checker
             case "map":
                 return Comprehension(call, call.Arguments.Count == 3 ? 3 : 2);
             default:
-                return Invoke(call, [Check(call.Target!), .. call.Arguments.Select(Check)]);
+                var target = Check(call.Target!);
+                return Invoke(Known(call), [target, .. call.Arguments.Select(Check)]);
         }
     }
+
+    /// <summary>The call; an error where there is no such function, before its arguments have errors of their own.</summary>
+    private static CallSyntax Known(CallSyntax call) =>
+        FunctionTable.Find(call.Function).Length > 0
+            ? call
+            : throw new ExpressionException(call.Position,
+                $"Unknown function \"{call.Function}\".{Suggestions.DidYouMean(call.Function, MacroNames.Concat(FunctionTable.Names))}");
 
     /// <summary>list.macro(variable, predicate …): the bodies see the variable.</summary>
     private Typed Comprehension(CallSyntax call, int argumentCount)
@@ -80,8 +89,11 @@ internal sealed partial class Checker
         }
     }
 
-    private Typed Extreme(CallSyntax call, string name, Typed[] operands)
+    /// <summary>math.greatest, math.least: of any number of numbers, or of a list.</summary>
+    private Typed Extreme(CallSyntax call)
     {
+        var name = call.Function;
+        var operands = call.Arguments.Select(Check).ToArray();
         var types = operands is [{ Type: { Kind: ExpressionType.List, Element: var element } }] ? [element!] : operands.Select(operand => operand.Type).ToArray();
         if (types.Length == 0)
             throw new ExpressionException(call.Position, $"\"{name}\" takes 1 argument or more, not 0.");
@@ -138,12 +150,12 @@ internal sealed partial class Checker
     private ExpressionException NoOverload(CallSyntax call, CallStyle style, IReadOnlyList<Syntax> written, Typed[] operands)
     {
         var name = call.Function;
-        var named = FunctionTable.Find(name);
-        if (named.Length == 0)
-            return new ExpressionException(call.Position, $"Unknown function \"{name}\".{Suggestions.DidYouMean(name, MacroNames.Concat(FunctionTable.Names))}");
-        var styled = named.Where(overload => overload.Style == style).ToArray();
+        var styled = FunctionTable.Find(name).Where(overload => overload.Style == style).ToArray();
         if (styled.Length == 0)
-            return new ExpressionException(call.Position, $"\"{name}\" is not called so. Write {named[0]}.");
+        {
+            var usage = style == CallStyle.Member ? $"not a member. Write {name}(…)" : "a member. Write x." + name + "(…)";
+            return new ExpressionException(call.Position, $"\"{name}\" is {usage}.");
+        }
         var targets = style == CallStyle.Member ? 1 : 0;
         var counts = styled.Select(overload => overload.Parameters.Length - targets).Distinct().Order().ToArray();
         if (!counts.Contains(operands.Length - targets))
@@ -151,24 +163,43 @@ internal sealed partial class Checker
             var plural = counts is [1] ? "argument" : "arguments";
             return new ExpressionException(call.Position, $"\"{name}\" takes {string.Join(" or ", counts)} {plural}, not {operands.Length - targets}.");
         }
-        var shown = name == Operators.Negate ? "-" : name;
         var found = string.Join(", ", operands.Select(operand => operand.Type));
-        var hint = operands.Any(operand => operand.IsNull) ? " With null the result is null. Test for it: has(x), x != null."
-            : style == CallStyle.Operator && operands.Length == 2 ? ConversionHint(written[0], operands[0].Type, written[1], operands[1].Type)
-            : "";
-        if (hint.Length == 0)
-            hint = " It takes " + string.Join("; ", styled.Where(overload => overload.Parameters.Length == operands.Length).Select(overload => overload.ToString())) + ".";
-        return new ExpressionException(call.Position, $"\"{shown}\" does not take ({found}).{hint}");
+        return new ExpressionException(call.Position,
+            $"\"{(name == Operators.Negate ? "-" : name)}\" does not take ({found}).{OverloadHint(call, style, styled, written, operands)}");
     }
 
-    private static readonly string[] MacroNames = ["has", "all", "exists", "exists_one", "filter", "map", "math.greatest", "math.least"];
+    private string OverloadHint(CallSyntax call, CallStyle style, Overload[] styled, IReadOnlyList<Syntax> written, Typed[] operands)
+    {
+        if (operands.Any(operand => operand.IsNull))
+            return " With null the result is null. Test for it: has(x), x != null.";
+        if (operands is [{ Type.Kind: ExpressionType.Bool }] && call.Function is "int" or "uint" or "double")
+            return $" Write {Quoted(written[0])} ? {(call.Function == "double" ? "1.0 : 0.0" : call.Function == "uint" ? "1u : 0u" : "1 : 0")}.";
+        var conversion = style == CallStyle.Operator && operands.Length == 2
+            ? ConversionHint(written[0], operands[0].Type, written[1], operands[1].Type)
+            : "";
+        if (conversion.Length > 0)
+            return conversion;
+        var counted = styled.Where(overload => overload.Parameters.Length == operands.Length).ToArray();
+        var nearest = counted.Where(overload => overload.Parameters[0].Accepts(operands[0].Type)).ToArray();
+        if (nearest.Length == 0 && call.Function is "<" or "<=" or ">" or ">=")
+            return " Numbers, bool, string, bytes, timestamp and duration have an order.";
+        return $" It takes {string.Join("; ", (nearest.Length > 0 ? nearest : counted).Select(overload => overload.ToString()))}.";
+    }
 
-    /// <summary>How to make two numbers of different types one; empty for other types.</summary>
+    private static readonly string[] MacroNames = ["has", "all", "exists", "exists_one", "filter", "map"];
+
+    /// <summary>How to bring two operands of different types together; empty where there is no usual way.</summary>
     private string ConversionHint(Syntax left, CelType leftType, Syntax right, CelType rightType)
     {
-        if (!leftType.IsNumber || !rightType.IsNumber)
+        if (leftType == rightType)
             return "";
-        var target = leftType == CelType.Double || rightType == CelType.Double ? CelType.Double : CelType.Int;
+        if (leftType == CelType.Timestamp && rightType.IsNumber || rightType == CelType.Timestamp && leftType.IsNumber)
+            return " Write timestamp(\"2018-06-01T12:30:00Z\"), timestamp(seconds) or duration(\"1h\").";
+        var target = leftType.IsNumber && rightType.IsNumber ? leftType == CelType.Double || rightType == CelType.Double ? CelType.Double : CelType.Int
+            : leftType.IsNumber && rightType == CelType.String || rightType.IsNumber && leftType == CelType.String ? CelType.String
+            : null;
+        if (target is null)
+            return "";
         var (converted, convertedType) = leftType == target ? (right, rightType) : (left, leftType);
         var text = Quoted(converted);
         var written = converted is LiteralSyntax && convertedType == CelType.Int && target == CelType.Double ? text + ".0" : $"{target}({text})";

@@ -82,6 +82,7 @@ internal sealed partial class Checker
         {
             ExpressionType.List or ExpressionType.Map => target.Type.Element!,
             ExpressionType.Dynamic => CelType.Dynamic,
+            ExpressionType.String => throw new ExpressionException(position, "\"[]\" wants a list or a map, found string. Write x.charAt(index)."),
             _ => throw new ExpressionException(position, $"\"[]\" wants a list or a map, found {target.Type}."),
         };
         Node<Value> element = key.Node is Node<ReadOnlySpan<byte>> text && key.Type == CelType.String

@@ -81,9 +81,9 @@ internal sealed partial class Checker(string source, RowSchema schema)
 
     private ExpressionException UnknownName(NameSyntax name)
     {
-        var known = schema.Fields.Select(field => field.Name).Concat(_variables.Select(variable => variable.Name)).ToArray();
-        var hint = FunctionTable.Find(name.Name).Length > 0 || FunctionTable.Names.Any(function => function.StartsWith(name.Name + ".", StringComparison.Ordinal))
-            ? " It is a function: call it."
+        var known = schema.Fields.Select(field => field.Name).Concat(_variables.Select(variable => variable.Name));
+        var hint = FunctionTable.Find(name.Name).Length > 0 ? " It is a function: call it."
+            : FunctionTable.IsNamespace(name.Name) ? $" It holds functions: call one, such as {name.Name}.abs(x)."
             : Suggestions.DidYouMean(name.Name, known);
         if (hint.Length == 0)
             hint = schema.Count == 0 ? " There are no fields." : $" Fields are {Listed(schema.Fields.Select(field => field.Name))}.";
@@ -100,7 +100,7 @@ internal sealed partial class Checker(string source, RowSchema schema)
 
     private Typed Logical(LogicalSyntax logical)
     {
-        var operands = logical.Operands.Select(operand => (Node<bool>)Condition(operand, logical.IsAnd ? "&&" : "||")).ToArray();
+        var operands = logical.Operands.Select(operand => (Node<bool>)Condition(operand, logical.IsAnd ? "\"&&\"" : "\"||\"")).ToArray();
         return Finish(new LogicalNode(operands, deciding: !logical.IsAnd), CelType.Bool);
     }
 
@@ -126,9 +126,8 @@ internal sealed partial class Checker(string source, RowSchema schema)
         var whenFalse = Check(conditional.WhenFalse);
         if (!whenTrue.IsNull && !whenFalse.IsNull && !whenTrue.Type.Accepts(whenFalse.Type) && !whenFalse.Type.Accepts(whenTrue.Type))
         {
-            throw new ExpressionException(conditional.Position,
-                $"The branches of \"?\" have the types {whenTrue.Type} and {whenFalse.Type}."
-                + ConversionHint(conditional.WhenTrue, whenTrue.Type, conditional.WhenFalse, whenFalse.Type));
+            var hint = ConversionHint(conditional.WhenTrue, whenTrue.Type, conditional.WhenFalse, whenFalse.Type);
+            throw new ExpressionException(conditional.Position, $"The branches of \"?\" have the types {whenTrue.Type} and {whenFalse.Type}.{hint}");
         }
         var type = CelType.Join(whenTrue.Type, whenFalse.Type);
         return Finish(Conditional(condition, Branch(whenTrue, type), Branch(whenFalse, type)), type);

@@ -11,7 +11,8 @@ internal static class Suggestions
             .OrderBy(pair => pair.Distance)
             .ThenBy(pair => pair.Candidate, StringComparer.Ordinal)
             .FirstOrDefault((Candidate: "", Distance: int.MaxValue));
-        return nearest.Distance <= Math.Max(1, Math.Min(3, name.Length / 3)) ? $" Did you mean \"{nearest.Candidate}\"?" : "";
+        var near = name.Length < 3 ? 0 : Math.Clamp(name.Length / 3, 1, 3);
+        return nearest.Distance <= near ? $" Did you mean \"{nearest.Candidate}\"?" : "";
     }
 
     /// <summary>Insertions, deletions and replacements of one character that lead from one text to the other.</summary>

@@ -15,6 +15,8 @@ internal static class FunctionTable
     /// <summary>Names of all functions, without operators.</summary>
     public static IEnumerable<string> Names => ByName.Values.Where(overloads => overloads[0].Style != CallStyle.Operator).Select(overloads => overloads[0].Name);
 
+    public static bool IsNamespace(string name) => Names.Any(function => function.StartsWith(name + ".", StringComparison.Ordinal));
+
     public static Overload[] Find(string name) => ByName.TryGetValue(name, out var overloads) ? overloads : [];
 
     private static IEnumerable<Overload> Sizes() => new[] { CallStyle.Global, CallStyle.Member }.SelectMany(style => new[]

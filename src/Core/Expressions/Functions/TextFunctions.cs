@@ -137,23 +137,26 @@ internal static class TextFunctions
     /// <param name="result">The new text.</param>
     public static bool Replace(Text text, Text old, Text with, long limit, out Text result)
     {
-        var writer = new ArrayBufferWriter<byte>(text.Length + 16);
-        for (var first = true; limit != 0; limit--, first = false)
+        // The length comes first: a result that is too long must not cost the work of making it.
+        var count = old.IsEmpty ? CodePoints.Count(text) + 1 : text.Count(old);
+        count = limit < 0 ? count : (int)Math.Min(count, limit);
+        var length = text.Length + (long)count * (with.Length - old.Length);
+        result = default;
+        if (length > ExpressionLimits.TextBytesMax)
+            return false;
+        var replaced = new byte[length];
+        var rest = replaced.AsSpan();
+        for (var i = 0; i < count; i++)
         {
-            // An empty old stands before each code point, so all but the first search goes one code point on.
-            var skipped = old.IsEmpty && !first ? Math.Min(text.Length, CodePoints.FirstLength(text)) : 0;
-            var found = old.IsEmpty ? first || !text.IsEmpty ? skipped : -1 : text.IndexOf(old);
-            if (found < 0)
-                break;
-            writer.Write(text[..found]);
-            writer.Write(with);
+            var found = !old.IsEmpty ? text.IndexOf(old) : i > 0 ? CodePoints.FirstLength(text) : 0;
+            text[..found].CopyTo(rest);
+            with.CopyTo(rest[found..]);
+            rest = rest[(found + with.Length)..];
             text = text[(found + old.Length)..];
-            if (writer.WrittenCount > ExpressionLimits.TextBytesMax)
-                break;
         }
-        writer.Write(text);
-        result = writer.WrittenSpan;
-        return result.Length <= ExpressionLimits.TextBytesMax;
+        text.CopyTo(rest);
+        result = replaced;
+        return true;
     }
 
     public static bool Split(Text text, Text separator, out Value result) => Split(text, separator, -1, out result);
@@ -184,16 +187,20 @@ internal static class TextFunctions
     public static bool Join(Value list, Text separator, out Text result)
     {
         result = default;
-        var writer = new ArrayBufferWriter<byte>();
+        var length = (long)separator.Length * Math.Max(0, list.List.Length - 1);
+        foreach (var item in list.List)
+        {
+            if (item.Kind != ExpressionType.String)
+                return false;
+            length += item.Text.Length;
+        }
+        if (length > ExpressionLimits.TextBytesMax)
+            return false;
+        var writer = new ArrayBufferWriter<byte>((int)length + 1);
         for (var i = 0; i < list.List.Length; i++)
         {
-            if (list.List[i].Kind != ExpressionType.String)
-                return false;
-            if (i > 0)
-                writer.Write(separator);
+            writer.Write(i > 0 ? separator : default);
             writer.Write(list.List[i].Text);
-            if (writer.WrittenCount > ExpressionLimits.TextBytesMax)
-                return false;
         }
         result = writer.WrittenSpan;
         return true;

@@ -61,7 +61,7 @@ internal static class TimeText
         while (!text.IsEmpty)
         {
             var length = text.IndexOfAnyExceptInRange((byte)'0', (byte)'9');
-            if (length < 0 || length > 19 || !TryDigits(text[..length], out long whole))
+            if (length < 0 || length > 19 || !TryDigits(text[..length], out ulong whole))
                 return false;
             var hasWhole = length > 0;
             text = text[length..];
@@ -111,7 +111,7 @@ internal static class TimeText
     }
 
     /// <summary>No digits are 0.</summary>
-    private static bool TryDigits(Text text, out long number)
+    private static bool TryDigits(Text text, out ulong number)
     {
         number = 0;
         return text.IsEmpty || Utf8Parser.TryParse(text, out number, out _);

@@ -37,7 +37,7 @@ internal abstract class FunctionNode<TResult> : Node<TResult>
         NeedsScope |= typeof(TResult) == typeof(ReadOnlySpan<byte>) || typeof(TResult) == typeof(Value);
 
     /// <summary>Charges for a result.</summary>
-    protected static bool Pay(bool has, Scope? scope, ref TResult result) => has && (scope is null || scope.Charge(Cost.Of(ref result)));
+    protected static bool Pay(bool has, Scope? scope, ref TResult result) => has && (scope is null || scope.Charge(Cost.OfResult(ref result)));
 }
 
 internal sealed class FunctionNode<T, TResult>(Node<T> operand, Function<T, TResult> function) : FunctionNode<TResult>(operand)

@@ -78,6 +78,12 @@ internal static class Cost
         : typeof(T) == typeof(Value) && Unsafe.As<T, Value>(ref value) is { Kind: ExpressionType.List } list ? list.List.Length >> 4
         : 0;
 
+    /// <summary>A list that is made costs its memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int OfResult<T>(ref T value)
+        where T : allows ref struct =>
+        typeof(T) == typeof(Value) && Unsafe.As<T, Value>(ref value) is { Kind: ExpressionType.List } list ? list.List.Length : Of(ref value);
+
     /// <summary>Two texts may be a search, which takes up to the product of their lengths.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Of<TLeft, TRight>(ref TLeft left, ref TRight right)

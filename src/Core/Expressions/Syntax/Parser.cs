@@ -16,7 +16,7 @@ internal sealed class Parser
     private readonly Lexer _lexer;
     private Token _token;
     private int _nesting;
-    private int _endOfPrevious;
+    private Token _previous;
 
     private Parser(string source)
     {
@@ -70,7 +70,7 @@ internal sealed class Parser
             Take();
             operands.Add(isAnd ? Binary(0) : Logical(isAnd: true));
         }
-        return Checked(new LogicalSyntax(position, _endOfPrevious, isAnd, operands));
+        return Checked(new LogicalSyntax(position, _previous.End, isAnd, operands));
     }
 
     /// <summary>Relations (level 0), sums (1) and products (2), all left-associative.</summary>
@@ -83,7 +83,7 @@ internal sealed class Parser
         {
             var symbol = Take();
             var right = Binary(level + 1);
-            left = Checked(new CallSyntax(left.Start, symbol.Start, _endOfPrevious, symbol.Text, null, [left, right]));
+            left = Checked(new CallSyntax(left.Start, symbol.Start, _previous.End, symbol.Text, null, [left, right]));
         }
         return left;
     }
@@ -101,7 +101,7 @@ internal sealed class Parser
         var operand = Member(isSign ? Number(first.Start, isNegative: true) : Primary());
         if ((count - (isSign ? 1 : 0)) % 2 == 0)
             return operand;
-        return Checked(new CallSyntax(first.Start, first.Start, _endOfPrevious, first.Text == "!" ? Operators.Not : Operators.Negate, null, [operand]));
+        return Checked(new CallSyntax(first.Start, first.Start, _previous.End, first.Text == "!" ? Operators.Not : Operators.Negate, null, [operand]));
     }
 
     private Syntax Member(Syntax target)
@@ -123,7 +123,7 @@ internal sealed class Parser
                     throw new ExpressionException(_token.Start, "Optional indexes \"[?\" are not supported. Use key in map ? map[key] : ….");
                 var index = Expression();
                 Expect("]");
-                target = Checked(new CallSyntax(target.Start, position, _endOfPrevious, Operators.Index, null, [target, index]));
+                target = Checked(new CallSyntax(target.Start, position, _previous.End, Operators.Index, null, [target, index]));
             }
             else if (_token.Is("{") && target is NameSyntax or SelectSyntax)
                 throw new ExpressionException(target.Start, "Messages cannot be made. Use a map: {\"name\": value}.");
@@ -158,10 +158,10 @@ internal sealed class Parser
                 return inner;
             case TokenKind.Symbol when token.Text == "[":
                 var items = Items("]", isMap: false);
-                return Checked(new ListSyntax(token.Start, _endOfPrevious, items));
+                return Checked(new ListSyntax(token.Start, _previous.End, items));
             case TokenKind.Symbol when token.Text == "{":
                 var entries = Items("}", isMap: true);
-                return Checked(new MapSyntax(token.Start, _endOfPrevious, entries));
+                return Checked(new MapSyntax(token.Start, _previous.End, entries));
             default:
                 return NameOrCall();
         }
@@ -217,7 +217,7 @@ internal sealed class Parser
     private Syntax Call(int start, Token function, Syntax? target)
     {
         var arguments = Items(")", isMap: false);
-        return Checked(new CallSyntax(start, function.Start, _endOfPrevious, function.Text, target, arguments));
+        return Checked(new CallSyntax(start, function.Start, _previous.End, function.Text, target, arguments));
     }
 
     /// <summary>What stands between brackets, with them. A comma may stand before it, except in a call.</summary>
@@ -256,7 +256,7 @@ internal sealed class Parser
     private Token Take()
     {
         var token = _token;
-        _endOfPrevious = token.End;
+        _previous = token;
         _token = _lexer.Next();
         return token;
     }
@@ -270,11 +270,12 @@ internal sealed class Parser
 
     private ExpressionException Unexpected(string expected)
     {
-        var hint = _token.Kind != TokenKind.Identifier ? "" : _token.Text switch
+        var hint = _previous.Kind == TokenKind.Identifier && _previous.Text is "not" or "NOT" ? " Use \"!\"."
+            : _token.Kind != TokenKind.Identifier ? ""
+            : _token.Text switch
         {
             "and" or "AND" => " Use \"&&\".",
             "or" or "OR" => " Use \"||\".",
-            "not" or "NOT" => " Use \"!\".",
             "is" => " Use \"==\", or has(x).",
             _ => "",
         };

@@ -31,12 +31,16 @@ public abstract class SystemTest
         }
     }
 
+    /// <summary>Whether the test starts the server.</summary>
+    protected virtual bool NeedsServer => true;
+
     [TestInitialize]
     public void Prepare()
     {
         try
         {
-            _ = SiloProcess.Program;
+            if (NeedsServer)
+                _ = SiloProcess.Program;
             _ = Kafka;
         }
         catch (FixtureMissingException missing)

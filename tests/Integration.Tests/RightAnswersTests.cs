@@ -22,7 +22,7 @@ public sealed class RightAnswersTests : SystemTest
         foreach (var (model, oracle) in oracles)
         {
             using var reader = new CommittedReader(Kafka.Bootstrap, job.Sink(model), (key, value) => oracle.Accept(key, value));
-            reader.ReadUntil(() => oracle.Distinct == FraudData.TransactionCount, TimeSpan.FromMinutes(4), () => $"{oracle.Distinct} distinct. {oracle.Verdict()}");
+            reader.ReadUntil(() => oracle.Distinct == FraudData.TransactionCount, TimeSpan.FromMinutes(4), () => $"{oracle.Distinct} distinct. {oracle.Verdict()}", silo.ThrowIfExited);
             if (model == models[0])
                 TestContext.WriteLine($"all predictions of {model} were read {started.Elapsed.TotalSeconds:F1} s after the start");
             else if (model == models[^1])

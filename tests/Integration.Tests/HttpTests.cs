@@ -86,12 +86,33 @@ public sealed class HttpTests : SystemTest
 
         var names = answer.GetProperty("metadata").GetProperty("feature_names").EnumerateArray().Select(name => name.GetString()).ToList();
         CollectionAssert.AreEqual((string[])["CUSTOMER_ID", .. features], names);
+        await ScoreAsync(silo, transactions[^1]);
         foreach (var column in answer.GetProperty("results").EnumerateArray().Skip(1))
         {
             Assert.AreEqual("NOT_FOUND", column.GetProperty("statuses")[customers.Count].GetString());
             Assert.AreEqual(JsonValueKind.Null, column.GetProperty("values")[customers.Count].ValueKind);
             Assert.AreEqual(customers.Count, column.GetProperty("statuses").EnumerateArray().Count(status => status.GetString() == "PRESENT"));
         }
+    }
+
+    /// <summary>The newest transaction's values once more, as a request: "now" is its time, so its features are those of the event.</summary>
+    private async Task ScoreAsync(SiloProcess silo, Transaction newest)
+    {
+        using var scored = await silo.Http.PostAsJsonAsync("v1/models/fraud/score", new
+        {
+            CUSTOMER_ID = newest.Customer,
+            TERMINAL_ID = newest.Terminal,
+            TX_AMOUNT = newest.Amount,
+            TX_DATETIME = newest.Time.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),
+        }, Cancel);
+        var text = await scored.Content.ReadAsStringAsync(Cancel);
+        Assert.AreEqual(HttpStatusCode.OK, scored.StatusCode, text);
+        var row = JsonDocument.Parse(text).RootElement.GetProperty("rows")[0];
+        Assert.IsTrue(row.GetProperty("outputs").GetProperty("score").GetDouble() is > 0 and < 1, text);
+        var features = row.GetProperty("features");
+        var right = ReferenceEngine.Compute(FraudExpectations.Transactions[..Count]).Get(newest.Id);
+        for (var i = 0; i < right.Length; i++)
+            Assert.AreEqual(right[i], features.GetProperty(FraudData.FeatureNames[i]).GetDouble(), 1e-11 * Math.Abs(right[i]), FraudData.FeatureNames[i]);
     }
 
     private static JsonElement ReadFeatures(SiloProcess silo, string[] features, int[] customers)

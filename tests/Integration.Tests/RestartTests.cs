@@ -22,7 +22,7 @@ public sealed class RestartTests : SystemTest
             if (i == 2)
                 Assert.IsFalse(silo.HasExitedAfter(TimeSpan.FromMilliseconds(random.Next(3000))), silo.Error); // while it starts or recovers
             else
-                run.ReadUntil(moments[i]);
+                run.ReadUntil(moments[i], silo);
             silo.Kill();
             TestContext.WriteLine($"kill {i + 1}: {run.Distinct} predictions read");
         }
@@ -39,7 +39,7 @@ public sealed class RestartTests : SystemTest
         for (var i = 1; i <= 2; i++)
         {
             var silo = Start(job);
-            run.ReadUntil(random.Next(SubsetCount * i / 3));
+            run.ReadUntil(random.Next(SubsetCount * i / 3), silo);
             Assert.AreEqual(0, silo.Terminate(StopDeadline), silo.Error);
             TestContext.WriteLine($"SIGTERM {i}: {run.Distinct} predictions read");
         }
@@ -54,7 +54,7 @@ public sealed class RestartTests : SystemTest
         var job = NewJob(TransactionsTopic(SubsetCount));
         var run = new Run(this, job, SubsetCount);
         var silo = Start(job);
-        run.ReadUntil(random.Next(SubsetCount / 4, SubsetCount / 2));
+        run.ReadUntil(random.Next(SubsetCount / 4, SubsetCount / 2), silo);
         silo.Kill();
         job.LoseData();
         run.Finish();
@@ -65,10 +65,15 @@ public sealed class RestartTests : SystemTest
     {
         var job = NewJob(TransactionsTopic(SubsetCount));
         var run = new Run(this, job, SubsetCount);
-        Start(job);
-        run.ReadUntil(SubsetCount / 4);
+        var first = Start(job);
+        run.ReadUntil(SubsetCount / 4, first);
         job.LoseData(); // the second one has data of its own: nothing but the broker can tell the two
         run.Finish();
+
+        // The second one took over, so the first one has nothing left to do, and says so.
+        Assert.IsTrue(first.HasExitedAfter(StopDeadline), "the first process runs on");
+        Assert.AreNotEqual(0, first.WaitForExit(StopDeadline));
+        Assert.AreNotEqual("", first.Error);
     }
 
     /// <summary>A job whose predictions are judged while servers come and go.</summary>
@@ -89,10 +94,10 @@ public sealed class RestartTests : SystemTest
 
         public int Distinct => _oracle.Distinct;
 
-        public void ReadUntil(int distinct)
+        public void ReadUntil(int distinct, SiloProcess writer)
         {
             _reader ??= new CommittedReader(Kafka.Bootstrap, _job.Sink(), (key, value) => _oracle.Accept(key, value));
-            _reader.ReadUntil(() => Distinct >= distinct, s_deadline, () => $"{Distinct} distinct of {distinct}. {_oracle.Verdict()}");
+            _reader.ReadUntil(() => Distinct >= distinct, s_deadline, () => $"{Distinct} distinct of {distinct}. {_oracle.Verdict()}", writer.ThrowIfExited);
         }
 
         /// <summary>Starts a server once more, lets it do the rest, stops it, and asks for the verdict.</summary>
@@ -100,7 +105,7 @@ public sealed class RestartTests : SystemTest
         {
             var silo = _test.Start(_job);
             silo.WaitReady(ReadyDeadline);
-            ReadUntil(_count);
+            ReadUntil(_count, silo);
             Assert.AreEqual(0, silo.Terminate(StopDeadline), silo.Error);
             _reader!.ReadToEnd();
             _reader.Dispose();

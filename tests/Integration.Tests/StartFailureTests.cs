@@ -71,6 +71,24 @@ public sealed class StartFailureTests : SystemTest
     }
 
     [TestMethod]
+    public void DataOfANewerVersion()
+    {
+        var job = WithData();
+        var files = Directory.GetFiles(job.Data, "*", SearchOption.AllDirectories).Where(IsSqlite).ToList();
+        Assert.AreNotEqual(0, files.Count, "no SQLite file in the data");
+        foreach (var file in files)
+        {
+            using var stream = File.OpenWrite(file);
+            stream.Position = 60; // user_version, in SQLite's file header
+            stream.Write([0x7f, 0xff, 0xff, 0xff]);
+        }
+
+        StringAssert.Contains(Fails(Start(job)), "version");
+
+        static bool IsSqlite(string file) => File.ReadAllBytes(file).AsSpan().StartsWith("SQLite format 3\0"u8);
+    }
+
+    [TestMethod]
     public void ChangedDefinitionsOnOldData()
     {
         var job = WithData();
