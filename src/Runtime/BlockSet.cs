@@ -8,6 +8,9 @@ public sealed class BlockSet
 
     public int Count { get; private set; }
 
+    /// <summary>Bytes of all entries.</summary>
+    public int TotalLength => Count == 0 ? 0 : _ends[Count - 1];
+
     public ReadOnlySpan<byte> this[int index] => Memory(index).Span;
 
     /// <summary>The entry, for calls that cannot take a span. Valid until the set is cleared or grows.</summary>

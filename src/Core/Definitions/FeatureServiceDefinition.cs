@@ -29,7 +29,7 @@ public sealed record ServiceFeatureDefinition
     public IReadOnlyList<TransformDefinition> Transforms { get; init; } = [];
 }
 
-/// <summary>A step from a feature's value to the number(s) a model is fed. Null passes through all but impute, one_hot and bucketize.</summary>
+/// <summary>A step from a feature's value to the number(s) a model is fed. Null passes through all but impute and one_hot.</summary>
 public abstract record TransformDefinition
 {
     /// <summary>(value − Mean) / Std. Std is not 0.</summary>

@@ -3,6 +3,8 @@ namespace FeatureStore.Core.Definitions;
 /// <summary>A stream of events: a Kafka topic, how to read it, and what to make of bad input.</summary>
 public sealed record SourceDefinition
 {
+    internal static readonly TimeSpan AheadDefault = TimeSpan.FromHours(1);
+
     public required string Name { get; init; }
 
     public required KafkaTopicDefinition Kafka { get; init; }
@@ -17,7 +19,7 @@ public sealed record SourceDefinition
     public TimeSpan Lateness { get; init; }
 
     /// <summary>How far past the wall clock an event's time may be; beyond it, a dead letter. Only with <see cref="SourceClock.Wall"/>.</summary>
-    public TimeSpan Ahead { get; init; } = TimeSpan.FromHours(1);
+    public TimeSpan Ahead { get; init; } = AheadDefault;
 
     /// <summary>How far ahead of the slowest active partition one may run; zero merges strictly by event time.</summary>
     public TimeSpan Align { get; init; } = TimeSpan.FromHours(1);
@@ -80,7 +82,7 @@ public sealed record CleanRule
 
     public MissingAction Missing { get; init; }
 
-    /// <summary>What <see cref="MissingAction.Fill"/> puts in place; a value of the field's type.</summary>
+    /// <summary>What <see cref="MissingAction.Fill"/> puts in place; of the field's type: a long (for timestamp too, Unix ms), a double, a bool or a string.</summary>
     public object? Fill { get; init; }
 
     /// <summary>A value less than this is outside; the bound itself is inside.</summary>

@@ -129,6 +129,9 @@ public unsafe struct EventHeader
     public byte* Value;
     public int ValueLength;
 
+    /// <summary>What the source knows the record by.</summary>
+    public nint Handle;
+
     public readonly ReadOnlySpan<byte> RawKey => new(Key, KeyLength);
 
     public readonly ReadOnlySpan<byte> RawValue => new(Value, ValueLength);

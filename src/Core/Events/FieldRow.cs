@@ -22,6 +22,9 @@ public readonly unsafe ref struct FieldRow
     /// <summary>Whether the field has a value; a missing field and a JSON null do not.</summary>
     public bool Has(int field) => (_present >> field & 1) != 0;
 
+    /// <summary>Whether all fields of a mask, one bit a field, have values.</summary>
+    public bool HasAll(ulong fields) => (_present & fields) == fields;
+
     public long Int64(int field) => _slots[field];
 
     public double Double(int field) => BitConverter.Int64BitsToDouble(_slots[field]);

@@ -17,7 +17,7 @@ public static class Rfc3339
     private const long DayMs = 86_400_000;
 
     /// <summary>Days before each month of a common year.</summary>
-    private static ReadOnlySpan<short> DaysBefore => [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
+    private static readonly short[] DaysBefore = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
 
     /// <summary>Reads a timestamp.</summary>
     /// <returns>False where the text is no such timestamp or lies outside the years 0001 to 9999; <paramref name="unixMs"/> is 0 then.</returns>

@@ -2,30 +2,134 @@ using FeatureStore.Core.Events;
 
 namespace FeatureStore.Core.Expressions;
 
-/// <summary>A CEL expression over the fields of a row, parsed and checked once, evaluated without allocation where the language allows it.</summary>
+/// <summary>
+/// A CEL expression over the fields of a row, parsed and checked once, evaluated without allocation where the language allows it.
+/// Immutable; any number of threads may evaluate it. What the language offers and costs is in docs/expressions.md.
+/// </summary>
 public sealed class CompiledExpression
 {
+    private readonly Node<double> _number;
+    private readonly Node<bool> _condition;
+    private readonly Node<ReadOnlySpan<byte>> _text;
+
+    private CompiledExpression(Typed root, Checker checker)
+    {
+        Root = root;
+        Type = root.Type.Kind;
+        Field = root.Node is IField field ? field.Field : -1;
+        _number = NumberOf(root);
+        _condition = CelType.Bool.Accepts(root.Type) ? (Node<bool>)root.As(CelType.Bool) : new Nothing<bool>();
+        _text = checker.Convert<ReadOnlySpan<byte>>("string", root);
+    }
+
+    public ExpressionType Type { get; }
+
+    /// <summary>Index of the field where the expression is that field alone; −1 else.</summary>
+    public int Field { get; }
+
+    internal Typed Root { get; }
+
     /// <summary>Compiles an expression.</summary>
     /// <param name="text">CEL source, at most 4,096 characters.</param>
     /// <param name="schema">The fields it may name.</param>
     /// <param name="error">What is wrong and where; null on success.</param>
     /// <returns>The expression, or null.</returns>
-    public static CompiledExpression? Compile(string text, RowSchema schema, out ExpressionError? error) => throw new NotImplementedException();
-
-    public ExpressionType Type => throw new NotImplementedException();
-
-    /// <summary>Index of the field where the expression is that field alone; −1 else.</summary>
-    public int Field => throw new NotImplementedException();
+    public static CompiledExpression? Compile(string text, RowSchema schema, out ExpressionError? error)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(schema);
+        try
+        {
+            var checker = new Checker(text, schema);
+            error = null;
+            return new CompiledExpression(checker.Check(Parser.Parse(text)), checker);
+        }
+        catch (ExpressionException exception)
+        {
+            error = new ExpressionError(exception.Position, exception.Message);
+            return null;
+        }
+    }
 
     /// <summary>The value as a double: int and timestamp (Unix ms) and duration (ms) converted, bool as 0 or 1. NaN where null or an evaluation error.</summary>
-    public double EvaluateNumber(in FieldRow row) => throw new NotImplementedException();
+    public double EvaluateNumber(in FieldRow row)
+    {
+        var scope = Enter(_number);
+        var has = _number.Try(row, scope, out var value);
+        Leave(scope, _number);
+        return has ? value : double.NaN;
+    }
 
     /// <summary>True where the value is true; false where it is false, null, or an evaluation error.</summary>
-    public bool EvaluateCondition(in FieldRow row) => throw new NotImplementedException();
+    public bool EvaluateCondition(in FieldRow row)
+    {
+        var scope = Enter(_condition);
+        var has = _condition.Try(row, scope, out var value);
+        Leave(scope, _condition);
+        return has && value;
+    }
 
-    /// <summary>UTF-8 text of the value.</summary>
+    /// <summary>UTF-8 text of the value: a string as it is, all else but lists, maps and types as <c>string(…)</c> writes it.</summary>
+    /// <param name="row">Fields.</param>
+    /// <param name="text">Valid as long as the row.</param>
     /// <returns>False where null or an evaluation error.</returns>
-    public bool TryEvaluateText(in FieldRow row, out ReadOnlySpan<byte> text) => throw new NotImplementedException();
+    public bool TryEvaluateText(in FieldRow row, out ReadOnlySpan<byte> text)
+    {
+        var scope = Enter(_text);
+        var has = _text.Try(row, scope, out text);
+        Leave(scope, _text);
+        return has;
+    }
+
+    private static Scope? Enter(Node node) => node.NeedsScope ? Scope.Rent(node.HighestSlot + 1) : null;
+
+    private static void Leave(Scope? scope, Node node) => scope?.Return(node.HighestSlot + 1);
+
+    private static Node<double> NumberOf(Typed root) => root.Type.Kind switch
+    {
+        ExpressionType.Double => (Node<double>)root.Node,
+        ExpressionType.Int => new FunctionNode<long, double>((Node<long>)root.Node, Conversions.ToDouble),
+        ExpressionType.Uint => new FunctionNode<ulong, double>((Node<ulong>)root.Node, Conversions.ToDouble),
+        ExpressionType.Bool => new FunctionNode<bool, double>((Node<bool>)root.Node, ToNumber),
+        ExpressionType.Timestamp => new FunctionNode<Instant, double>((Node<Instant>)root.Node, ToNumber),
+        ExpressionType.Duration => new FunctionNode<long, double>((Node<long>)root.Node, DurationToNumber),
+        ExpressionType.Dynamic => new FunctionNode<Value, double>((Node<Value>)root.Node, ToNumber),
+        _ => new Nothing<double>(),
+    };
+
+    private static bool ToNumber(bool value, out double number)
+    {
+        number = value ? 1 : 0;
+        return true;
+    }
+
+    private static bool ToNumber(Instant value, out double number)
+    {
+        number = value.Milliseconds;
+        return true;
+    }
+
+    private static bool DurationToNumber(long nanos, out double number)
+    {
+        number = nanos / 1e6;
+        return true;
+    }
+
+    private static bool ToNumber(Value value, out double number)
+    {
+        switch (value.Kind)
+        {
+            case ExpressionType.Bool:
+                return ToNumber(value.Bool, out number);
+            case ExpressionType.Timestamp:
+                return ToNumber(value.Instant, out number);
+            case ExpressionType.Duration:
+                return DurationToNumber(value.Int64, out number);
+            default:
+                number = value.IsNumber ? value.ToDouble() : 0;
+                return value.IsNumber;
+        }
+    }
 }
 
 /// <summary>Static type of an expression; <see cref="Dynamic"/> where it is known only when it runs.</summary>

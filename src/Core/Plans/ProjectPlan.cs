@@ -1,5 +1,6 @@
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
+using FeatureStore.Core.Expressions;
 using FeatureStore.Core.Vectors;
 
 namespace FeatureStore.Core.Plans;
@@ -7,9 +8,6 @@ namespace FeatureStore.Core.Plans;
 /// <summary>A project's definitions, compiled: what the runtimes, ingest, scoring and the API work from. Immutable.</summary>
 public sealed class ProjectPlan
 {
-    /// <summary>Compiles definitions that <see cref="DefinitionValidator"/> found sound.</summary>
-    public static ProjectPlan Compile(ProjectDefinition definition) => throw new NotImplementedException();
-
     public required ProjectDefinition Definition { get; init; }
 
     public required IReadOnlyList<SourcePlan> Sources { get; init; }
@@ -22,6 +20,79 @@ public sealed class ProjectPlan
 
     /// <summary>Hash of every layout of state: equal exactly where stored blocks can be read on.</summary>
     public required ulong LayoutFingerprint { get; init; }
+
+    /// <summary>Compiles definitions that <see cref="DefinitionValidator"/> found sound.</summary>
+    public static ProjectPlan Compile(ProjectDefinition definition)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        var sources = definition.Sources.Select(CompileSource).ToList();
+        var entities = definition.Entities.Select((entity, index) => new EntityPlan(new EntityPlanBuilder(index, entity, definition, sources))).ToList();
+        var services = definition.FeatureServices.Select(service => CompileService(service, entities)).ToList();
+        return new ProjectPlan
+        {
+            Definition = definition,
+            Sources = sources,
+            Entities = entities,
+            Services = services,
+            Models = [.. definition.Models.Select(model => CompileModel(model, sources, entities, services))],
+            LayoutFingerprint = entities.Aggregate(14695981039346656037UL, (hash, entity) => unchecked((hash ^ entity.LayoutFingerprint) * 1099511628211UL)),
+        };
+    }
+
+    /// <summary>Models that score every event of a source.</summary>
+    public IEnumerable<ModelPlan> ModelsOn(SourcePlan source) => Models.Where(model => model.On == source);
+
+    /// <summary>Their services, each once, in order: one vector an event is filled for each.</summary>
+    public IReadOnlyList<ServicePlan> ServicesOn(SourcePlan source) => [.. ModelsOn(source).Select(model => model.Service).Distinct()];
+
+    private static SourcePlan CompileSource(SourceDefinition definition, int index)
+    {
+        var schema = new RowSchema(definition.Fields);
+        return new SourcePlan
+        {
+            Index = index,
+            Definition = definition,
+            Schema = schema,
+            TimestampField = schema.IndexOf(definition.Timestamp),
+            IdField = definition.Id is null ? -1 : schema.IndexOf(definition.Id),
+        };
+    }
+
+    private static ServicePlan CompileService(FeatureServiceDefinition definition, List<EntityPlan> entities)
+    {
+        var request = new RowSchema(definition.Request);
+        return new ServicePlan(definition.Name, request, [.. definition.Features.Select(feature => CompileFeature(feature, request, entities))]);
+    }
+
+    private static VectorFeature CompileFeature(ServiceFeatureDefinition definition, RowSchema request, List<EntityPlan> entities)
+    {
+        if (definition.Feature is not null)
+        {
+            var (view, feature) = (definition.Feature[..definition.Feature.IndexOf(':')], definition.Feature[(definition.Feature.IndexOf(':') + 1)..]);
+            var entity = entities.First(entity => entity.IndexOf(view, feature) >= 0);
+            return new VectorFeature(
+                definition.Name, false, new FeatureOrigin.OfEntity(entity.Index, view, entity.IndexOf(view, feature)), definition.Transforms);
+        }
+
+        var text = definition.Expression ?? definition.RequestField!;
+        var expression = CompiledExpression.Compile(text, request, out var error) ?? throw new ArgumentException($"expression \"{text}\": {error!.Message}");
+        return new VectorFeature(definition.Name, expression.Type == ExpressionType.String, new FeatureOrigin.OfRequest(text, expression), definition.Transforms);
+    }
+
+    private static ModelPlan CompileModel(ModelDefinition definition, List<SourcePlan> sources, List<EntityPlan> entities, List<ServicePlan> services)
+    {
+        var service = services.First(service => service.Name == definition.Service);
+        var entity = definition.Entity is not null
+            ? entities.First(entity => entity.Name == definition.Entity)
+            : entities[service.Features.Select(feature => feature.Origin).OfType<FeatureOrigin.OfEntity>().First().Entity];
+        return new ModelPlan
+        {
+            Definition = definition,
+            Service = service,
+            Entity = entity,
+            On = definition.On is null ? null : sources.First(source => source.Definition.Name == definition.On),
+        };
+    }
 }
 
 /// <summary>A source, compiled.</summary>

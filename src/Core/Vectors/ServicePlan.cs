@@ -69,6 +69,9 @@ public sealed class VectorFeature
 
     public bool IsText { get; }
 
+    /// <summary>Whether its columns are one a category.</summary>
+    public bool IsOneHot => _categories is not null;
+
     public FeatureOrigin Origin { get; }
 
     /// <summary>How many columns it fills.</summary>
@@ -129,6 +132,8 @@ public abstract record FeatureOrigin
     /// <param name="Feature">Index in the entity plan's features.</param>
     public sealed record OfEntity(int Entity, string View, int Feature) : FeatureOrigin;
 
-    /// <summary>A request field, or an expression over request fields; compiled against the request's schema.</summary>
-    public sealed record OfRequest(CompiledExpression Expression) : FeatureOrigin;
+    /// <summary>A request field, or an expression over request fields.</summary>
+    /// <param name="Text">Its source text, to compile against rows of another schema.</param>
+    /// <param name="Expression">Compiled against the request's schema.</param>
+    public sealed record OfRequest(string Text, CompiledExpression Expression) : FeatureOrigin;
 }

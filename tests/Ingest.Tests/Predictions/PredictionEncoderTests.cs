@@ -146,9 +146,17 @@ public sealed unsafe class PredictionEncoderTests
     {
         Definition = new ModelDefinition { Name = "fraud", Service = "fraud_v1", On = "transactions", Sink = new SinkDefinition { Topic = "predictions", Vector = vector } },
         Service = new ServicePlan("fraud_v1", new RowSchema([]), features),
-        Entity = new EntityPlan { Index = 0, Name = "customer", Keys = keys, Features = [] },
+        Entity = Entity(keys),
         On = null,
     };
+
+    private static EntityPlan Entity(FieldDefinition[] keys)
+    {
+        var definition = new EntityDefinition { Name = "customer", Keys = [.. keys.Select(key => key.Name)] };
+        var source = TestSources.Plan([new("at", FieldType.Timestamp), .. keys.Where(key => key.Name != "at")]);
+        var project = new ProjectDefinition { Project = "test", Sources = [source.Definition], Entities = [definition] };
+        return new EntityPlan(new EntityPlanBuilder(0, definition, project, [source]));
+    }
 
     private static VectorBatch Vector(ModelPlan model, params double[] values)
     {

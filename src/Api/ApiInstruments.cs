@@ -1,0 +1,33 @@
+using System.Diagnostics.Metrics;
+
+namespace FeatureStore.Api;
+
+/// <summary>Metrics of the HTTP API.</summary>
+internal static class ApiInstruments
+{
+    private static readonly Meter _meter = new("FeatureStore.Api");
+
+    public static readonly Histogram<double> RequestDuration = _meter.CreateHistogram<double>(
+        "featurestore.api.request.duration", "s", "From a request's headers to the end of its answer; the count is that of requests.");
+
+    public static readonly UpDownCounter<long> RequestsActive = _meter.CreateUpDownCounter<long>(
+        "featurestore.api.requests.active", "{request}", "Requests under way.");
+
+    public static readonly Counter<long> EntitiesRead = _meter.CreateCounter<long>(
+        "featurestore.api.entities.read", "{entity}", "Entities read, by where their block came from: hot store or runtime.");
+
+    public static readonly Counter<long> HotStoreFailures = _meter.CreateCounter<long>(
+        "featurestore.api.hot_store.failures", "{failure}", "Reads of the hot store that failed, timed out, or gave a block of another layout, and went on in the runtime.");
+
+    public static readonly Counter<long> ValuesServed = _meter.CreateCounter<long>(
+        "featurestore.api.values.served", "{value}", "Feature values answered by get-online-features, by status.");
+
+    public static readonly Counter<long> RowsScored = _meter.CreateCounter<long>(
+        "featurestore.api.rows.scored", "{row}", "Rows scored on request, by model and outcome.");
+
+    public static readonly Counter<long> RowsPushed = _meter.CreateCounter<long>(
+        "featurestore.api.rows.pushed", "{row}", "Rows pushed and acknowledged, by source.");
+
+    public static readonly UpDownCounter<long> StreamClients = _meter.CreateUpDownCounter<long>(
+        "featurestore.api.stream.clients", "{client}", "Clients of the status stream.");
+}

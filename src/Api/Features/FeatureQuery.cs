@@ -1,0 +1,174 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using FeatureStore.Core.Definitions;
+using FeatureStore.Core.Events;
+using FeatureStore.Core.Plans;
+
+namespace FeatureStore.Api.Features;
+
+/// <summary>One read of a feature set: the rows asked for, then the values. Pooled; one caller at a time.</summary>
+internal sealed class FeatureQuery
+{
+    /// <summary>Entities read at a time: bounds the memory that blocks take.</summary>
+    private const int ChunkRows = 256;
+
+    private const int KeptValuesMax = 1 << 16;
+
+    private readonly FeatureSet _set;
+    private readonly EventBatch[] _keys;
+    private readonly EntityBlocks _blocks = new();
+    private readonly double[] _read;
+    private readonly byte[] _key = new byte[EntityPlan.KeyBytesMax];
+    private double[] _values = [];
+    private long[] _newestMs = [];
+    private long[] _asOfMs = [];
+
+    public FeatureQuery(FeatureSet set)
+    {
+        _set = set;
+        _keys = [.. set.Parts.Select(part => new EventBatch(part.Keys, 16))];
+        Request = new EventBatch(set.Request, 16);
+        Inputs = new ColumnInputs(set);
+        _read = new double[set.Parts.SelectMany(part => part.Groups).Select(group => group.Features.Length).DefaultIfEmpty().Max()];
+    }
+
+    /// <summary>Rows asked for.</summary>
+    public int Rows { get; private set; }
+
+    /// <summary>The request's fields.</summary>
+    public EventBatch Request { get; }
+
+    /// <summary>The columns that came in.</summary>
+    public ColumnInputs Inputs { get; }
+
+    /// <summary>Keys of a part's entity.</summary>
+    public EventBatch Keys(int part) => _keys[part];
+
+    /// <summary>Value of a column that a view gives; NaN is null. Of an entity never seen, the feature's empty value.</summary>
+    public double Value(int row, int column) => _values[column * Rows + row];
+
+    /// <summary>Newest event that the column's view has applied, Unix ms; <see cref="long.MinValue"/>: none.</summary>
+    public long NewestMs(int row, int column) => _newestMs[column * Rows + row];
+
+    /// <summary>The time as of which the value was read, Unix ms.</summary>
+    public long AsOfMs(int row, int column) => _asOfMs[column * Rows + row];
+
+    /// <summary>What a value is worth.</summary>
+    public FeatureStatus Status(int row, int column, FeatureColumn of)
+    {
+        if (of.Expression is not null)
+            return IsNull(row, of) ? FeatureStatus.NULL_VALUE : FeatureStatus.PRESENT;
+        var newestMs = NewestMs(row, column);
+        if (newestMs == long.MinValue)
+            return FeatureStatus.NOT_FOUND;
+        if (of.TtlMs != long.MaxValue && AsOfMs(row, column) - newestMs >= of.TtlMs)
+            return FeatureStatus.OUTSIDE_MAX_AGE;
+        return !double.IsFinite(Value(row, column)) ? FeatureStatus.NULL_VALUE : FeatureStatus.PRESENT;
+    }
+
+    /// <summary>Writes the value of a column that comes from the request.</summary>
+    public void WriteRequestValue(Utf8JsonWriter writer, FeatureColumn of, int row)
+    {
+        var fields = Request.Row(row);
+        if (of.IsText && of.Expression!.TryEvaluateText(fields, out var text))
+            writer.WriteStringValue(text);
+        else if (!of.IsText && of.Expression!.EvaluateNumber(fields) is var number && double.IsFinite(number))
+            writer.WriteNumberValue(number);
+        else
+            writer.WriteNullValue();
+    }
+
+    /// <summary>Appends a row whose fields are all null.</summary>
+    public int AddRow()
+    {
+        foreach (var keys in _keys)
+            keys.Add(default);
+        Request.Add(default);
+        return Rows++;
+    }
+
+    /// <summary>Reads every column that a view gives.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask ReadAsync(EntityReader reader, CancellationToken cancellationToken)
+    {
+        var length = Rows * _set.Columns.Count;
+        if (_values.Length < length)
+        {
+            _values = new double[length];
+            _newestMs = new long[length];
+            _asOfMs = new long[length];
+        }
+
+        var nowMs = reader.NowMs;
+        for (var part = 0; part < _set.Parts.Count; part++)
+        {
+            if (_set.Parts[part].Groups.Length == 0)
+                continue;
+            for (var first = 0; first < Rows; first += ChunkRows)
+            {
+                var count = Math.Min(ChunkRows, Rows - first);
+                EncodeKeys(part, first, count);
+                await reader.ReadAsync(_set.Parts[part].Entity, _blocks, cancellationToken);
+                foreach (var group in _set.Parts[part].Groups)
+                {
+                    var asOfMs = group.Source.Definition.Clock is SourceClock.Wall ? nowMs : await reader.StreamTimeMsAsync(group.Source, cancellationToken);
+                    Finish(_set.Parts[part].Entity, group, asOfMs, first, count);
+                }
+            }
+        }
+    }
+
+    /// <summary>Makes it fit for another caller.</summary>
+    /// <returns>Whether it is worth keeping.</returns>
+    public bool Reset()
+    {
+        foreach (var keys in _keys)
+            keys.Clear();
+        Request.Clear();
+        Inputs.Clear();
+        Rows = 0;
+        return _values.Length <= KeptValuesMax && _blocks.Reset();
+    }
+
+    private bool IsNull(int row, FeatureColumn of) => of.IsText
+        ? !of.Expression!.TryEvaluateText(Request.Row(row), out _)
+        : !double.IsFinite(of.Expression!.EvaluateNumber(Request.Row(row)));
+
+    private void EncodeKeys(int part, int first, int count)
+    {
+        var (entity, fields) = (_set.Parts[part].Entity, _set.Parts[part].KeyFields);
+        _blocks.Keys.Clear();
+        for (var row = first; row < first + count; row++)
+        {
+            var length = entity.EncodeKey(_keys[part].Row(row), fields, _key);
+            if (length == 0)
+                throw Http.ApiException.BadRequest("bad-key", $"entity \"{entity.Name}\", row {row}: the key is longer than {EntityPlan.KeyBytesMax:N0} bytes.");
+            _blocks.Keys.Add(_key.AsSpan(0, length));
+        }
+    }
+
+    private void Finish(EntityPlan entity, ReadGroup group, long asOfMs, int first, int count)
+    {
+        var values = _read.AsSpan(0, group.Features.Length);
+        for (var index = 0; index < count; index++)
+        {
+            var block = _blocks[index];
+            var groupAsOfMs = asOfMs;
+            if (group.Source.Definition.Clock is SourceClock.Stream)
+            {
+                // A block from the hot store may be ahead of the stream time known here; it is never behind itself.
+                foreach (var feature in group.Features)
+                    groupAsOfMs = Math.Max(groupAsOfMs, entity.NewestMs(block, feature));
+            }
+
+            entity.Read(block, groupAsOfMs, group.Features, values);
+            for (var feature = 0; feature < values.Length; feature++)
+            {
+                var at = group.Columns[feature] * Rows + first + index;
+                _values[at] = values[feature];
+                _newestMs[at] = entity.NewestMs(block, group.Features[feature]);
+                _asOfMs[at] = groupAsOfMs;
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using FeatureStore.Api.Features;
+using FeatureStore.Api.Http;
+using FeatureStore.Core.Definitions;
+using FeatureStore.Core.Events;
+using FeatureStore.Core.Plans;
+using Microsoft.AspNetCore.Http;
+
+namespace FeatureStore.Api.Operations;
+
+/// <summary>
+/// <c>GET /v1/entities/{entity}/{key}</c> and, for keys of several parts or with slashes, <c>GET /v1/entities/{entity}?KEY=…</c>: every feature of one entity, view by
+/// view, with the time as of which it was read and the age of the view's newest event.
+/// </summary>
+internal sealed class EntityEndpoint(ProjectPlan plan, EntityReader reader)
+{
+    private readonly Dictionary<string, FeatureSet> _sets = plan.Entities.ToDictionary(
+        entity => entity.Name,
+        entity => FeatureSet.OfFeatures(plan, Enumerable.Range(0, entity.Features.Count).Select(feature => (entity, feature)), fullNames: true),
+        StringComparer.Ordinal);
+
+    public async Task HandleAsync(HttpContext context)
+    {
+        var name = (string)context.Request.RouteValues["entity"]!;
+        var entity = plan.Entities.FirstOrDefault(entity => entity.Name == name) ?? throw ApiException.NotFound("unknown-entity",
+            $"There is no entity {DefinitionText.Quote(name)}. {DefinitionText.Hint(name, [.. plan.Entities.Select(known => known.Name)])}");
+        var set = _sets[name];
+        if (set.Parts.Count == 0)
+            throw ApiException.NotFound("unknown-entity", $"Entity \"{name}\" has no features.");
+        var query = set.RentQuery();
+        try
+        {
+            ReadKey(context.Request, entity, query);
+            await query.ReadAsync(reader, context.RequestAborted);
+            await JsonAnswer.SendAsync(context, writer => Write(writer, entity, set, query));
+        }
+        finally
+        {
+            set.Return(query);
+        }
+    }
+
+    private static void ReadKey(HttpRequest request, EntityPlan entity, FeatureQuery query)
+    {
+        var row = query.AddRow();
+        var inPath = request.RouteValues["key"] as string;
+        if (inPath is not null && entity.Keys.Count > 1)
+        {
+            throw ApiException.BadRequest("bad-key",
+                $"Entity \"{entity.Name}\" has the join keys {string.Join(", ", entity.Keys.Select(key => $"\"{key.Name}\""))}. Give them in the query: /v1/entities/{entity.Name}?{string.Join('&', entity.Keys.Select(key => key.Name + "=…"))}");
+        }
+
+        for (var key = 0; key < entity.Keys.Count; key++)
+        {
+            var text = inPath ?? (request.Query.TryGetValue(entity.Keys[key].Name, out var values) && values.Count == 1 ? values[0]! : throw ApiException.BadRequest(
+                "bad-key", $"The query lacks the join key \"{entity.Keys[key].Name}\", or has it twice. Write ?{entity.Keys[key].Name}=…"));
+            if (!TrySet(query.Keys(0), row, key, entity.Keys[key].Type, text))
+                throw ApiException.BadRequest("bad-key", $"join key \"{entity.Keys[key].Name}\": {DefinitionText.Quote(text)} is not {Expected(entity.Keys[key].Type)}.");
+        }
+    }
+
+    private static bool TrySet(EventBatch keys, int row, int field, FieldType type, string text)
+    {
+        switch (type)
+        {
+            case FieldType.Int64 when long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var integer):
+                keys.SetInt64(row, field, integer);
+                return true;
+            case FieldType.Double when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number):
+                keys.SetDouble(row, field, number);
+                return true;
+            case FieldType.Bool when text is "true" or "false":
+                keys.SetInt64(row, field, text == "true" ? 1 : 0);
+                return true;
+            case FieldType.Timestamp when Rfc3339.TryParse(Encoding.UTF8.GetBytes(text), out var unixMs)
+                || (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out unixMs) && unixMs is >= Rfc3339.MinMs and <= Rfc3339.MaxMs):
+                keys.SetInt64(row, field, unixMs);
+                return true;
+            case FieldType.String when Encoding.UTF8.GetByteCount(text) <= RowSchema.TextBytesMax:
+                keys.SetText(row, field, Encoding.UTF8.GetBytes(text));
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private static string Expected(FieldType type) => type switch
+    {
+        FieldType.Int64 => "an int64, such as 596",
+        FieldType.Double => "a finite number",
+        FieldType.Bool => "true or false",
+        FieldType.Timestamp => "a timestamp, such as 2018-06-01T00:00:07Z",
+        _ => "a text of at most 4,096 bytes",
+    };
+
+    private static void Write(Utf8JsonWriter writer, EntityPlan entity, FeatureSet set, FeatureQuery query)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("entity"u8, entity.Name);
+        writer.WriteStartObject("key"u8);
+        KeyJson.Write(writer, entity.Keys, query.Keys(0).Row(0));
+        writer.WriteEndObject();
+        writer.WriteBoolean("found"u8, Enumerable.Range(0, set.Columns.Count).Any(column => query.NewestMs(0, column) > long.MinValue));
+        writer.WriteStartArray("views"u8);
+        for (var column = 0; column < set.Columns.Count;)
+        {
+            var view = set.Columns[column].View!;
+            var newestMs = query.NewestMs(0, column);
+            writer.WriteStartObject();
+            writer.WriteString("view"u8, view.Name);
+            writer.WriteString("source"u8, view.Source);
+            StatusJson.WriteTime(writer, "as_of"u8, query.AsOfMs(0, column));
+            StatusJson.WriteTime(writer, "event_timestamp"u8, newestMs);
+            if (newestMs == long.MinValue)
+                writer.WriteNull("age_ms"u8);
+            else
+                writer.WriteNumber("age_ms"u8, query.AsOfMs(0, column) - newestMs);
+            writer.WriteStartArray("features"u8);
+            for (; column < set.Columns.Count && set.Columns[column].View == view; column++)
+                WriteFeature(writer, entity.Features[column].Name, query.Status(0, column, set.Columns[column]), query.Value(0, column));
+            writer.WriteEndArray();
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+    }
+
+    private static void WriteFeature(Utf8JsonWriter writer, string name, FeatureStatus status, double value)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("name"u8, name);
+        if (status is FeatureStatus.NOT_FOUND || !double.IsFinite(value))
+            writer.WriteNull("value"u8);
+        else
+            writer.WriteNumber("value"u8, value);
+        writer.WriteString("status"u8, status.ToString());
+        writer.WriteEndObject();
+    }
+}

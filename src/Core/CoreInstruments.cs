@@ -1,0 +1,12 @@
+using System.Diagnostics.Metrics;
+
+namespace FeatureStore.Core;
+
+/// <summary>Metrics of the engine.</summary>
+internal static class CoreInstruments
+{
+    private static readonly Meter _meter = new("FeatureStore.Core");
+
+    public static readonly Counter<long> InputsSkipped = _meter.CreateCounter<long>(
+        "featurestore.inputs.skipped", "{input}", "Inputs of aggregations that were null, NaN or infinite and did not count.");
+}

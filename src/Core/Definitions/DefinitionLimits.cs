@@ -1,0 +1,40 @@
+namespace FeatureStore.Core.Definitions;
+
+/// <summary>Bounds that <see cref="DefinitionValidator"/> holds definitions to.</summary>
+public static class DefinitionLimits
+{
+    /// <summary>Longest name of anything but a project or a topic, in characters.</summary>
+    public const int NameLengthMax = 128;
+
+    public const int ProjectLengthMax = 64;
+
+    /// <summary>Kafka's own limit.</summary>
+    public const int TopicLengthMax = 249;
+
+    public const int SourcesMax = 256;
+    public const int EntitiesMax = 256;
+    public const int FeatureViewsMax = 1000;
+    public const int FeatureServicesMax = 1000;
+    public const int ModelsMax = 256;
+    public const int CleanRulesMax = 256;
+    public const int EntityKeysMax = 8;
+
+    /// <summary>Features of an entity, all its views together.</summary>
+    public const int EntityFeaturesMax = 1000;
+
+    public const int ServiceFeaturesMax = 1000;
+
+    /// <summary>Columns of a service's vector after transforms.</summary>
+    public const int ServiceColumnsMax = 10_000;
+
+    public const int TransformsMax = 16;
+
+    /// <summary>Categories of a one_hot, bounds of a bucketize.</summary>
+    public const int TransformValuesMax = 1000;
+
+    public const int ModelOutputsMax = 100;
+    public const int WindowEventsMax = 1_000_000;
+
+    /// <summary>Longest duration.</summary>
+    public const int DurationDaysMax = 3650;
+}

@@ -1,0 +1,29 @@
+namespace FeatureStore.Ingest;
+
+/// <summary>Settings of ingest.</summary>
+public sealed record IngestOptions
+{
+    /// <summary>Longest time between two commits of predictions. 5 ms to 100 ms; default 50 ms.</summary>
+    public TimeSpan PublishInterval { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Bytes of predictions from which a commit does not wait for its time. Default 32 MiB.</summary>
+    public long PublishBytesMax { get; init; } = 32L << 20;
+
+    /// <summary>Most events applied and scored as one batch. Default 2,048.</summary>
+    public int BatchEventsMax { get; init; } = 2048;
+
+    /// <summary>Batches under way between reading and sending. Default 8.</summary>
+    public int BatchesMax { get; init; } = 8;
+
+    /// <summary>Longest wait for an answer of the broker at the start, and for one commit. Default 30 s.</summary>
+    public TimeSpan KafkaTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Whether predictions and offsets are committed in transactions. Off only for the embedded broker.</summary>
+    public bool Transactional { get; init; } = true;
+
+    /// <summary>Partitions of output topics that are made; 0: as many as the source's topic has.</summary>
+    public int OutputPartitions { get; init; }
+
+    /// <summary>Go on although a topic is not the one that the checkpoint was made from: the operator knows that it was recreated.</summary>
+    public bool AcceptRecreatedTopics { get; init; }
+}

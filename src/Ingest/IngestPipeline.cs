@@ -1,0 +1,208 @@
+using FeatureStore.Core.Plans;
+using FeatureStore.Ingest.Kafka;
+using FeatureStore.Ingest.Pipeline;
+using FeatureStore.Runtime;
+using Microsoft.Extensions.Logging;
+
+namespace FeatureStore.Ingest;
+
+/// <summary>From Kafka through the runtime and the models back to Kafka, exactly once: composes the parts, starts and stops them, and reports.</summary>
+public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
+{
+    private readonly ProjectPlan _plan;
+    private readonly KafkaConnection _connection;
+    private readonly IEntityRuntime _runtime;
+    private readonly ICheckpoints _checkpoints;
+    private readonly IModelCatalog _models;
+    private readonly IDeadLetterLog _deadLetters;
+    private readonly IngestOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<IngestPipeline> _logger;
+    private readonly Func<CheckpointStatus?> _checkpointStatus;
+    private readonly TaskCompletionSource<Exception> _failure = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly WakeSignal _wake = new();
+    private List<KafkaEventSource> _sources = [];
+    private KafkaSink? _sink;
+    private Publisher? _publisher;
+    private Pump? _pump;
+    private StatusReporter? _reporter;
+    private volatile PipelineStatus _current;
+
+    /// <param name="plan">The compiled definitions.</param>
+    /// <param name="connection">Where the topics are.</param>
+    /// <param name="runtime">Applies events; its state is that of <paramref name="checkpoints"/>' last checkpoint.</param>
+    /// <param name="checkpoints">Make state durable.</param>
+    /// <param name="checkpointStatus">The newest checkpoint, to report.</param>
+    /// <param name="models">The models that score.</param>
+    /// <param name="deadLetters">Gets every dead letter, for operators.</param>
+    /// <param name="options">Settings.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">Log.</param>
+    public IngestPipeline(
+        ProjectPlan plan, KafkaConnection connection, IEntityRuntime runtime, ICheckpoints checkpoints, Func<CheckpointStatus?> checkpointStatus,
+        IModelCatalog models, IDeadLetterLog deadLetters, IngestOptions options, TimeProvider time, ILogger<IngestPipeline> logger)
+    {
+        ArgumentNullException.ThrowIfNull(time);
+        _plan = plan;
+        _connection = connection;
+        _runtime = runtime;
+        _checkpoints = checkpoints;
+        _checkpointStatus = checkpointStatus;
+        _models = models;
+        _deadLetters = deadLetters;
+        _options = options;
+        _time = time;
+        _logger = logger;
+        _current = new PipelineStatus { Phase = PipelinePhase.Starting, TimeMs = _time.GetUtcNow().ToUnixTimeMilliseconds() };
+    }
+
+    /// <inheritdoc/>
+    public PipelineStatus Current => _current;
+
+    /// <summary>Completes, with the reason, when the pipeline cannot go on.</summary>
+    public Task<Exception> Failure => _failure.Task;
+
+    /// <summary>Reaches the broker, finds S and P, and begins to read.</summary>
+    /// <exception cref="IngestConfigurationException">It cannot work as configured.</exception>
+    public async Task StartAsync()
+    {
+        var group = $"featurestore.{_plan.Definition.Project}";
+        var partitions = await PrepareTopicsAsync().ConfigureAwait(false);
+        _sources = [.. _plan.Sources.Select((source, index) => new KafkaEventSource(
+            _connection, group, source.Definition.Kafka.Topic, partitions[index], _wake, _options.KafkaTimeout))];
+        _sink = new KafkaSink(_connection, _options.Transactional ? group : null, _sources, _options.KafkaTimeout);
+        var published = _sink.Open([.. _sources.SelectMany(source => Enumerable.Range(0, source.Partitions).Select(partition => (source.Topic, partition)))]);
+        var clusterId = _sources[0].ClusterId;
+        CheckCluster(clusterId);
+        var lanes = _plan.Sources.Select((source, index) => new SourceLane(_plan, source, _sources[index], OpenPartitions(source, _sources[index], published))).ToArray();
+        _publisher = new Publisher(_sink, _options, _time, _logger, Fail);
+        var writer = new PredictionWriter(_plan, _models, _deadLetters, _time);
+        _pump = new Pump(lanes, _runtime, _checkpoints, writer, _publisher, _options, _time, _wake, clusterId, Fail);
+        for (var index = 0; index < lanes.Length; index++)
+            _sources[index].Start([.. lanes[index].Partitions.Select(partition => partition.StartOffset)]);
+        _publisher.Start();
+        _pump.Start();
+        _reporter = new StatusReporter(lanes, _runtime, _pump, _publisher, _checkpointStatus, _time, _logger, status => _current = status);
+        _reporter.Start();
+    }
+
+    /// <summary>Drains: what was read is applied, scored and committed, and a last checkpoint saved.</summary>
+    public async Task StopAsync(TimeSpan timeout)
+    {
+        if (_reporter is not null)
+            await _reporter.StopAsync().ConfigureAwait(false);
+        if (_pump is null || _publisher is null)
+            return;
+        SetPhase(PipelinePhase.Draining, null);
+        if (_failure.Task.IsCompleted)
+            return;
+        await Task.Run(_pump.Stop).WaitAsync(timeout).ConfigureAwait(false);
+        await Task.Run(() => _publisher.Complete(timeout)).ConfigureAwait(false);
+        await _checkpoints.CompleteAsync().WaitAsync(timeout).ConfigureAwait(false);
+        SetPhase(PipelinePhase.Stopped, "Stopped on request.");
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_reporter is not null)
+            await _reporter.DisposeAsync().ConfigureAwait(false);
+        _pump?.Dispose();
+        _publisher?.Dispose();
+        _sink?.Dispose();
+        foreach (var source in _sources)
+            source.Dispose();
+        _wake.Dispose();
+    }
+
+    private void Fail(Exception exception)
+    {
+        if (!_failure.TrySetResult(exception))
+            return;
+        LogFailed(exception);
+        SetPhase(PipelinePhase.Stopped, exception.Message);
+    }
+
+    private void SetPhase(PipelinePhase phase, string? detail) =>
+        _current = _current with { Phase = phase, Detail = detail, TimeMs = _time.GetUtcNow().ToUnixTimeMilliseconds() };
+
+    /// <summary>Finds the sources' topics and makes the output topics that are missing.</summary>
+    /// <returns>Partitions of each source's topic.</returns>
+    private async Task<int[]> PrepareTopicsAsync()
+    {
+        using var admin = _connection.CreateAdmin();
+        var outputs = _plan.Models.Where(model => model.On is not null).Select(model => (model.Definition.Sink!.Topic, model.On!))
+            .Concat(_plan.Sources.Select(source => (source.Definition.DeadLetterTopic, source))).ToList();
+        var counts = KafkaConnection.CountPartitions(
+            admin, _plan.Sources.Select(source => source.Definition.Kafka.Topic).Concat(outputs.Select(output => output.Item1)), _connection.Bootstrap, _options.KafkaTimeout);
+        foreach (var source in _plan.Sources)
+        {
+            if (counts[source.Definition.Kafka.Topic] == 0)
+            {
+                throw new IngestConfigurationException(
+                    $"Topic \"{source.Definition.Kafka.Topic}\" of source \"{source.Definition.Name}\" does not exist at \"{_connection.Bootstrap}\". Make it with as many partitions as its load needs.");
+            }
+        }
+
+        var missing = outputs.Where(output => counts[output.Item1] == 0).DistinctBy(output => output.Item1)
+            .ToDictionary(output => output.Item1, output => _options.OutputPartitions > 0 ? _options.OutputPartitions : counts[output.Item2.Definition.Kafka.Topic]);
+        await KafkaConnection.CreateTopicsAsync(admin, missing, _options.KafkaTimeout).ConfigureAwait(false);
+        foreach (var (topic, partitions) in missing)
+            LogTopicMade(topic, partitions);
+        return [.. _plan.Sources.Select(source => counts[source.Definition.Kafka.Topic])];
+    }
+
+    private void CheckCluster(string clusterId)
+    {
+        if (_checkpoints.Last is { ClusterId.Length: > 0 } last && clusterId.Length > 0 && last.ClusterId != clusterId && !_options.AcceptRecreatedTopics)
+        {
+            throw new IngestConfigurationException(
+                $"The data were made from Kafka cluster \"{last.ClusterId}\"; \"{_connection.Bootstrap}\" is cluster \"{clusterId}\". " +
+                "Use the old cluster, an empty data directory, or start once with --accept-recreated-topics.");
+        }
+    }
+
+    private PartitionLane[] OpenPartitions(SourcePlan source, KafkaEventSource records, IReadOnlyDictionary<(string Topic, int Partition), long> published)
+    {
+        var lanes = new PartitionLane[records.Partitions];
+        for (var partition = 0; partition < lanes.Length; partition++)
+        {
+            var saved = _checkpoints.Last?.Partitions.FirstOrDefault(saved => saved.Topic == records.Topic && saved.Partition == partition);
+            var (first, end) = records.QueryOffsets(partition);
+            if (saved is not null && (saved.NextOffset < first || saved.NextOffset > end) && _options.AcceptRecreatedTopics)
+                saved = saved with { NextOffset = first, WitnessOffset = -1 };
+            if (saved is not null && saved.NextOffset < first)
+            {
+                throw new IngestConfigurationException(
+                    $"{records.Topic}/{partition} begins at offset {first}, and the checkpoint needs it from {saved.NextOffset}: records are gone before they were read. " +
+                    "Keep records longer than the store may be down; to go on without them, start once with --accept-recreated-topics.");
+            }
+
+            var answered = published.GetValueOrDefault((records.Topic, partition), -1);
+            if (Math.Max(saved?.NextOffset ?? 0, answered) > end)
+            {
+                throw new IngestConfigurationException(
+                    $"{records.Topic}/{partition} ends at offset {end}, before offset {Math.Max(saved?.NextOffset ?? 0, answered)} that was read earlier: the topic was recreated. " +
+                    "If that was on purpose, reset the group's offsets and start once with --accept-recreated-topics, or use another project name.");
+            }
+
+            lanes[partition] = new PartitionLane(source, records, partition, saved, first, answered, new RecordDecoder(_plan, source), _time)
+            {
+                AcceptsAnyWitness = _options.AcceptRecreatedTopics,
+            };
+            if (lanes[partition].Published > lanes[partition].NextOffset)
+                LogReplay(records.Topic, partition, lanes[partition].NextOffset, lanes[partition].Published);
+        }
+
+        return lanes;
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Ingest has stopped")]
+    private partial void LogFailed(Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Made topic {Topic} with {Partitions} partitions")]
+    private partial void LogTopicMade(string topic, int partitions);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Topic}/{Partition}: applying offsets {From} to {To} again in silence; their predictions are published already")]
+    private partial void LogReplay(string topic, int partition, long from, long to);
+}

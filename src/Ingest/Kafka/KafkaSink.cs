@@ -1,0 +1,252 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Confluent.Kafka;
+using FeatureStore.Runtime;
+
+namespace FeatureStore.Ingest.Kafka;
+
+/// <summary>
+/// Sends predictions and dead letters in Kafka transactions that carry the offsets they answer (KIP-447). Against a broker without transactions of its own,
+/// such as the embedded one, a commit waits for all acknowledgements instead, and records may repeat after a crash.
+/// </summary>
+internal sealed unsafe class KafkaSink : IPredictionSink
+{
+    private const int RecordsPerCall = 4096;
+    private const int MessageBytesMax = 32 << 20;
+
+    private readonly IProducer<byte[], byte[]> _producer;
+    private readonly IReadOnlyList<KafkaEventSource> _sources;
+    private readonly Dictionary<string, nint> _topics = new(StringComparer.Ordinal);
+    private readonly NativeKafka.Message* _messages;
+    private readonly nint _client;
+    private readonly TimeSpan _timeout;
+
+    /// <param name="connection">Where the topics are.</param>
+    /// <param name="transactionalId">Identity of this instance; null: no transactions.</param>
+    /// <param name="sources">The sources that are answered; their group holds P.</param>
+    /// <param name="timeout">For one commit.</param>
+    public KafkaSink(KafkaConnection connection, string? transactionalId, IReadOnlyList<KafkaEventSource> sources, TimeSpan timeout)
+    {
+        IsTransactional = transactionalId is not null;
+        _sources = sources;
+        _timeout = timeout;
+        List<KeyValuePair<string, string>> settings =
+        [
+            // Failures of single records fail the commit: reports of each would cost and say nothing more.
+            new("dotnet.producer.enable.delivery.reports", "false"),
+            new("queue.buffering.max.messages", "2000000"),
+            new("queue.buffering.max.kbytes", "1048576"),
+            new("linger.ms", "5"),
+            new("batch.size", "1000000"),
+            new("batch.num.messages", "10000"),
+            new("message.max.bytes", MessageBytesMax.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+        ];
+        if (transactionalId is not null)
+            settings.AddRange([new("transactional.id", transactionalId), new("transaction.timeout.ms", "60000")]);
+        _producer = connection.CreateProducer(settings);
+        _client = NativeKafka.ClientOf(_producer.Handle);
+        _messages = (NativeKafka.Message*)NativeMemory.AllocZeroed(RecordsPerCall, (nuint)sizeof(NativeKafka.Message));
+    }
+
+    public bool IsTransactional { get; }
+
+    public IReadOnlyDictionary<(string Topic, int Partition), long> Open(IReadOnlyList<(string Topic, int Partition)> partitions)
+    {
+        Dictionary<(string, int), long> published = [];
+        if (!IsTransactional)
+            return published;
+        try
+        {
+            _producer.InitTransactions(_timeout);
+            foreach (var source in _sources)
+            {
+                var committed = source.Committed();
+                for (var partition = 0; partition < committed.Length; partition++)
+                {
+                    if (committed[partition] >= 0)
+                        published[(source.Topic, partition)] = committed[partition];
+                }
+            }
+
+            return published;
+        }
+        catch (KafkaException exception)
+        {
+            throw new IngestConfigurationException(
+                $"Kafka does not let this instance begin transactions: {exception.Error.Reason}. Check the broker, and its rights on transactional ids.", exception);
+        }
+    }
+
+    public void Begin()
+    {
+        if (IsTransactional)
+            Try(() => _producer.BeginTransaction());
+    }
+
+    public void Send(string topic, ReadOnlySpan<OutgoingRecord> records)
+    {
+        ref var handle = ref CollectionsMarshal.GetValueRefOrAddDefault(_topics, topic, out var exists);
+        if (!exists)
+            handle = NativeKafka.rd_kafka_topic_new(_client, topic, 0);
+        while (!records.IsEmpty)
+        {
+            var count = Math.Min(records.Length, RecordsPerCall);
+            for (var index = 0; index < count; index++)
+            {
+                ref readonly var record = ref records[index];
+                _messages[index] = new NativeKafka.Message
+                {
+                    Key = record.Key,
+                    KeyLength = (nuint)record.KeyLength,
+                    Payload = record.Value,
+                    Length = (nuint)record.ValueLength,
+                };
+            }
+
+            SendAll(handle, topic, count);
+            records = records[count..];
+        }
+    }
+
+    public void Send(string topic, DeadLetterRecord record)
+    {
+        var headers = new Headers();
+        foreach (var (name, value) in record.Headers)
+            headers.Add(name, value);
+        var start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                _producer.Produce(topic, new Message<byte[], byte[]> { Key = record.Key!, Value = record.Value, Headers = headers });
+                return;
+            }
+            catch (ProduceException<byte[], byte[]> exception) when (exception.Error.Code == ErrorCode.Local_QueueFull)
+            {
+                WaitForRoom(start);
+            }
+            catch (ProduceException<byte[], byte[]> exception)
+            {
+                throw Failure(exception);
+            }
+        }
+    }
+
+    public void Commit(IReadOnlyList<(string Topic, int Partition, long NextOffset)> positions)
+    {
+        if (!IsTransactional)
+        {
+            var left = _producer.Flush(_timeout);
+            if (left > 0)
+                throw new SinkAbortedException($"{left} records were not acknowledged within {_timeout.TotalSeconds:0} s.");
+            return;
+        }
+
+        if (positions.Count > 0)
+        {
+            var offsets = positions.Select(position => new TopicPartitionOffset(position.Topic, position.Partition, position.NextOffset));
+            Retry(() => _producer.SendOffsetsToTransaction(offsets, _sources[0].GroupMetadata, _timeout));
+        }
+
+        Retry(() => _producer.CommitTransaction(_timeout));
+    }
+
+    public void Dispose()
+    {
+        foreach (var topic in _topics.Values)
+            NativeKafka.rd_kafka_topic_destroy(topic);
+        _producer.Dispose();
+        NativeMemory.Free(_messages);
+    }
+
+    /// <summary>Hands over the first messages of the array, all of them, however long there is no room.</summary>
+    private void SendAll(nint handle, string topic, int count)
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var sent = NativeKafka.rd_kafka_produce_batch(handle, -1, 0, _messages, count);
+            if (sent == count)
+                return;
+            var refused = 0;
+            for (var index = 0; index < count; index++)
+            {
+                if (_messages[index].Error == 0)
+                    continue;
+                if (_messages[index].Error != NativeKafka.ErrorQueueFull)
+                    throw Aborted(new KafkaException((ErrorCode)_messages[index].Error), $"Topic \"{topic}\" does not take records");
+                _messages[refused++] = _messages[index] with { Error = 0 };
+            }
+
+            count = refused;
+            WaitForRoom(start);
+        }
+    }
+
+    private void WaitForRoom(long start)
+    {
+        if (Stopwatch.GetElapsedTime(start) > _timeout)
+            throw Aborted(null, $"The producer's queue stayed full for {_timeout.TotalSeconds:0} s");
+        _producer.Poll(TimeSpan.FromMilliseconds(1));
+    }
+
+    private void Retry(Action action)
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                action();
+                return;
+            }
+            catch (KafkaRetriableException exception)
+            {
+                if (Stopwatch.GetElapsedTime(start) > _timeout)
+                    throw Failure(exception);
+            }
+            catch (KafkaException exception)
+            {
+                throw Failure(exception);
+            }
+        }
+    }
+
+    private void Try(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (KafkaException exception)
+        {
+            throw Failure(exception);
+        }
+    }
+
+    private Exception Failure(KafkaException exception) => exception.Error.IsFatal || exception.Error.Code is ErrorCode.Local_Fenced or ErrorCode.ProducerFenced
+        ? new SinkFencedException($"Kafka has shut this instance out: {exception.Error.Reason}. Another instance of the project is running, or a transaction was left open too long.", exception)
+        : Aborted(exception, "The transaction failed");
+
+    /// <summary>Undoes the transaction, so that a new one can begin.</summary>
+    private Exception Aborted(KafkaException? exception, string fact)
+    {
+        var message = exception is null ? fact + "." : $"{fact}: {exception.Error.Reason}.";
+        if (!IsTransactional)
+            return new SinkAbortedException(message, exception);
+        try
+        {
+            _producer.AbortTransaction(_timeout);
+            return new SinkAbortedException(message, exception);
+        }
+        catch (KafkaException abort) when (!abort.Error.IsFatal)
+        {
+            // The broker cannot be reached; the next attempt aborts first.
+            return new SinkAbortedException($"{message} It could not be aborted yet: {abort.Error.Reason}.", abort);
+        }
+        catch (KafkaException abort)
+        {
+            return new SinkFencedException($"{message} {abort.Error.Reason}.", abort);
+        }
+    }
+}

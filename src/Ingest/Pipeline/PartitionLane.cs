@@ -1,0 +1,276 @@
+using System.Diagnostics;
+using FeatureStore.Core.Events;
+using FeatureStore.Core.Plans;
+using FeatureStore.Ingest.DeadLetters;
+using FeatureStore.Runtime;
+
+namespace FeatureStore.Ingest.Pipeline;
+
+/// <summary>
+/// One partition on the reading side: records decoded ahead, and what the partition has let through so far. All of it but the records read ahead is
+/// state as of <see cref="NextOffset"/>, so that a checkpoint can hold it.
+/// </summary>
+internal sealed class PartitionLane
+{
+    private const int RecordsPerRead = 1024;
+
+    private readonly SourcePlan _source;
+    private readonly IEventSource _records;
+    private readonly RecordDecoder _decoder;
+    private readonly TimeProvider _time;
+    private readonly SourceRecord[] _read = new SourceRecord[RecordsPerRead];
+    private readonly Slot[] _slots = new Slot[RecordsPerRead];
+    private readonly EventBatch _decoded;
+    private readonly long _latenessMs;
+    private readonly long _aheadMs;
+    private int _head;
+    private int _count;
+    private long _endOffset = -1;
+    private long _idleUntil;
+    private PartitionCheckpoint? _expected;
+
+    public PartitionLane(SourcePlan source, IEventSource records, int partition, PartitionCheckpoint? from, long firstOffset, long published, RecordDecoder decoder, TimeProvider time)
+    {
+        _source = source;
+        _records = records;
+        _decoder = decoder;
+        _time = time;
+        _decoded = new EventBatch(source.Schema, RecordsPerRead);
+        _latenessMs = (long)source.Definition.Lateness.TotalMilliseconds;
+        _aheadMs = source.Definition.Clock == Core.Definitions.SourceClock.Wall ? (long)source.Definition.Ahead.TotalMilliseconds : long.MaxValue;
+        Partition = partition;
+        NextOffset = from?.NextOffset ?? firstOffset;
+        NewestMs = from?.NewestMs ?? long.MinValue;
+        Witness = (from?.WitnessOffset ?? -1, from?.WitnessTimestampMs ?? -1, from?.WitnessHash ?? 0);
+        if (source.IdField >= 0)
+        {
+            SeenIds = from is { SeenIds.Length: > 0 }
+                ? SeenIds.Deserialize(from.SeenIds, source.Definition.Lateness)
+                : new SeenIds(source.Definition.Lateness, new UInt128((ulong)Random.Shared.NextInt64(), (ulong)Random.Shared.NextInt64()));
+        }
+
+        Published = Math.Max(published, NextOffset);
+        // The witness is still there unless retention has taken it: it is read again, compared, and passed over.
+        _expected = from is { WitnessOffset: >= 0 } && from.WitnessOffset >= firstOffset ? from : null;
+        StartOffset = _expected?.WitnessOffset ?? NextOffset;
+    }
+
+    public int Partition { get; }
+
+    /// <summary>Where fetching begins.</summary>
+    public long StartOffset { get; }
+
+    /// <summary>Cursor P: records before it are applied in silence.</summary>
+    public long Published { get; }
+
+    /// <summary>Offset of the first record not let through yet.</summary>
+    public long NextOffset { get; private set; }
+
+    /// <summary>Greatest event time let through.</summary>
+    public long NewestMs { get; private set; }
+
+    public SeenIds? SeenIds { get; }
+
+    /// <summary>The last record let through: offset, Kafka's timestamp and hash.</summary>
+    public (long Offset, long TimestampMs, ulong Hash) Witness { get; private set; }
+
+    public long EventsApplied { get; private set; }
+
+    public bool HasRecord => _head < _count;
+
+    public bool IsHeldBack { get; set; }
+
+    /// <summary>Whether the operator knows that the topic is another than the checkpoint's.</summary>
+    public bool AcceptsAnyWitness { get; init; }
+
+    /// <summary>From append to applied, ms, of the last record let through.</summary>
+    public long FreshnessMs { get; private set; }
+
+    /// <summary>Whether all records before P have been let through.</summary>
+    public bool IsCaughtUpWithPublished => NextOffset >= Published || HasRecord && _slots[_head].Offset >= Published || !HasRecord && _endOffset >= Published;
+
+    /// <summary>Whether the partition was found at its end, not long ago: it holds nobody back.</summary>
+    public bool IsIdle => !HasRecord && _time.GetTimestamp() < _idleUntil;
+
+    /// <summary>Event time of the next record, or the newest one let through where none is at hand. A refused record holds nobody back.</summary>
+    public long PositionMs => !HasRecord ? NewestMs : _slots[_head].Row < 0 ? long.MinValue : _decoded[_slots[_head].Row].TimeMs;
+
+    /// <summary>Reads and decodes what has been fetched, if nothing is left.</summary>
+    public bool Fill()
+    {
+        if (HasRecord)
+            return true;
+        _head = 0;
+        _count = 0;
+        _decoded.Clear();
+        var read = _records.Read(Partition, _read, out var endOffset);
+        if (endOffset >= 0 || read > 0)
+            _endOffset = endOffset;
+        for (var index = 0; index < read; index++)
+            Take(_read[index]);
+        if (_count > 0)
+            _idleUntil = 0;
+        return HasRecord;
+    }
+
+    /// <summary>Asks the broker whether the partition is at its end, where the last fetch said so.</summary>
+    public void ProbeIdle()
+    {
+        if (HasRecord || _endOffset < 0 || IsIdle)
+            return;
+        try
+        {
+            if (_records.QueryOffsets(Partition).End <= _endOffset)
+                _idleUntil = _time.GetTimestamp() + _time.TimestampFrequency;
+        }
+        catch (EventSourceException)
+        {
+            // A partition whose end cannot be known has lag, for all we know.
+        }
+    }
+
+    /// <summary>
+    /// Lets records through, in order, into a batch: as long as their time is not after a bound, there is room, and they lie before an offset.
+    /// Refused, late and repeated ones are passed over.
+    /// </summary>
+    /// <returns>How many records were let through or passed over.</returns>
+    public int LetThrough(PipelineBatch batch, long boundMs, int eventsMax, long beforeOffset)
+    {
+        var first = _head;
+        nint last = 0;
+        while (_head < _count && batch.Events.Count < eventsMax)
+        {
+            ref var slot = ref _slots[_head];
+            if (slot.Offset >= beforeOffset || slot.Row >= 0 && _decoded[slot.Row].TimeMs > boundMs)
+                break;
+            batch.Hold(slot.Handle);
+            last = slot.Handle;
+            NextOffset = slot.Offset + 1;
+            if (slot.Row < 0)
+            {
+                if (slot.Rejection.Reason != RejectionReason.None)
+                    batch.Refused.Add(new RefusedRecord(HeaderOf(_read[slot.Index]), slot.Rejection));
+            }
+            else
+            {
+                Admit(batch, slot.Row);
+            }
+
+            _head++;
+        }
+
+        if (last != 0)
+        {
+            ref readonly var record = ref _read[_slots[_head - 1].Index];
+            Witness = (record.Offset, _records.TimestampMs(last), RecordHash.Of(record));
+            FreshnessMs = Math.Max(0, _time.GetUtcNow().ToUnixTimeMilliseconds() - Witness.TimestampMs);
+            batch.NextOffsets[Partition] = NextOffset;
+        }
+
+        return _head - first;
+    }
+
+    /// <summary>Gives back what was read ahead. After it the lane is not used any more.</summary>
+    public void Abandon()
+    {
+        for (; _head < _count; _head++)
+            _records.Release([_slots[_head].Handle]);
+    }
+
+    private void Admit(PipelineBatch batch, int row)
+    {
+        ref readonly var header = ref _decoded[row];
+        if (NewestMs > long.MinValue && header.TimeMs < NewestMs - _latenessMs)
+        {
+            batch.Refused.Add(new RefusedRecord(header, new Rejection
+            {
+                Reason = RejectionReason.TooLate, Measured = NewestMs - header.TimeMs, Limit = _latenessMs,
+            }));
+            return;
+        }
+
+        NewestMs = Math.Max(NewestMs, header.TimeMs);
+        if (SeenIds is not null && !IsNew(_decoded.Row(row), header.TimeMs))
+        {
+            IngestInstruments.Dropped.Add(1, IngestInstruments.Duplicate);
+            return;
+        }
+
+        batch.Events.AddCopy(_decoded, row);
+        EventsApplied++;
+    }
+
+    private bool IsNew(in FieldRow row, long timeMs)
+    {
+        if (!row.Has(_source.IdField))
+            return true;
+        return _source.Schema.Fields[_source.IdField].Type == Core.Definitions.FieldType.String
+            ? SeenIds!.Add(row.Text(_source.IdField), timeMs)
+            : SeenIds!.Add(row.Int64(_source.IdField), timeMs);
+    }
+
+    private void Take(in SourceRecord record)
+    {
+        if (_expected is { } expected)
+        {
+            _expected = null;
+            if (record.Offset == expected.WitnessOffset)
+            {
+                var same = RecordHash.Of(record) == expected.WitnessHash && _records.TimestampMs(record.Handle) == expected.WitnessTimestampMs;
+                _records.Release([record.Handle]);
+                if (same || AcceptsAnyWitness)
+                    return;
+                throw new EventSourceException(
+                    $"{_records.Topic}/{Partition} is not the topic that the checkpoint was made from: the record at offset {expected.WitnessOffset} is another. " +
+                    "If it was recreated on purpose, start once with --accept-recreated-topics, or with an empty data directory.");
+            }
+        }
+
+        var header = HeaderOf(record);
+        var slot = new Slot { Handle = record.Handle, Offset = record.Offset, Index = _count, Row = -1 };
+        _read[_count] = record;
+        if (_decoder.TryDecode(_decoded, header, out var rejection))
+        {
+            var row = _decoded.Count - 1;
+            var timeMs = _decoded[row].TimeMs;
+            if (_aheadMs != long.MaxValue && timeMs - _time.GetUtcNow().ToUnixTimeMilliseconds() is var aheadMs && aheadMs > _aheadMs)
+            {
+                _decoded.RemoveLast();
+                rejection = new Rejection { Reason = RejectionReason.TooFarAhead, Measured = aheadMs, Limit = _aheadMs };
+            }
+            else
+            {
+                slot.Row = row;
+            }
+        }
+
+        slot.Rejection = rejection;
+        Debug.Assert(_count < RecordsPerRead, "No more records are read than there are slots.");
+        _slots[_count++] = slot;
+    }
+
+    private unsafe EventHeader HeaderOf(in SourceRecord record) => new()
+    {
+        Offset = record.Offset,
+        Partition = Partition,
+        Handle = record.Handle,
+        Key = record.Key,
+        KeyLength = record.KeyLength,
+        Value = record.Value,
+        ValueLength = record.ValueLength,
+    };
+
+    /// <summary>A record read ahead.</summary>
+    private struct Slot
+    {
+        public nint Handle;
+        public long Offset;
+
+        /// <summary>Index among the records read.</summary>
+        public int Index;
+
+        /// <summary>Row among those decoded; −1: refused, or dropped where the rejection has no reason.</summary>
+        public int Row;
+        public Rejection Rejection;
+    }
+}

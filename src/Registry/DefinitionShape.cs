@@ -1,0 +1,42 @@
+namespace FeatureStore.Registry;
+
+/// <summary>A kind of mapping in the YAML: the keys that it may have. The one table that loader and JSON schema are held to.</summary>
+/// <param name="Title">What messages call it.</param>
+/// <param name="Keys">All its keys.</param>
+internal sealed record DefinitionShape(string Title, params string[] Keys)
+{
+    public static readonly DefinitionShape Root = new("a definitions file", "project", "sources", "entities", "feature_views", "feature_services", "models");
+
+    public static readonly DefinitionShape Source = new(
+        "a source", "name", "kafka", "timestamp", "clock", "lateness", "ahead", "align", "dead_letters", "id", "fields", "clean");
+
+    public static readonly DefinitionShape Kafka = new("kafka", "topic", "format");
+
+    public static readonly DefinitionShape CleanRule = new("a clean rule", "field", "missing", "fill", "below", "above", "outside");
+
+    public static readonly DefinitionShape Entity = new("an entity", "name", "keys");
+
+    public static readonly DefinitionShape FeatureView = new("a feature view", "name", "entity", "source", "ttl", "features");
+
+    public static readonly DefinitionShape Feature = new("a feature", "name", "aggregate", "of", "where", "window", "default");
+
+    public static readonly DefinitionShape Window = new("a window", "sliding", "delay", "limit");
+
+    public static readonly DefinitionShape FeatureService = new("a feature service", "name", "request", "features");
+
+    public static readonly DefinitionShape ServiceFeature = new("a service's feature", "name", "feature", "expression", "transform");
+
+    public static readonly DefinitionShape Transform = new("a transform", "standardize", "minmax", "log1p", "clip", "impute", "one_hot", "bucketize");
+
+    public static readonly DefinitionShape Standardize = new("standardize", "mean", "std");
+
+    public static readonly DefinitionShape Minmax = new("minmax", "min", "max");
+
+    public static readonly DefinitionShape Log1p = new("log1p");
+
+    public static readonly DefinitionShape Clip = new("clip", "min", "max");
+
+    public static readonly DefinitionShape Model = new("a model", "name", "service", "entity", "on", "outputs", "sink");
+
+    public static readonly DefinitionShape Sink = new("a sink", "topic", "vector");
+}

@@ -1,0 +1,144 @@
+using System.Diagnostics;
+using FeatureStore.Core.Plans;
+using Microsoft.Extensions.Logging;
+
+namespace FeatureStore.Runtime.Local;
+
+/// <summary>Saves snapshots of a <see cref="LocalRuntime"/> to a store, as often as keeps the work a small share of the time.</summary>
+public sealed partial class Checkpointer : ICheckpoints
+{
+    private readonly ProjectPlan _plan;
+    private readonly LocalRuntime _runtime;
+    private readonly IEntityStore _store;
+    private readonly CheckpointOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<Checkpointer> _logger;
+    private Task _saving = Task.CompletedTask;
+    private long _dueAt;
+
+    public Checkpointer(
+        ProjectPlan plan, LocalRuntime runtime, IEntityStore store, CheckpointOptions options, TimeProvider time, ILogger<Checkpointer> logger)
+    {
+        ArgumentNullException.ThrowIfNull(time);
+        _plan = plan;
+        _runtime = runtime;
+        _store = store;
+        _options = options;
+        _time = time;
+        _logger = logger;
+        Incarnation = Guid.CreateVersion7(time.GetUtcNow());
+        Schedule(TimeSpan.Zero);
+    }
+
+    /// <inheritdoc/>
+    public CheckpointHeader? Last { get; private set; }
+
+    /// <summary>The newest checkpoint saved by this process; null before the first.</summary>
+    public CheckpointStatus? Status { get; private set; }
+
+    /// <summary>Names this history of state; a version-7 GUID, which begins with the time at which it began.</summary>
+    public Guid Incarnation { get; private set; }
+
+    /// <inheritdoc/>
+    public bool IsDue => _saving.IsCompleted && (_time.GetTimestamp() >= _dueAt || _runtime.UnsavedBytes >= _options.UnsavedBytesMax);
+
+    /// <summary>Loads the newest checkpoint into the runtime, if there is one.</summary>
+    /// <exception cref="InvalidDataException">It does not fit the definitions.</exception>
+    public void Restore()
+    {
+        if (_store.LoadHeader() is not { } header)
+            return;
+        if (header.LayoutFingerprint != _plan.LayoutFingerprint)
+        {
+            throw new InvalidDataException(
+                "The data were written under other definitions of entities, feature views or keys, and cannot be migrated. " +
+                "Start with the old definitions, or with an empty data directory to rebuild the state from the topics.");
+        }
+
+        var start = Stopwatch.GetTimestamp();
+        _runtime.Restore(header, _store.LoadBlocks);
+        Last = header;
+        Incarnation = header.Incarnation;
+        LogRestored(header.Sequence, _runtime.Entities, _runtime.Bytes, Stopwatch.GetElapsedTime(start).TotalSeconds);
+    }
+
+    /// <inheritdoc/>
+    public void Begin(string clusterId, IReadOnlyList<PartitionCheckpoint> partitions, Task published)
+    {
+        Debug.Assert(_saving.IsCompleted, "One checkpoint at a time.");
+        var header = new CheckpointHeader
+        {
+            LayoutFingerprint = _plan.LayoutFingerprint,
+            Incarnation = Incarnation,
+            Sequence = (Last?.Sequence ?? 0) + 1,
+            ClusterId = clusterId,
+            Partitions = partitions,
+            StreamTimesMs = _plan.Sources.ToDictionary(source => source.Definition.Name, source => _runtime.StreamTimeMs(source.Index)),
+        };
+        _runtime.BeginSnapshot();
+        _saving = Task.Run(() => SaveAsync(header, published));
+    }
+
+    /// <inheritdoc/>
+    public Task CompleteAsync() => _saving;
+
+    private async Task SaveAsync(CheckpointHeader header, Task published)
+    {
+        var start = _time.GetTimestamp();
+        var checkpoint = _runtime.CopySnapshot(header);
+        await published.ConfigureAwait(false);
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                var saveStart = _time.GetTimestamp();
+                _store.Save(checkpoint);
+                var took = _time.GetElapsedTime(saveStart);
+                Last = header;
+                var size = checkpoint.Blocks.TotalLength;
+                Status = new CheckpointStatus(
+                    header.Sequence, _time.GetUtcNow().ToUnixTimeMilliseconds(), size, _time.GetElapsedTime(start).TotalMilliseconds);
+                RuntimeInstruments.CheckpointDuration.Record(took.TotalSeconds);
+                RuntimeInstruments.CheckpointBytes.Add(size);
+                Schedule(took);
+                return;
+            }
+            catch (IOException exception)
+            {
+                // The blocks stay in the snapshot: nothing is lost while the process lives, and S stays where it was.
+                var pause = TimeSpan.FromSeconds(Math.Min(30, 1 << Math.Min(attempt, 5)));
+                LogSaveFailed(exception, header.Sequence, attempt, pause.TotalSeconds);
+                RuntimeInstruments.CheckpointFailures.Add(1);
+                await Task.Delay(pause, _time).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private void Schedule(TimeSpan took)
+    {
+        var pause = TimeSpan.FromTicks(Math.Clamp(took.Ticks * _options.PausePerWork, _options.IntervalMin.Ticks, _options.IntervalMax.Ticks));
+        Volatile.Write(ref _dueAt, _time.GetTimestamp() + (long)(pause.TotalSeconds * _time.TimestampFrequency));
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Restored checkpoint {Sequence}: {Entities} entities, {Bytes} bytes, in {Seconds:F1} s")]
+    private partial void LogRestored(long sequence, long entities, long bytes, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Checkpoint {Sequence} could not be saved (attempt {Attempt}); state is not durable until it is. Next attempt in {Seconds} s")]
+    private partial void LogSaveFailed(Exception exception, long sequence, int attempt, double seconds);
+}
+
+/// <summary>Settings of <see cref="Checkpointer"/>.</summary>
+public sealed record CheckpointOptions
+{
+    /// <summary>Least pause between two checkpoints. Default 1 s.</summary>
+    public TimeSpan IntervalMin { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Longest pause between two checkpoints; bounds how much is applied again after a crash. Default 30 s.</summary>
+    public TimeSpan IntervalMax { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Pause in multiples of the time that the last checkpoint took to write. Default 20: about 5 % of one core.</summary>
+    public int PausePerWork { get; init; } = 20;
+
+    /// <summary>Changed bytes from which a checkpoint does not wait for its time. Default 256 MiB.</summary>
+    public long UnsavedBytesMax { get; init; } = 256L << 20;
+}

@@ -1,0 +1,310 @@
+using System.Runtime.InteropServices;
+using FeatureStore.Core.Plans;
+
+namespace FeatureStore.Runtime.Local;
+
+/// <summary>
+/// The blocks of one entity type in one shard: an open-addressing index over blocks in native memory, and which of them changed since they
+/// were last saved or published. Not thread safe: the shard's gate guards it.
+/// </summary>
+internal sealed unsafe class EntityTable : IDisposable
+{
+    private readonly EntityPlan _plan;
+    private readonly IdList _unsaved = new();
+    private readonly Queue<int> _unpublished = new();
+    private readonly IdList _snapshot = new();
+    private Entry[] _entries = new Entry[64];
+    private byte*[] _blocks = new byte*[32];
+    private State[] _states = new State[32];
+
+    public EntityTable(EntityPlan plan, bool tracksPublishing)
+    {
+        _plan = plan;
+        TracksPublishing = tracksPublishing;
+    }
+
+    [Flags]
+    private enum State : byte
+    {
+        None = 0,
+
+        /// <summary>Changed since the last snapshot began.</summary>
+        Unsaved = 1,
+
+        /// <summary>In the snapshot under way and not copied yet: copied before it changes.</summary>
+        InSnapshot = 2,
+
+        /// <summary>Changed since it was last published to the hot store.</summary>
+        Unpublished = 4,
+    }
+
+    public EntityPlan Plan => _plan;
+
+    public int Count { get; private set; }
+
+    public long Bytes { get; private set; }
+
+    /// <summary>Bytes of the blocks that changed since the last snapshot began, at the size they had when they first changed.</summary>
+    public long UnsavedBytes { get; private set; }
+
+    public bool TracksPublishing { get; }
+
+    public int UnpublishedCount => _unpublished.Count;
+
+    /// <summary>The block of an entity; empty where it was never seen.</summary>
+    public ReadOnlySpan<byte> Find(ulong hash, ReadOnlySpan<byte> key)
+    {
+        var id = _entries[Slot(hash, key)].Id - 1;
+        return id < 0 ? default : Block(id);
+    }
+
+    /// <summary>Brings the index entry of a key closer to the processor.</summary>
+    public void Prefetch(ulong hash)
+    {
+        if (System.Runtime.Intrinsics.X86.Sse.IsSupported)
+        {
+            fixed (Entry* entry = &_entries[hash & (ulong)(_entries.Length - 1)])
+                System.Runtime.Intrinsics.X86.Sse.Prefetch0(entry);
+        }
+    }
+
+    /// <summary>
+    /// Applies an event to an entity, which comes into being if it was never seen. Where the snapshot under way still needs the block as it was,
+    /// the snapshot gets a copy first.
+    /// </summary>
+    /// <returns>The block after the event.</returns>
+    public ReadOnlySpan<byte> Apply(ulong hash, ReadOnlySpan<byte> key, int source, in Core.Events.FieldRow row, long timeMs, SnapshotPart snapshot)
+    {
+        var slot = Slot(hash, key);
+        var id = _entries[slot].Id - 1;
+        if (id < 0)
+        {
+            var length = _plan.EmptyLength(key.Length);
+            id = Add(slot, hash, length);
+            _plan.Initialize(Block(id, length), key);
+        }
+        else if ((_states[id] & State.InSnapshot) != 0)
+        {
+            CopyToSnapshot(id, snapshot);
+        }
+
+        MarkChanged(id);
+        while (_plan.Apply(Block(id), source, row, timeMs) is > 0 and var wanted)
+            Resize(id, wanted);
+        return Block(id);
+    }
+
+    /// <summary>Takes in a block from a checkpoint.</summary>
+    public void Restore(ulong hash, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
+    {
+        var id = Add(Slot(hash, key), hash, block.Length);
+        block.CopyTo(Block(id, block.Length));
+        MarkUnpublished(id);
+    }
+
+    /// <summary>Puts an entity back among those to publish.</summary>
+    public void MarkUnpublished(ulong hash, ReadOnlySpan<byte> key)
+    {
+        var id = _entries[Slot(hash, key)].Id - 1;
+        if (id >= 0)
+            MarkUnpublished(id);
+    }
+
+    /// <summary>Fixes what the next snapshot holds: every block that changed since the last one began, as it is now.</summary>
+    public void BeginSnapshot()
+    {
+        foreach (var id in _unsaved.Span)
+            _states[id] = _states[id] & ~State.Unsaved | State.InSnapshot;
+        _snapshot.TakeAll(_unsaved);
+        UnsavedBytes = 0;
+    }
+
+    /// <summary>Copies some of the blocks that the snapshot still lacks.</summary>
+    /// <returns>Whether all are copied.</returns>
+    public bool CopySome(int bytesMax, SnapshotPart snapshot)
+    {
+        while (_snapshot.Count > 0 && bytesMax > 0)
+        {
+            var id = _snapshot.RemoveLast();
+            if ((_states[id] & State.InSnapshot) == 0)
+                continue;
+            bytesMax -= Block(id).Length;
+            CopyToSnapshot(id, snapshot);
+        }
+
+        return _snapshot.Count == 0;
+    }
+
+    /// <summary>Moves the blocks whose change is longest unpublished, up to a number of them, into sets to publish.</summary>
+    public void TakeUnpublished(int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
+    {
+        for (var taken = 0; taken < countMax && _unpublished.Count > 0; taken++)
+        {
+            var id = _unpublished.Dequeue();
+            _states[id] &= ~State.Unpublished;
+            var block = Block(id);
+            keys.Add(EntityPlan.Key(block));
+            sequences.Add(EntityPlan.Sequence(block));
+            blocks.Add(block);
+        }
+    }
+
+    public void Dispose()
+    {
+        for (var id = 0; id < Count; id++)
+            NativeMemory.Free(_blocks[id]);
+        Count = 0;
+    }
+
+    private Span<byte> Block(int id) => Block(id, EntityPlan.Length(new ReadOnlySpan<byte>(_blocks[id], 8)));
+
+    private Span<byte> Block(int id, int length) => new(_blocks[id], length);
+
+    private void MarkChanged(int id)
+    {
+        var state = _states[id];
+        if ((state & State.Unsaved) == 0)
+        {
+            state |= State.Unsaved;
+            _unsaved.Add(id);
+            UnsavedBytes += Block(id).Length;
+        }
+
+        _states[id] = state;
+        MarkUnpublished(id);
+    }
+
+    private void MarkUnpublished(int id)
+    {
+        if (!TracksPublishing || (_states[id] & State.Unpublished) != 0)
+            return;
+        _states[id] |= State.Unpublished;
+        _unpublished.Enqueue(id);
+    }
+
+    private void CopyToSnapshot(int id, SnapshotPart snapshot)
+    {
+        _states[id] &= ~State.InSnapshot;
+        snapshot.Add(_plan.Index, Block(id));
+    }
+
+    private void Resize(int id, int length)
+    {
+        var block = (byte*)NativeMemory.AllocZeroed((nuint)length);
+        var old = Block(id);
+        _plan.Resize(old, new Span<byte>(block, length));
+        Bytes += length - old.Length;
+        NativeMemory.Free(_blocks[id]);
+        _blocks[id] = block;
+    }
+
+    /// <summary>The slot of a key: its own, or the free one where it goes.</summary>
+    private int Slot(ulong hash, ReadOnlySpan<byte> key)
+    {
+        var mask = _entries.Length - 1;
+        for (var slot = (int)hash & mask; ; slot = slot + 1 & mask)
+        {
+            ref readonly var entry = ref _entries[slot];
+            if (entry.Id == 0 || entry.Hash == hash && EntityPlan.Key(Block(entry.Id - 1)).SequenceEqual(key))
+                return slot;
+        }
+    }
+
+    private int Add(int slot, ulong hash, int length)
+    {
+        var id = Count++;
+        if (id == _blocks.Length)
+        {
+            Array.Resize(ref _states, id * 2);
+            var blocks = new byte*[id * 2];
+            Array.Copy(_blocks, blocks, id);
+            _blocks = blocks;
+        }
+
+        _blocks[id] = (byte*)NativeMemory.AllocZeroed((nuint)length);
+        Bytes += length;
+        _entries[slot] = new Entry { Hash = hash, Id = id + 1 };
+        if (Count * 10L > _entries.Length * 7L)
+            Rehash();
+        return id;
+    }
+
+    private void Rehash()
+    {
+        var old = _entries;
+        _entries = new Entry[old.Length * 2];
+        var mask = _entries.Length - 1;
+        foreach (var entry in old)
+        {
+            if (entry.Id == 0)
+                continue;
+            var slot = (int)entry.Hash & mask;
+            while (_entries[slot].Id != 0)
+                slot = slot + 1 & mask;
+            _entries[slot] = entry;
+        }
+    }
+
+    private struct Entry
+    {
+        public ulong Hash;
+
+        /// <summary>Index of the block plus one; 0: free.</summary>
+        public int Id;
+    }
+
+    private sealed class IdList
+    {
+        private int[] _ids = new int[64];
+
+        public int Count { get; private set; }
+
+        public ReadOnlySpan<int> Span => _ids.AsSpan(0, Count);
+
+        public void Add(int id)
+        {
+            if (Count == _ids.Length)
+                Array.Resize(ref _ids, Count * 2);
+            _ids[Count++] = id;
+        }
+
+        public int RemoveLast() => _ids[--Count];
+
+        /// <summary>Takes over the ids of another list, which is left empty; this one is empty before.</summary>
+        public void TakeAll(IdList other)
+        {
+            (_ids, other._ids) = (other._ids, _ids);
+            (Count, other.Count) = (other.Count, 0);
+        }
+    }
+}
+
+/// <summary>Copies of the blocks that a snapshot holds.</summary>
+internal sealed class SnapshotPart
+{
+    public List<int> Entities { get; } = [];
+
+    public BlockSet Keys { get; } = new();
+
+    public BlockSet Blocks { get; } = new();
+
+    public void Add(int entity, ReadOnlySpan<byte> block)
+    {
+        Entities.Add(entity);
+        Keys.Add(EntityPlan.Key(block));
+        Blocks.Add(block);
+    }
+
+    public void Append(SnapshotPart other)
+    {
+        for (var index = 0; index < other.Entities.Count; index++)
+            Add(other.Entities[index], other.Blocks[index]);
+    }
+
+    public void Clear()
+    {
+        Entities.Clear();
+        Keys.Clear();
+        Blocks.Clear();
+    }
+}

@@ -1,0 +1,225 @@
+using System.Runtime.ExceptionServices;
+using FeatureStore.Core.Plans;
+
+namespace FeatureStore.Runtime.Local;
+
+/// <summary>
+/// All entities in this process, in shards by key, each changed by one thread at a time. Durable by snapshots: <see cref="BeginSnapshot"/>
+/// fixes what the next checkpoint holds, and the stream goes on while it is copied.
+/// </summary>
+public sealed class LocalRuntime : IEntityRuntime, IDisposable
+{
+    private readonly ProjectPlan _plan;
+    private readonly Shard[] _shards;
+    private readonly ShardWorker[] _workers;
+    private readonly Route[][] _routes;
+    private readonly long[] _streamTimesMs;
+
+    /// <param name="plan">The compiled definitions.</param>
+    /// <param name="options">Shards and publishing.</param>
+    public LocalRuntime(ProjectPlan plan, LocalRuntimeOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(options);
+        _plan = plan;
+        _shards = [.. Enumerable.Range(0, options.Shards).Select(index => new Shard(plan, index, options.Shards, options.TracksPublishing))];
+        _workers = [.. _shards.Skip(1).Select(shard => new ShardWorker(shard))];
+        _streamTimesMs = new long[plan.Sources.Count];
+        _streamTimesMs.AsSpan().Fill(long.MinValue);
+        _routes = [.. plan.Sources.Select(RoutesOf)];
+    }
+
+    /// <summary>Number of entities.</summary>
+    public long Entities => _shards.Sum(shard => shard.Entities);
+
+    /// <summary>Bytes of all blocks.</summary>
+    public long Bytes => _shards.Sum(shard => shard.Bytes);
+
+    /// <summary>Bytes of the blocks that changed since the last snapshot began.</summary>
+    public long UnsavedBytes => _shards.Sum(shard => shard.UnsavedBytes);
+
+    /// <summary>Blocks that changed since they were last published.</summary>
+    public long Unpublished => _shards.Sum(shard => shard.Unpublished);
+
+    /// <inheritdoc/>
+    public ValueTask ApplyAsync(ApplyBatch batch, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        if (batch.Events.Count == 0)
+            return ValueTask.CompletedTask;
+        var routes = _routes[batch.Source];
+        foreach (var worker in _workers)
+            worker.Start(batch, routes);
+        ExceptionDispatchInfo? failure = null;
+        try
+        {
+            _shards[0].Apply(batch, routes);
+        }
+        catch (Exception exception)
+        {
+            failure = ExceptionDispatchInfo.Capture(exception);
+        }
+
+        foreach (var worker in _workers)
+            failure = worker.Wait() ?? failure;
+        failure?.Throw();
+
+        var newest = _streamTimesMs[batch.Source];
+        for (var row = 0; row < batch.Events.Count; row++)
+            newest = Math.Max(newest, batch.Events[row].TimeMs);
+        Volatile.Write(ref _streamTimesMs[batch.Source], newest);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask ReadAsync(int entity, BlockSet keys, BlockSet blocks, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(keys);
+        ArgumentNullException.ThrowIfNull(blocks);
+        for (var index = 0; index < keys.Count; index++)
+        {
+            var hash = KeyHash.Of(keys[index]);
+            _shards[Shard.IndexOf(hash, _shards.Length)].Read(entity, hash, keys[index], blocks);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public long StreamTimeMs(int source) => Volatile.Read(ref _streamTimesMs[source]);
+
+    /// <summary>Takes in the state of a checkpoint. Before the first event.</summary>
+    /// <exception cref="InvalidDataException">A block does not fit the definitions.</exception>
+    public void Restore(CheckpointHeader header, Action<BlockVisitor> loadBlocks)
+    {
+        ArgumentNullException.ThrowIfNull(header);
+        ArgumentNullException.ThrowIfNull(loadBlocks);
+        foreach (var source in _plan.Sources)
+            _streamTimesMs[source.Index] = header.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue);
+        loadBlocks((entity, key, block) =>
+        {
+            if (_plan.Entities[entity].Check(block) is { } problem)
+                throw new InvalidDataException($"A block of entity \"{_plan.Entities[entity].Name}\" {problem}. The checkpoint is damaged; restore a copy or start with empty data.");
+            var hash = KeyHash.Of(key);
+            _shards[Shard.IndexOf(hash, _shards.Length)].Restore(entity, hash, key, block);
+        });
+    }
+
+    /// <summary>Fixes the next snapshot: every block that changed since the last one, as it is now. Between two batches, and only when the last snapshot was taken.</summary>
+    public void BeginSnapshot()
+    {
+        foreach (var shard in _shards)
+            shard.BeginSnapshot();
+    }
+
+    /// <summary>Copies the blocks of the snapshot; batches may be applied meanwhile. The checkpoint is valid until the next snapshot begins.</summary>
+    public Checkpoint CopySnapshot(CheckpointHeader header)
+    {
+        foreach (var shard in _shards)
+            shard.CopySnapshot();
+        var all = _shards[0].Snapshot;
+        foreach (var shard in _shards.Skip(1))
+            all.Append(shard.Snapshot);
+        return new Checkpoint(header, all.Entities, all.Keys, all.Blocks);
+    }
+
+    /// <summary>Takes blocks of an entity type that changed since they were last taken, at most about a number of them, for the hot store.</summary>
+    public void TakeUnpublished(int entity, int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
+    {
+        foreach (var shard in _shards)
+            shard.TakeUnpublished(entity, Math.Max(1, countMax / _shards.Length), keys, sequences, blocks);
+    }
+
+    /// <summary>Puts entities back among those to publish, after publishing them failed.</summary>
+    public void MarkUnpublished(int entity, BlockSet keys)
+    {
+        ArgumentNullException.ThrowIfNull(keys);
+        for (var index = 0; index < keys.Count; index++)
+        {
+            var hash = KeyHash.Of(keys[index]);
+            _shards[Shard.IndexOf(hash, _shards.Length)].MarkUnpublished(entity, hash, keys[index]);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var worker in _workers)
+            worker.Dispose();
+        foreach (var shard in _shards)
+            shard.Dispose();
+    }
+
+    private Route[] RoutesOf(SourcePlan source)
+    {
+        var services = _plan.ServicesOn(source);
+        List<Route> routes = [];
+        foreach (var entity in _plan.Entities)
+        {
+            VectorSlice[] slices = [.. services.Select(service => VectorSlice.Of(service, entity.Index))];
+            if (entity.IsFedBy(source.Index) || slices.Any(slice => slice.Features.Length > 0))
+                routes.Add(new Route(entity, entity.IsFedBy(source.Index), [.. entity.Keys.Select(key => source.Schema.IndexOf(key.Name))], slices));
+        }
+
+        return [.. routes];
+    }
+
+    /// <summary>The thread of a shard.</summary>
+    private sealed class ShardWorker : IDisposable
+    {
+        private readonly Shard _shard;
+        private readonly Thread _thread;
+        private readonly SemaphoreSlim _start = new(0);
+        private readonly SemaphoreSlim _done = new(0);
+        private (ApplyBatch Batch, Route[] Routes)? _work;
+        private ExceptionDispatchInfo? _failure;
+
+        public ShardWorker(Shard shard)
+        {
+            _shard = shard;
+            _thread = new Thread(Run) { IsBackground = true, Name = "shard" };
+            _thread.Start();
+        }
+
+        public void Start(ApplyBatch batch, Route[] routes)
+        {
+            _work = (batch, routes);
+            _start.Release();
+        }
+
+        public ExceptionDispatchInfo? Wait()
+        {
+            _done.Wait();
+            return Interlocked.Exchange(ref _failure, null);
+        }
+
+        public void Dispose()
+        {
+            _work = null;
+            _start.Release();
+            _thread.Join();
+            _start.Dispose();
+            _done.Dispose();
+        }
+
+        private void Run()
+        {
+            while (true)
+            {
+                _start.Wait();
+                if (_work is not var (batch, routes))
+                    return;
+                try
+                {
+                    _shard.Apply(batch, routes);
+                }
+                catch (Exception exception)
+                {
+                    _failure = ExceptionDispatchInfo.Capture(exception);
+                }
+
+                _done.Release();
+            }
+        }
+    }
+}

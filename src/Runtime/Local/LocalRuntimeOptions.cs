@@ -1,0 +1,11 @@
+namespace FeatureStore.Runtime.Local;
+
+/// <summary>Settings of <see cref="LocalRuntime"/>.</summary>
+public sealed record LocalRuntimeOptions
+{
+    /// <summary>Threads that share the entities among them, 1 to 64. Default: half of the processors; the other half decodes, scores and sends.</summary>
+    public int Shards { get; init; } = Math.Clamp(Environment.ProcessorCount / 2, 1, 64);
+
+    /// <summary>Whether changed blocks are kept track of for a hot store.</summary>
+    public bool TracksPublishing { get; init; }
+}

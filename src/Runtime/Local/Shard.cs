@@ -1,0 +1,166 @@
+using FeatureStore.Core.Plans;
+
+namespace FeatureStore.Runtime.Local;
+
+/// <summary>
+/// A share of all entities, by the hash of their keys. One thread at a time changes it, under the gate; readers take the gate too, and the
+/// writer lets them in between short runs of events.
+/// </summary>
+internal sealed class Shard : IDisposable
+{
+    private const int EventsPerRun = 64;
+    private const int CopyBytesPerRun = 256 * 1024;
+
+    private readonly Lock _gate = new();
+    private readonly EntityTable[] _tables;
+    private readonly uint _index;
+    private readonly uint _count;
+    private int _readersWaiting;
+
+    public Shard(ProjectPlan plan, int index, int count, bool tracksPublishing)
+    {
+        _tables = [.. plan.Entities.Select(entity => new EntityTable(entity, tracksPublishing))];
+        _index = (uint)index;
+        _count = (uint)count;
+    }
+
+    /// <summary>The part of the snapshot under way that this shard has copied. Read it once <see cref="CopySnapshot"/> has returned.</summary>
+    public SnapshotPart Snapshot { get; } = new();
+
+    public long Entities => Total(table => table.Count);
+
+    public long Bytes => Total(table => table.Bytes);
+
+    public long UnsavedBytes => Total(table => table.UnsavedBytes);
+
+    public long Unpublished => Total(table => table.UnpublishedCount);
+
+    /// <summary>Which shard has a key.</summary>
+    public static int IndexOf(ulong hash, int count) => (int)((hash >> 32) * (uint)count >> 32);
+
+    /// <summary>Applies the events of a batch to the entities that are in this shard, and fills their part of the vectors.</summary>
+    public void Apply(ApplyBatch batch, IReadOnlyList<Route> routes)
+    {
+        for (var first = 0; first < batch.Events.Count; first += EventsPerRun)
+        {
+            LetReadersIn();
+            lock (_gate)
+            {
+                var end = Math.Min(first + EventsPerRun, batch.Events.Count);
+                foreach (var route in routes)
+                    ApplyRun(batch, route, first, end);
+            }
+        }
+    }
+
+    public void Read(int entity, ulong hash, ReadOnlySpan<byte> key, BlockSet blocks)
+    {
+        Interlocked.Increment(ref _readersWaiting);
+        lock (_gate)
+        {
+            Interlocked.Decrement(ref _readersWaiting);
+            blocks.Add(_tables[entity].Find(hash, key));
+        }
+    }
+
+    public void Restore(int entity, ulong hash, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
+    {
+        lock (_gate)
+            _tables[entity].Restore(hash, key, block);
+    }
+
+    public void BeginSnapshot()
+    {
+        lock (_gate)
+        {
+            Snapshot.Clear();
+            foreach (var table in _tables)
+                table.BeginSnapshot();
+        }
+    }
+
+    /// <summary>Copies what the snapshot still lacks, a little at a time.</summary>
+    public void CopySnapshot()
+    {
+        foreach (var table in _tables)
+        {
+            var done = false;
+            while (!done)
+            {
+                Interlocked.Increment(ref _readersWaiting);
+                lock (_gate)
+                {
+                    Interlocked.Decrement(ref _readersWaiting);
+                    done = table.CopySome(CopyBytesPerRun, Snapshot);
+                }
+            }
+        }
+    }
+
+    public void TakeUnpublished(int entity, int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
+    {
+        Interlocked.Increment(ref _readersWaiting);
+        lock (_gate)
+        {
+            Interlocked.Decrement(ref _readersWaiting);
+            _tables[entity].TakeUnpublished(countMax, keys, sequences, blocks);
+        }
+    }
+
+    public void MarkUnpublished(int entity, ulong hash, ReadOnlySpan<byte> key)
+    {
+        lock (_gate)
+            _tables[entity].MarkUnpublished(hash, key);
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            foreach (var table in _tables)
+                table.Dispose();
+        }
+    }
+
+    private void ApplyRun(ApplyBatch batch, Route route, int first, int end)
+    {
+        var table = _tables[route.Entity.Index];
+        Span<byte> key = stackalloc byte[EntityPlan.KeyBytesMax];
+        for (var index = first; index < end; index++)
+        {
+            var row = batch.Events.Row(index);
+            var length = route.Entity.EncodeKey(row, route.KeyFields, key);
+            if (length == 0)
+                continue;
+            var hash = KeyHash.Of(key[..length]);
+            if (_count > 1 && IndexOf(hash, (int)_count) != _index)
+                continue;
+            var timeMs = batch.Events[index].TimeMs;
+            var block = route.Feeds
+                ? table.Apply(hash, key[..length], batch.Source, row, timeMs, Snapshot)
+                : table.Find(hash, key[..length]);
+            for (var vector = 0; vector < batch.Vectors.Count; vector++)
+                route.Slices[vector].Read(route.Entity, block, timeMs, batch.Vectors[vector].Row(index));
+        }
+    }
+
+    private void LetReadersIn()
+    {
+        var spinner = default(SpinWait);
+        for (var round = 0; round < 100 && Volatile.Read(ref _readersWaiting) > 0; round++)
+            spinner.SpinOnce(sleep1Threshold: -1);
+    }
+
+    private long Total(Func<EntityTable, long> number)
+    {
+        lock (_gate)
+            return _tables.Sum(number);
+    }
+}
+
+/// <summary>What the events of one source do to one entity, and which part of each vector they fill.</summary>
+/// <param name="Entity">The entity's plan.</param>
+/// <param name="Feeds">Whether the events change the entity; false: they only read it.</param>
+/// <param name="KeyFields">Where its join keys are in the source's rows.</param>
+/// <param name="Slices">One a vector of the batch.</param>
+internal sealed record Route(EntityPlan Entity, bool Feeds, int[] KeyFields, VectorSlice[] Slices);

@@ -1,0 +1,208 @@
+using FeatureStore.Api;
+using FeatureStore.Core.Definitions;
+using FeatureStore.Core.Plans;
+using FeatureStore.Ingest;
+using FeatureStore.Ingest.Kafka;
+using FeatureStore.Registry;
+using FeatureStore.Runtime;
+using FeatureStore.Runtime.Local;
+using FeatureStore.Scoring;
+using FeatureStore.Silo.Embedded;
+using FeatureStore.Storage;
+using FeatureStore.Storage.InMemory;
+using FeatureStore.Storage.Redis;
+using FeatureStore.Storage.Sqlite;
+using Microsoft.AspNetCore.Connections;
+
+namespace FeatureStore.Silo;
+
+/// <summary>Puts the parts together, starts them in order, and stops them in the other.</summary>
+internal sealed partial class SiloServer : IAsyncDisposable
+{
+    private const int EmbeddedPartitions = 4;
+    private const int StreamSeed = 20180401;
+
+    /// <summary>Below the grace period of an orchestrator.</summary>
+    private static readonly TimeSpan _drainTimeout = TimeSpan.FromSeconds(25);
+
+    private readonly SiloOptions _options;
+    private readonly Stack<IAsyncDisposable> _owned = new();
+    private readonly CancellationTokenSource _stop = new();
+
+    private SiloServer(SiloOptions options) => _options = options;
+
+    /// <summary>Runs the server until it is asked to stop, or fails.</summary>
+    /// <returns>Exit code: 0 stopped on request, 1 failed while running, 2 cannot start.</returns>
+    public static async Task<int> RunAsync(SiloOptions options)
+    {
+        await using var server = new SiloServer(options);
+        try
+        {
+            var (app, pipeline) = await server.StartAsync().ConfigureAwait(false);
+            return await server.RunUntilStoppedAsync(app, pipeline).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is StartException or IngestConfigurationException or EventSourceException or SinkFencedException
+            or EntityStoreException or ModelLoadException or InvalidDataException)
+        {
+            Console.Error.WriteLine(exception.Message);
+            return 2;
+        }
+        catch (IOException exception) when (exception.InnerException is AddressInUseException)
+        {
+            Console.Error.WriteLine($"\"{options.Urls}\" is in use by another process. Choose another address with --urls.");
+            return 2;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        while (_owned.TryPop(out var owned))
+            await owned.DisposeAsync().ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    private async Task<(WebApplication App, IngestPipeline Pipeline)> StartAsync()
+    {
+        var isEmbedded = _options.Kafka is null;
+        var log = Own(LoggerFactory.Create(ConfigureLogging));
+        var plan = ProjectPlan.Compile(LoadDefinitions());
+        var models = Own(ModelCatalog.Load(_options.Models ?? Example("models"), plan.Models, new OnnxOptions()));
+        IEntityStore store = isEmbedded ? new InMemoryEntityStore() : new SqliteEntityStore(_options.Data);
+        Own(store);
+        var runtime = Own(new LocalRuntime(plan, RuntimeOptions()));
+        var checkpointer = new Checkpointer(plan, runtime, store, new CheckpointOptions(), TimeProvider.System, log.CreateLogger<Checkpointer>());
+        checkpointer.Restore();
+        var hotStore = OpenHotStore(plan, runtime, checkpointer, log);
+        var broker = isEmbedded ? StartBroker(plan) : null;
+        var properties = _options.KafkaConfig is null ? [] : KafkaConnection.ReadProperties(_options.KafkaConfig);
+        var connection = new KafkaConnection(broker?.Bootstrap ?? _options.Kafka!, properties, log.CreateLogger<KafkaConnection>());
+        var publisher = Own(new KafkaEventPublisher(plan, connection));
+        var deadLetters = new DeadLetterLog();
+        var pipeline = new IngestPipeline(
+            plan, connection, runtime, checkpointer, () => checkpointer.Status, models, deadLetters, IngestOptions(isEmbedded), TimeProvider.System, log.CreateLogger<IngestPipeline>());
+        _owned.Push(pipeline);
+
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls(_options.Urls).ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
+        ConfigureLogging(builder.Logging);
+        builder.Services
+            .AddSingleton(plan)
+            .AddSingleton<IEntityRuntime>(runtime)
+            .AddSingleton<IModelCatalog>(models)
+            .AddSingleton<IEventPublisher>(publisher)
+            .AddSingleton<IPipelineStatus>(pipeline)
+            .AddSingleton<IDeadLetterLog>(deadLetters)
+            .AddFeatureStoreApi();
+        if (hotStore is not null)
+            builder.Services.AddSingleton(hotStore);
+        var app = builder.Build();
+        _owned.Push(app);
+        app.MapFeatureStore();
+        await app.StartAsync().ConfigureAwait(false);
+        await pipeline.StartAsync().ConfigureAwait(false);
+        if (isEmbedded)
+            StartStream(plan, publisher, log.CreateLogger<SiloServer>());
+        return (app, pipeline);
+    }
+
+    private async Task<int> RunUntilStoppedAsync(WebApplication app, IngestPipeline pipeline)
+    {
+        var stopping = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = app.Lifetime.ApplicationStopping.Register(stopping.SetResult).ConfigureAwait(false);
+        var first = await Task.WhenAny(stopping.Task, pipeline.Failure).ConfigureAwait(false);
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await pipeline.StopAsync(_drainTimeout).ConfigureAwait(false);
+        await app.StopAsync().ConfigureAwait(false);
+        if (first != pipeline.Failure)
+            return 0;
+        await Console.Error.WriteLineAsync((await pipeline.Failure.ConfigureAwait(false)).Message).ConfigureAwait(false);
+        return 1;
+    }
+
+    private ProjectDefinition LoadDefinitions()
+    {
+        var result = DefinitionLoader.Load(_options.Definitions ?? Example("definitions"));
+        return result.Project ?? throw new StartException($"The definitions are not valid:{Environment.NewLine}{result}");
+    }
+
+    private LocalRuntimeOptions RuntimeOptions()
+    {
+        var options = new LocalRuntimeOptions { TracksPublishing = _options.Redis is not null };
+        return _options.Shards is { } shards ? options with { Shards = shards } : options;
+    }
+
+    private IngestOptions IngestOptions(bool isEmbedded) => new()
+    {
+        PublishInterval = TimeSpan.FromMilliseconds(_options.PublishIntervalMs),
+        Transactional = !isEmbedded,
+        AcceptRecreatedTopics = _options.AcceptRecreatedTopics,
+    };
+
+    private RedisHotStore? OpenHotStore(ProjectPlan plan, LocalRuntime runtime, Checkpointer checkpointer, ILoggerFactory log)
+    {
+        if (_options.Redis is null)
+            return null;
+        var store = new RedisHotStore(
+            plan.Definition.Project, [.. plan.Entities.Select(entity => entity.Name)], new RedisHotStoreOptions { Configuration = _options.Redis });
+        _owned.Push(store);
+        _owned.Push(new HotPublisher(
+            plan, runtime, store, checkpointer.Incarnation, new HotPublisherOptions(), TimeProvider.System, log.CreateLogger<HotPublisher>()));
+        return store;
+    }
+
+    private EmbeddedBroker StartBroker(ProjectPlan plan)
+    {
+        var broker = Own(new EmbeddedBroker());
+        var topics = plan.Sources.SelectMany(source => new[] { source.Definition.Kafka.Topic, source.Definition.DeadLetterTopic })
+            .Concat(plan.Models.Where(model => model.On is not null).Select(model => model.Definition.Sink!.Topic));
+        foreach (var topic in topics.Distinct())
+            broker.CreateTopic(topic, EmbeddedPartitions);
+        return broker;
+    }
+
+    private void StartStream(ProjectPlan plan, KafkaEventPublisher publisher, ILogger logger)
+    {
+        LogEmbedded(logger);
+        foreach (var source in plan.Sources.Where(TransactionStream.Fits))
+        {
+            _ = new TransactionStream(StreamSeed).RunAsync(publisher, source.Index, TimeProvider.System, _stop.Token);
+            LogStream(logger, TransactionStream.EventsPerSecond, source.Definition.Kafka.Topic);
+        }
+    }
+
+    private T Own<T>(T part)
+        where T : IDisposable
+    {
+        _owned.Push(part as IAsyncDisposable ?? new AsyncDisposal(part));
+        return part;
+    }
+
+    private static string Example(string folder) => Path.Combine(AppContext.BaseDirectory, "examples", "fraud", folder);
+
+    private static void ConfigureLogging(ILoggingBuilder logging) => logging
+        .ClearProviders()
+        .SetMinimumLevel(LogLevel.Information)
+        .AddFilter("Microsoft", LogLevel.Warning)
+        .AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+            console.UseUtcTimestamp = true;
+        });
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Embedded broker, for trying out: state ends with the process, and predictions are sent at least once. Use --kafka for a real one")]
+    private static partial void LogEmbedded(ILogger logger);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Built-in stream: {EventsPerSecond} made-up card transactions a second on topic {Topic}")]
+    private static partial void LogStream(ILogger logger, int eventsPerSecond, string topic);
+
+    private sealed class AsyncDisposal(IDisposable part) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync()
+        {
+            part.Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using System.Text.RegularExpressions;
+
+namespace FeatureStore.Api.Tests;
+
+[TestClass]
+public sealed partial class MetricsTests
+{
+    [TestMethod]
+    public async Task ShowsRequestsByRouteAndStatusAndThePipeline()
+    {
+        await using var host = await ApiHost.StartAsync();
+        host.Pipeline.Current = OperationsTests.Busy;
+        await host.PostAsync("/get-online-features", """{"features":["spending:total"],"entities":{"customer":[1,2]}}""");
+        await host.PostAsync("/get-online-features", "x");
+        await host.GetAsync("/nowhere/" + Guid.NewGuid());
+        var samples = Samples((await host.GetAsync("/metrics")).Text);
+
+        Assert.IsGreaterThanOrEqualTo(1, samples["""featurestore_api_request_duration_seconds_count{method="POST",route="/get-online-features",status="200"}"""]);
+        Assert.IsGreaterThanOrEqualTo(1, samples["""featurestore_api_request_duration_seconds_count{method="POST",route="/get-online-features",status="400"}"""]);
+        Assert.IsGreaterThanOrEqualTo(1, samples["""featurestore_api_request_duration_seconds_count{method="GET",route="(none)",status="404"}"""]);
+        Assert.IsTrue(samples.ContainsKey("""featurestore_api_request_duration_seconds_bucket{method="POST",route="/get-online-features",status="200",le="5e-05"}"""));
+        Assert.IsGreaterThanOrEqualTo(2, samples["""featurestore_api_values_served_total{status="NOT_FOUND"}"""]);
+        Assert.IsGreaterThanOrEqualTo(1, samples["featurestore_api_requests_active"], "this one");
+        Assert.IsTrue(samples.ContainsKey("process_cpu_seconds_total"));
+        Assert.IsGreaterThan(1e6, samples["process_resident_memory_bytes"]);
+        Assert.IsTrue(samples.Keys.Any(key => key.StartsWith("dotnet_gc_", StringComparison.Ordinal)), "the runtime's own");
+        Assert.IsFalse(samples.Keys.Any(key => key.Contains("/nowhere", StringComparison.Ordinal)), "paths that clients invent are no labels");
+    }
+
+    [TestMethod]
+    [DataRow("application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", "application/openmetrics-text; version=1.0.0; charset=utf-8")]
+    [DataRow("text/plain;version=0.0.4;q=0.6,application/openmetrics-text;q=0.5", "text/plain; version=0.0.4; charset=utf-8")]
+    [DataRow("text/html", "text/plain; version=0.0.4; charset=utf-8")]
+    [DataRow(null, "text/plain; version=0.0.4; charset=utf-8")]
+    public async Task GivesTheFormatThatIsPreferred(string? accept, string contentType)
+    {
+        await using var host = await ApiHost.StartAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/metrics");
+        if (accept is not null)
+            request.Headers.TryAddWithoutValidation("Accept", accept);
+
+        using var response = await host.Client.SendAsync(request);
+
+        var text = await response.Content.ReadAsStringAsync();
+        Assert.AreEqual(contentType, response.Content.Headers.ContentType?.ToString());
+        Assert.AreEqual(contentType.StartsWith("application/openmetrics", StringComparison.Ordinal), text.EndsWith("# EOF\n", StringComparison.Ordinal));
+    }
+
+    private static Dictionary<string, double> Samples(string text) => text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => line[0] != '#')
+        .Select(line => Line().Match(line)).ToDictionary(
+            match => match.Success ? match.Groups[1].Value : throw new FormatException("not a sample"),
+            match => double.Parse(match.Groups[2].Value.Replace("+Inf", "Infinity", StringComparison.Ordinal), System.Globalization.CultureInfo.InvariantCulture));
+
+    [GeneratedRegex("""^([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*",?)*\})?) (\S+)$""")]
+    private static partial Regex Line();
+}

@@ -1,0 +1,176 @@
+using FeatureStore.Harness;
+
+namespace FeatureStore.Benchmarks;
+
+/// <summary>A program that turns the topic of transactions into a topic of predictions.</summary>
+internal abstract class Contender
+{
+    /// <summary>What --only calls it.</summary>
+    public abstract string Key { get; }
+
+    public abstract string Name { get; }
+
+    /// <summary>Starts on the transactions, with a new topic of predictions and nothing kept from before.</summary>
+    public abstract IContenderRun Start(KafkaServer kafka, string topic, int events, string folder, int run);
+}
+
+/// <summary>One start of a contender.</summary>
+internal interface IContenderRun : IDisposable
+{
+    int ProcessId { get; }
+
+    bool HasExited { get; }
+
+    /// <summary>Topic of the predictions.</summary>
+    string Output { get; }
+
+    /// <summary>Ends the program if it does not end by itself, and judges what it wrote.</summary>
+    /// <returns>What can be said of the answers.</returns>
+    string Finish();
+}
+
+/// <summary>Kafka Streams with RocksDB and exactly_once_v2, as a careful team runs it.</summary>
+internal sealed class KafkaStreams : Contender
+{
+    public override string Key => "streams";
+
+    public override string Name => "Kafka Streams, RocksDB, exactly_once_v2";
+
+    public override IContenderRun Start(KafkaServer kafka, string topic, int events, string folder, int run)
+    {
+        var output = $"streams-{run}";
+        kafka.CreateTopic(output, 4);
+        var process = new ChildProcess(Workspace.SharedPath("peers", "kafka-streams", "run"),
+            ["--bootstrap", kafka.Bootstrap, "--input", topic, "--output", output, "--expect", $"{events}", "--store", "rocksdb", "--guarantee", "exactly_once_v2"], folder);
+        return new Peer(process, output, () => ChildProcess.Run(Workspace.SharedPath("peers", "kafka-streams", "verify"),
+            ["--bootstrap", kafka.Bootstrap, "--predictions", output, "--expected", Workspace.SharedPath("data", "fraud", "expected_features.csv.gz"), "--expect", $"{events}"], TimeSpan.FromMinutes(5)));
+    }
+}
+
+/// <summary>librdkafka in C: reads each event and writes a record of a prediction's size, no more. The floor.</summary>
+internal sealed class BareClient : Contender
+{
+    private string? _program;
+
+    public override string Key => "echo";
+
+    public override string Name => "bare C client, read and write, no guarantee";
+
+    public override IContenderRun Start(KafkaServer kafka, string topic, int events, string folder, int run)
+    {
+        var output = $"echo-{run}";
+        kafka.CreateTopic(output, 4);
+        return new Peer(new ChildProcess(_program ??= Compile(folder), [kafka.Bootstrap, topic, $"{events}", "echo", output], folder), output, () => "");
+    }
+
+    private static string Compile(string folder)
+    {
+        var program = Path.Combine(folder, "bare");
+        try
+        {
+            ChildProcess.Run("gcc", ["-O2", "-o", program, Workspace.SharedPath("peers", "bare-consumer", "bare.c"), "-lrdkafka"], TimeSpan.FromMinutes(1));
+            return program;
+        }
+        catch (Exception error) when (error is InvalidOperationException or System.ComponentModel.Win32Exception)
+        {
+            throw new FixtureMissingException($"The bare client does not compile: apt-get install gcc librdkafka-dev. {error.Message}");
+        }
+    }
+}
+
+/// <summary>A peer ends by itself and is judged by a program of its own.</summary>
+internal sealed class Peer(ChildProcess process, string output, Func<string> verify) : IContenderRun
+{
+    private static readonly TimeSpan s_deadline = TimeSpan.FromMinutes(1);
+
+    public int ProcessId => process.Id;
+
+    public bool HasExited => process.HasExited;
+
+    public string Output => output;
+
+    public string Finish()
+    {
+        var status = process.WaitForExit(s_deadline);
+        if (status != 0)
+            throw new InvalidOperationException($"The peer ended with {status}: {process.Output}{process.Error}");
+        Console.Error.WriteLine($"  says of itself: {process.Output.Trim()}");
+        var verdict = verify().Trim();
+        Console.Error.WriteLine($"  verify: {verdict}");
+        return verdict.Length > 0 ? "right" : "not judged";
+    }
+
+    public void Dispose() => process.Dispose();
+}
+
+/// <summary>This server, as users start it.</summary>
+internal sealed class Ours : Contender
+{
+    private readonly Lazy<(Transaction[] Transactions, FeatureTable Features, FeatureTable Published)> _right = new(() =>
+    {
+        var transactions = FraudData.ReadTransactions();
+        return (transactions, ReferenceEngine.Compute(transactions), FraudData.ReadPublishedFeatures());
+    });
+
+    public override string Key => "ours";
+
+    public override string Name => "Orleans.FeatureStore, exactly once";
+
+    public override IContenderRun Start(KafkaServer kafka, string topic, int events, string folder, int run)
+    {
+        var job = new FraudJob(Path.Combine(folder, $"ours-{run}"), $"ours-{run}", topic);
+        kafka.CreateTopic(job.Sink(), 4);
+        return new ServerRun(SiloProcess.Start(job.Arguments(kafka.Bootstrap)), job.Sink(), () => Judge(kafka, job, events));
+    }
+
+    /// <summary>Each prediction once; those of the first pass over the data held against independent features.</summary>
+    private string Judge(KafkaServer kafka, FraudJob job, int events)
+    {
+        var (transactions, features, published) = _right.Value;
+        var oracle = new PredictionOracle(new PredictionExpectation
+        {
+            Transactions = transactions,
+            Topic = job.Topic,
+            Model = "fraud",
+            Service = "fraud_v1",
+            Features = features,
+            Published = published,
+        });
+        var times = new byte[events];
+        using var reader = new CommittedReader(kafka.Bootstrap, job.Sink(), (key, value) =>
+        {
+            var id = PredictionOracle.IdOf(value);
+            if (id >= 0 && id < events && times[id] < byte.MaxValue)
+                times[id]++;
+            if (id < FraudData.TransactionCount)
+                oracle.Accept(key, value);
+        });
+        reader.ReadToEnd();
+        var verdict = oracle.Verdict();
+        var (missing, doubled) = (times.Count(n => n == 0), times.Count(n => n > 1));
+        if (missing > 0 || doubled > 0 || reader.Records != events)
+            verdict += $"{reader.Records} records of {events}, {missing} transactions without, {doubled} with more than one";
+        if (verdict.Length > 0)
+            Console.Error.WriteLine($"  WRONG ANSWERS\n{verdict}");
+        return verdict.Length == 0 ? "right" : "WRONG";
+    }
+
+    private sealed class ServerRun(SiloProcess silo, string output, Func<string> judge) : IContenderRun
+    {
+        private static readonly TimeSpan s_deadline = TimeSpan.FromMinutes(1);
+
+        public int ProcessId => silo.Id;
+
+        public bool HasExited => silo.HasExited;
+
+        public string Output => output;
+
+        public string Finish()
+        {
+            var status = silo.Terminate(s_deadline);
+            return status == 0 ? judge() : throw new InvalidOperationException($"The server ended with {status}: {silo.Output}{silo.Error}");
+        }
+
+        public void Dispose() => silo.Dispose();
+    }
+}

@@ -1,0 +1,52 @@
+using System.Globalization;
+using FeatureStore.Benchmarks;
+using FeatureStore.Harness;
+
+const string Usage = """
+    usage: featurestore-bench end-to-end [--repeat 5] [--runs 3] [--only streams,echo,ours] [--quick]
+           featurestore-bench live [--seconds 30] [--rate 2000]
+
+    end-to-end  replays the fraud data --repeat times through Kafka Streams, a bare C client and this server by turns, --runs times each,
+                and prints medians; --quick: one pass of the data
+    live        sends --rate transactions a second for --seconds and prints how long each prediction took to be visible
+    """;
+
+var options = new Dictionary<string, string>();
+for (var i = 1; i < args.Length; i++)
+{
+    if (args[i] == "--quick")
+        options["--repeat"] = "1";
+    else if (args[i] is "--repeat" or "--runs" or "--only" or "--seconds" or "--rate" && i + 1 < args.Length)
+        options[args[i]] = args[++i];
+    else
+        return Fail($"\"{args[i]}\" is no option, or has no value.");
+}
+
+try
+{
+    switch (args.FirstOrDefault())
+    {
+        case "end-to-end":
+            return EndToEnd.Run(Number("--repeat", 5), Number("--runs", 3), options.GetValueOrDefault("--only", "streams,echo,ours").Split(','));
+        case "live":
+            return Live.Run(Number("--seconds", 30), Number("--rate", 2000));
+        default:
+            return Fail("");
+    }
+}
+catch (FixtureMissingException missing)
+{
+    return Fail(missing.Message);
+}
+catch (FormatException)
+{
+    return Fail("A count is not a whole number.");
+}
+
+int Number(string option, int otherwise) => options.TryGetValue(option, out var text) ? int.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture) : otherwise;
+
+static int Fail(string message)
+{
+    Console.Error.WriteLine($"{message}\n{Usage}".Trim());
+    return 2;
+}

@@ -1,0 +1,24 @@
+using FeatureStore.Harness;
+
+namespace FeatureStore.Integration;
+
+[TestClass]
+public sealed class LiveStreamTests : SystemTest
+{
+    [TestMethod]
+    public void PredictionsAreVisibleWithinASecond()
+    {
+        const int count = 60_000;
+        var job = NewJob();
+        Kafka.CreateTopic(job.Topic, 4);
+        Kafka.CreateTopic(job.Sink(), 4);
+        var oracle = FraudExpectations.Oracle(job, count: count);
+        var silo = Start(job).WaitReady(ReadyDeadline);
+
+        var latencies = LiveStream.Run(Kafka.Bootstrap, job, FraudExpectations.Transactions.AsSpan(0, count), recordsPerSecond: 2000, oracle);
+        TestContext.WriteLine($"append to visible: {latencies}");
+        Assert.AreEqual(0, silo.Terminate(StopDeadline), silo.Error);
+        Assert.AreEqual("", oracle.Verdict());
+        Assert.IsTrue(latencies.P99 < TimeSpan.FromSeconds(1), latencies.ToString());
+    }
+}

@@ -1,0 +1,2 @@
+// The tests share a broker and two cores.
+[assembly: DoNotParallelize]

@@ -1,0 +1,151 @@
+using System.Net;
+using System.Net.Sockets;
+using FeatureStore.Harness;
+
+namespace FeatureStore.Integration;
+
+/// <summary>A start that cannot work says why in one sentence on standard error and exits 2.</summary>
+[TestClass]
+public sealed class StartFailureTests : SystemTest
+{
+    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(90);
+
+    [TestMethod]
+    public void BadDefinitionsAreAllNamed()
+    {
+        var job = NewJob();
+        job.EditDefinitions(text => text
+            .Replace("lateness: 10m", "lateness: soon", StringComparison.Ordinal)
+            .Replace("entity: terminal", "entity: terminus", StringComparison.Ordinal)
+            .Replace("align: 1h", "aline: 1h", StringComparison.Ordinal));
+        var error = Fails(Start(job));
+        foreach (var named in (string[])["fraud.yaml", "soon", "terminus", "aline"])
+            StringAssert.Contains(error, named);
+    }
+
+    [TestMethod]
+    public void NoDefinitionsAtAll() =>
+        StringAssert.Contains(Fails(Start(["--definitions", Path.Combine(Folder, "nowhere"), "--kafka", Kafka.Bootstrap, "--data", Folder])), "nowhere");
+
+    [TestMethod]
+    public void AModelThatIsNotThere()
+    {
+        var job = NewJob();
+        var arguments = job.Arguments(Kafka.Bootstrap);
+        arguments[^1] = Folder;
+        StringAssert.Contains(Fails(Start(arguments)), "fraud");
+    }
+
+    [TestMethod]
+    public void AnUnreachableBroker()
+    {
+        var job = NewJob();
+        var address = $"127.0.0.1:{SiloProcess.FreePort()}";
+        StringAssert.Contains(Fails(Start(job.Arguments(address))), address);
+    }
+
+    [TestMethod]
+    public void AnUnknownOption() =>
+        StringAssert.Contains(Fails(Start(["--kaffka", Kafka.Bootstrap])), "--kaffka");
+
+    [TestMethod]
+    public void APortInUse()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        var job = NewJob();
+        Kafka.CreateTopic(job.Topic, 1);
+        StringAssert.Contains(Fails(Start(job.Arguments(Kafka.Bootstrap), port)), $"{port}");
+    }
+
+    [TestMethod]
+    public void ASecondProcessOnTheSameData()
+    {
+        var job = NewJob();
+        Kafka.CreateTopic(job.Topic, 1);
+        var first = Start(job).WaitReady(ReadyDeadline);
+        StringAssert.Contains(Fails(Start(job)), job.Data);
+        first.WaitReady(ReadyDeadline); // it goes on
+        Assert.AreEqual(0, first.Terminate(StopDeadline), first.Error);
+    }
+
+    [TestMethod]
+    public void DataOfANewerVersion()
+    {
+        var job = WithData();
+        var files = Directory.GetFiles(job.Data, "*", SearchOption.AllDirectories).Where(IsSqlite).ToList();
+        Assert.AreNotEqual(0, files.Count, "no SQLite file in the data");
+        foreach (var file in files)
+        {
+            using var stream = File.OpenWrite(file);
+            stream.Position = 60; // user_version, in SQLite's file header
+            stream.Write([0x7f, 0xff, 0xff, 0xff]);
+        }
+
+        StringAssert.Contains(Fails(Start(job)), "version");
+
+        static bool IsSqlite(string file) => File.ReadAllBytes(file).AsSpan().StartsWith("SQLite format 3\0"u8);
+    }
+
+    [TestMethod]
+    public void ChangedDefinitionsOnOldData()
+    {
+        var job = WithData();
+        job.EditDefinitions(text => text.Replace("window: { sliding: 30d }", "window: { sliding: 31d }", StringComparison.Ordinal));
+        StringAssert.Contains(Fails(Start(job)), "definitions");
+    }
+
+    [TestMethod]
+    public void ARecreatedTopic()
+    {
+        var job = WithData();
+        Kafka.DeleteTopic(job.Topic);
+        Wait.Until(() => TryCreate(job.Topic), s_deadline, () => "The deleted topic is still there.");
+        Send(job, 2);
+        StringAssert.Contains(Fails(Start(job)), job.Topic);
+    }
+
+    /// <summary>A job that ran: its data hold three transactions.</summary>
+    private FraudJob WithData()
+    {
+        var job = NewJob();
+        Kafka.CreateTopic(job.Topic, 1);
+        Send(job, 3);
+        var silo = Start(job).WaitReady(ReadyDeadline);
+        ReadPredictions(job.Sink(), 3);
+        Assert.AreEqual(0, silo.Terminate(StopDeadline), silo.Error);
+        return job;
+    }
+
+    private static void Send(FraudJob job, int count)
+    {
+        using var producer = new TransactionProducer(Kafka.Bootstrap, job.Topic);
+        for (var i = 0; i < count; i++)
+            producer.Send(new Transaction(i, DateTimeOffset.UnixEpoch.AddYears(48).ToUnixTimeMilliseconds() + i * 1000, 7, 8, 9.5, false));
+        producer.Flush();
+    }
+
+    private static bool TryCreate(string topic)
+    {
+        try
+        {
+            Kafka.CreateTopic(topic, 1);
+            return true;
+        }
+        catch (Confluent.Kafka.Admin.CreateTopicsException)
+        {
+            return false;
+        }
+    }
+
+    private string Fails(SiloProcess silo)
+    {
+        Assert.AreEqual(2, silo.WaitForExit(s_deadline), $"{silo.Output}{silo.Error}");
+        var error = silo.Error.Trim();
+        TestContext.WriteLine(error);
+        Assert.AreNotEqual("", error);
+        Assert.IsFalse(error.Contains("   at ", StringComparison.Ordinal), $"A stack trace is no sentence: {error}");
+        return error;
+    }
+}
