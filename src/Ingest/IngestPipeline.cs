@@ -21,7 +21,6 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
     private readonly Func<CheckpointStatus?> _checkpointStatus;
     private readonly TaskCompletionSource<Exception> _failure = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly WakeSignal _wake = new();
-    private readonly CancellationTokenSource _stop = new();
     private List<KafkaEventSource> _sources = [];
     private KafkaSink? _sink;
     private Publisher? _publisher;
@@ -107,14 +106,13 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (_reporter is not null)
-            await _reporter.StopAsync().ConfigureAwait(false);
+            await _reporter.DisposeAsync().ConfigureAwait(false);
         _pump?.Dispose();
         _publisher?.Dispose();
         _sink?.Dispose();
         foreach (var source in _sources)
             source.Dispose();
         _wake.Dispose();
-        _stop.Dispose();
     }
 
     private void Fail(Exception exception)

@@ -86,7 +86,7 @@ internal sealed class Ring
             return head.Capacity;
         // Room at the front is used by moving the rows, once it is worth the move; a ring mostly empty is made smaller.
         if (head.Start > 0 && head.Start * 4 >= head.Capacity)
-            return head.Capacity > 4 * CapacityFirst && head.Count * 4 < head.Capacity ? head.Count * 2 : head.Capacity;
+            return head.Capacity > 4 * CapacityFirst && head.Count * 4 < head.Capacity ? Math.Max(CapacityFirst, head.Count * 2) : head.Capacity;
         var wanted = Math.Max(CapacityFirst, head.Capacity + Math.Max(CapacityFirst, head.Capacity / 4) & ~3);
         return Math.Min(wanted, _limit);
     }

@@ -21,7 +21,7 @@ public sealed class Cleaner
         _rules = [.. source.Definition.Clean.Select((rule, index) => Compile(source, rule, index))];
     }
 
-    /// <summary>Cleans one event. Its time follows its timestamp field where a rule clips that.</summary>
+    /// <summary>Cleans one event. Its time follows its timestamp field where a rule clips that, and stays where a rule makes that null.</summary>
     /// <param name="batch">Batch of the source's schema.</param>
     /// <param name="row">The event's row; changed up to the rule that ends the event.</param>
     public CleanResult Clean(EventBatch batch, int row)
@@ -37,28 +37,12 @@ public sealed class Cleaner
             if (fault == CleanFault.None)
                 continue;
             var measured = fault == CleanFault.Missing ? 0 : fields.Int64(rule.Field);
-            var verdict = fault == CleanFault.Missing ? Fill(rule, batch, row) : Bring(rule, fault, batch, row);
+            var verdict = fault == CleanFault.Missing ? Fill(rule, batch, row) : BringInside(rule, fault, batch, row);
             if (verdict != CleanVerdict.Keep)
                 return new CleanResult(verdict, index, fault, measured);
         }
 
         return default;
-    }
-
-    /// <summary>Name of a rule: <c>clean[0] TX_AMOUNT</c>.</summary>
-    public string RuleName(int rule) => $"clean[{rule}] {_rules[rule].Name}";
-
-    /// <summary>Why a rule ended an event: <c>field "TX_AMOUNT" is -5, below 0</c>.</summary>
-    public string Reason(CleanResult result)
-    {
-        ref readonly var rule = ref _rules[result.Rule];
-        if (result.Fault == CleanFault.Missing)
-            return $"field \"{rule.Name}\" is missing";
-        var measured = rule.Type == FieldType.Double
-            ? BitConverter.Int64BitsToDouble(result.MeasuredBits).ToString(CultureInfo.InvariantCulture)
-            : result.MeasuredBits.ToString(CultureInfo.InvariantCulture);
-        var bound = result.Fault == CleanFault.Below ? $"below {rule.Below.ToString(CultureInfo.InvariantCulture)}" : $"above {rule.Above.ToString(CultureInfo.InvariantCulture)}";
-        return $"field \"{rule.Name}\" is {measured}, {bound}";
     }
 
     private static CleanVerdict Fill(in Rule rule, EventBatch batch, int row)
@@ -80,7 +64,7 @@ public sealed class Cleaner
         }
     }
 
-    private static CleanVerdict Bring(in Rule rule, CleanFault fault, EventBatch batch, int row)
+    private static CleanVerdict BringInside(in Rule rule, CleanFault fault, EventBatch batch, int row)
     {
         switch (rule.Outside)
         {
@@ -112,12 +96,12 @@ public sealed class Cleaner
         var hasBounds = definition.Below is not null || definition.Above is not null;
         if (hasBounds && type is FieldType.Bool or FieldType.String)
             throw Unsound(definition, index, $"bounds on a field of type {type}");
-        if (hasBounds && (double.IsNaN(definition.Below ?? 0) || double.IsNaN(definition.Above ?? 0)))
+        var below = definition.Below ?? double.NegativeInfinity;
+        var above = definition.Above ?? double.PositiveInfinity;
+        if (double.IsNaN(below) || double.IsNaN(above))
             throw Unsound(definition, index, "a bound is not a number");
-        var below = hasBounds ? definition.Below ?? double.NegativeInfinity : double.NegativeInfinity;
-        var above = hasBounds ? definition.Above ?? double.PositiveInfinity : double.PositiveInfinity;
         // Casts saturate, so a bound beyond int64 becomes its end.
-        return new Rule(field, definition.Field, type, field == source.TimestampField, definition.Missing, definition.Outside, below, above,
+        return new Rule(field, type, field == source.TimestampField, definition.Missing, definition.Outside, below, above,
             (long)Math.Ceiling(below), (long)Math.Floor(above),
             definition.Missing == MissingAction.Fill && type != FieldType.String ? FillBits(type, definition, index) : 0,
             definition.Missing == MissingAction.Fill && type == FieldType.String ? Encoding.UTF8.GetBytes(definition.Fill as string ?? throw Unsound(definition, index, "fill is not a text")) : null);
@@ -155,7 +139,6 @@ public sealed class Cleaner
 
     private readonly record struct Rule(
         int Field,
-        string Name,
         FieldType Type,
         bool IsEventTime,
         MissingAction Missing,
@@ -172,28 +155,4 @@ public sealed class Cleaner
         /// <summary>Against whole bounds, so that no int64 is rounded. Types without bounds have those of int64.</summary>
         public CleanFault Check(long value) => value < Least ? CleanFault.Below : value > Greatest ? CleanFault.Above : CleanFault.None;
     }
-}
-
-/// <summary>What cleaning made of an event; default: kept.</summary>
-/// <param name="Verdict">Whether the event goes on.</param>
-/// <param name="Rule">Index of the rule that ended it.</param>
-/// <param name="Fault">What that rule found.</param>
-/// <param name="MeasuredBits">The field's value as its slot had it.</param>
-public readonly record struct CleanResult(CleanVerdict Verdict, int Rule, CleanFault Fault, long MeasuredBits);
-
-public enum CleanVerdict
-{
-    Keep,
-
-    /// <summary>The event is left out, and counted.</summary>
-    Drop,
-    DeadLetter,
-}
-
-public enum CleanFault
-{
-    None,
-    Missing,
-    Below,
-    Above,
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Security.Cryptography;
 
 namespace FeatureStore.Core.Events;
 
@@ -34,6 +35,13 @@ public sealed class SeenIds
     /// <summary>High half: 32 bits of the id's hash; low half: its place in the ring plus one. 0: free. Never more than half full.</summary>
     private ulong[] _table = new ulong[2 * CapacityMin];
     private int _first;
+
+    /// <param name="lateness">How far behind the newest event an id is remembered; not negative.</param>
+    /// <param name="idsMax">Most ids remembered; 1 to <see cref="IdsMaxLimit"/>.</param>
+    public SeenIds(TimeSpan lateness, int idsMax = IdsMaxDefault)
+        : this(lateness, BinaryPrimitives.ReadUInt128LittleEndian(RandomNumberGenerator.GetBytes(16)), idsMax)
+    {
+    }
 
     /// <param name="lateness">How far behind the newest event an id is remembered; not negative.</param>
     /// <param name="seed">Key of the hash; random, so that nobody can choose ids that collide.</param>

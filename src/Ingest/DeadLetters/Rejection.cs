@@ -1,3 +1,5 @@
+using FeatureStore.Core.Cleaning;
+
 namespace FeatureStore.Ingest.DeadLetters;
 
 /// <summary>Why an event is a dead letter, as numbers: nothing is formatted until somebody asks.</summary>
@@ -16,6 +18,9 @@ public readonly record struct Rejection
 
     /// <summary>Of <see cref="RejectionReason.WrongType"/>: what the event has.</summary>
     public JsonKind Got { get; init; }
+
+    /// <summary>Of <see cref="RejectionReason.Cleaning"/>: what cleaning made of the event.</summary>
+    public CleanResult Cleaned { get; init; }
 
     /// <summary>What was measured, in the unit of the reason: bytes, or milliseconds.</summary>
     public long Measured { get; init; }

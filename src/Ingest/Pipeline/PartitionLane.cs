@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
-using FeatureStore.Ingest.Decoding;
 using FeatureStore.Ingest.DeadLetters;
 using FeatureStore.Runtime;
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using FeatureStore.Core.Plans;
 using FeatureStore.Ingest.Kafka;
 using FeatureStore.Runtime;
 
@@ -79,6 +78,11 @@ internal sealed class Pump : IDisposable
     {
         _abort.Cancel();
         Stop();
+        // A client does not close while records of it are held.
+        while (_applied.TryTake(out var batch))
+            Recycle(Array.FindIndex(_sources, source => source.Source == batch.Source), batch);
+        foreach (var partition in _sources.SelectMany(source => source.Partitions))
+            partition.Abandon();
         _applied.Dispose();
         _stop.Dispose();
         _abort.Dispose();
@@ -139,7 +143,16 @@ internal sealed class Pump : IDisposable
             return false;
         }
 
-        _runtime.ApplyAsync(batch.Apply, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        try
+        {
+            _runtime.ApplyAsync(batch.Apply, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        }
+        catch
+        {
+            Recycle(index, batch);
+            throw;
+        }
+
         IngestInstruments.Events.Add(batch.Events.Count, new KeyValuePair<string, object?>("source", source.Source.Definition.Name));
         if (silent)
         {
@@ -185,8 +198,15 @@ internal sealed class Pump : IDisposable
                 outgoing.ReadAt = batch.ReadAt;
                 for (var partition = 0; partition < batch.NextOffsets.Length; partition++)
                     outgoing.Positions.Add((records.Topic, partition, batch.NextOffsets[partition]));
-                _writer.Write(batch, records, outgoing);
-                Recycle(index, batch);
+                try
+                {
+                    _writer.Write(batch, records, outgoing);
+                }
+                finally
+                {
+                    Recycle(index, batch);
+                }
+
                 _publisher.Send(outgoing);
             }
         }

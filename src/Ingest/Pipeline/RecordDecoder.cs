@@ -53,7 +53,7 @@ internal sealed class RecordDecoder
                 IngestInstruments.Dropped.Add(1, IngestInstruments.CleaningRule);
                 return false;
             case CleanVerdict.DeadLetter:
-                rejection = new Rejection { Reason = RejectionReason.Cleaning, Field = cleaned.Rule };
+                rejection = new Rejection { Reason = RejectionReason.Cleaning, Cleaned = cleaned };
                 return false;
         }
 

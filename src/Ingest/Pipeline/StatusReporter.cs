@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace FeatureStore.Ingest.Pipeline;
 
 /// <summary>Takes a snapshot of the pipeline every second, and says in the log how catching up goes.</summary>
-internal sealed partial class StatusReporter
+internal sealed partial class StatusReporter : IAsyncDisposable
 {
     private const int LogEverySnapshots = 5;
 
@@ -45,6 +45,12 @@ internal sealed partial class StatusReporter
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _running.ConfigureAwait(false);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync().ConfigureAwait(false);
+        _stop.Dispose();
     }
 
     private async Task RunAsync()

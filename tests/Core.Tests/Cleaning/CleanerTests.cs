@@ -88,15 +88,15 @@ public sealed class CleanerTests
     [TestMethod]
     public void Rules_apply_in_order_to_what_the_ones_before_left()
     {
-        var cleaner = new Cleaner(Plan(
+        var plan = Plan(
             new CleanRule { Field = "amount", Above = 100, Outside = OutsideAction.Null },
             new CleanRule { Field = "amount", Missing = MissingAction.Fill, Fill = -1.0 },
             new CleanRule { Field = "amount", Below = 0, Outside = OutsideAction.DeadLetter },
-            new CleanRule { Field = "count", Missing = MissingAction.Drop }));
-        var result = cleaner.Clean(Batch(101, 0), 0);
+            new CleanRule { Field = "count", Missing = MissingAction.Drop });
+        var result = new Cleaner(plan).Clean(Batch(101, 0), 0);
         Assert.AreEqual((CleanVerdict.DeadLetter, 2), (result.Verdict, result.Rule));
-        Assert.AreEqual("clean[2] amount", cleaner.RuleName(result.Rule));
-        Assert.AreEqual("field \"amount\" is -1, below 0", cleaner.Reason(result));
+        Assert.AreEqual("clean[2] amount", result.RuleName(plan.Definition));
+        Assert.AreEqual("field \"amount\" is -1, below 0", result.Reason(plan.Definition));
     }
 
     [TestMethod]
@@ -210,10 +210,10 @@ public sealed class CleanerTests
 
     private static string Reason(CleanRule rule, EventBatch batch)
     {
-        var cleaner = new Cleaner(Plan(rule));
-        var result = cleaner.Clean(batch, 0);
+        var plan = Plan(rule);
+        var result = new Cleaner(plan).Clean(batch, 0);
         Assert.AreEqual(CleanVerdict.DeadLetter, result.Verdict);
-        return cleaner.Reason(result);
+        return result.Reason(plan.Definition);
     }
 
     private static void Refuse(CleanRule rule, string message) =>
