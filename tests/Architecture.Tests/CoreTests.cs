@@ -38,6 +38,6 @@ public sealed partial class CoreTests
     [GeneratedRegex(@"^System\.(IO\.(?!\w+Exception$|MemoryStream$|StringReader$|StringWriter$|TextReader$|TextWriter$)|Net\.|Console$|Diagnostics\.(Stopwatch|Process|Activity)|Threading\.(Timer|PeriodicTimer|Thread|ThreadPool)$|Threading\.Tasks\.|TimeProvider$|Timers\.|Data\.|Security\.Cryptography\.RandomNumberGenerator$)")]
     private static partial Regex OutsideType();
 
-    [GeneratedRegex(@"^System\.(DateTime(Offset)?\.get_(Now|UtcNow|Today)|Environment\.(?!FailFast$|get_NewLine$)\w+|Guid\.(NewGuid|CreateVersion7)|Random\.get_Shared|TimeZoneInfo\.get_Local|Globalization\.CultureInfo\.get_Current(UI)?Culture)$")]
+    [GeneratedRegex(@"^System\.(DateTime(Offset)?\.get_(Now|UtcNow|Today)|Environment\.(?!FailFast$|get_NewLine$|get_CurrentManagedThreadId$)\w+|Guid\.(NewGuid|CreateVersion7)|Random\.get_Shared|TimeZoneInfo\.get_Local|Globalization\.CultureInfo\.get_Current(UI)?Culture)$")]
     private static partial Regex MomentMember();
 }

@@ -55,26 +55,20 @@ internal sealed unsafe class KafkaSink : IPredictionSink
         Dictionary<(string, int), long> published = [];
         if (!IsTransactional)
             return published;
-        try
+        // A broker that has just started, or is moving a coordinator, refuses for a while.
+        Patiently(() => _producer.InitTransactions(_timeout));
+        foreach (var source in _sources)
         {
-            _producer.InitTransactions(_timeout);
-            foreach (var source in _sources)
+            long[] committed = [];
+            Patiently(() => committed = source.Committed());
+            for (var partition = 0; partition < committed.Length; partition++)
             {
-                var committed = source.Committed();
-                for (var partition = 0; partition < committed.Length; partition++)
-                {
-                    if (committed[partition] >= 0)
-                        published[(source.Topic, partition)] = committed[partition];
-                }
+                if (committed[partition] >= 0)
+                    published[(source.Topic, partition)] = committed[partition];
             }
+        }
 
-            return published;
-        }
-        catch (KafkaException exception)
-        {
-            throw new IngestConfigurationException(
-                $"Kafka does not let this instance begin transactions: {exception.Error.Reason}. Check the broker, and its rights on transactional ids.", exception);
-        }
+        return published;
     }
 
     public void Begin()
@@ -188,6 +182,30 @@ internal sealed unsafe class KafkaSink : IPredictionSink
         if (Stopwatch.GetElapsedTime(start) > _timeout)
             throw Aborted(null, $"The producer's queue stayed full for {_timeout.TotalSeconds:0} s");
         _producer.Poll(TimeSpan.FromMilliseconds(1));
+    }
+
+    private void Patiently(Action action)
+    {
+        const int pauseMs = 200;
+        var start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                action();
+                return;
+            }
+            catch (KafkaException exception)
+            {
+                if (exception.Error.IsFatal || Stopwatch.GetElapsedTime(start) > _timeout)
+                {
+                    throw new IngestConfigurationException(
+                        $"Kafka does not let this instance begin transactions: {exception.Error.Reason}. Check the broker, and the rights on transactional ids and the group.", exception);
+                }
+
+                Thread.Sleep(pauseMs);
+            }
+        }
     }
 
     private void Retry(Action action)
