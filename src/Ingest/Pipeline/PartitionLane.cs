@@ -133,16 +133,16 @@ internal sealed class PartitionLane
     /// Refused, late and repeated ones are passed over.
     /// </summary>
     /// <returns>How many records were let through or passed over.</returns>
-    public int LetThrough(PipelineBatch batch, long boundMs, int eventsMax, long beforeOffset)
+    public int LetThrough(PipelineBatch batch, long boundMs, long beforeOffset)
     {
         var first = _head;
         nint last = 0;
-        while (_head < _count && batch.Events.Count < eventsMax)
+        while (_head < _count && !batch.IsFull)
         {
             ref var slot = ref _slots[_head];
             if (slot.Offset >= beforeOffset || slot.Row >= 0 && _decoded[slot.Row].TimeMs > boundMs)
                 break;
-            batch.Hold(slot.Handle);
+            batch.Hold(slot.Handle, _read[slot.Index].KeyLength + _read[slot.Index].ValueLength);
             last = slot.Handle;
             NextOffset = slot.Offset + 1;
             if (slot.Row < 0)
