@@ -85,6 +85,8 @@ public sealed class EntityPlan
             switch (Keys[index].Type)
             {
                 case FieldType.Bool:
+                    if (length == KeyBytesMax)
+                        return 0;
                     key[length++] = row.Bool(field) ? (byte)1 : (byte)0;
                     break;
                 case FieldType.String:

@@ -104,12 +104,23 @@ internal sealed unsafe class KafkaEventSource : IEventSource
                 continue;
             }
 
-            var (error, offset) = (message->Error, message->Offset);
+            if (message->Error == NativeKafka.ErrorPartitionEnd)
+            {
+                endOffset = message->Offset;
+            }
+            else if (IsLasting(message->Error))
+            {
+                // An error comes with its detail as text.
+                var detail = System.Text.Encoding.UTF8.GetString(message->Payload, (int)message->Length);
+                var failure = new EventSourceException($"{Topic}/{partition} cannot be read on: {NativeKafka.ErrorText(message->Error)}. {detail}".TrimEnd());
+                for (; index < count; index++)
+                    NativeKafka.rd_kafka_message_destroy((nint)_messages[index]);
+                foreach (var record in records[..taken])
+                    NativeKafka.rd_kafka_message_destroy(record.Handle);
+                throw failure;
+            }
+
             NativeKafka.rd_kafka_message_destroy((nint)message);
-            if (error == NativeKafka.ErrorPartitionEnd)
-                endOffset = offset;
-            else if (IsLasting(error))
-                throw new EventSourceException($"{Topic}/{partition} cannot be read on: {NativeKafka.ErrorText(error)}.");
         }
 
         return taken;
@@ -151,7 +162,8 @@ internal sealed unsafe class KafkaEventSource : IEventSource
 
     /// <summary>Whether an error does not go away by itself; the client retries the others.</summary>
     private static bool IsLasting(int error) => error is NativeKafka.ErrorAutoOffsetReset or NativeKafka.ErrorOffsetOutOfRange
-        or NativeKafka.ErrorUnknownTopicOrPartition or NativeKafka.ErrorTopicAuthorizationFailed;
+        or NativeKafka.ErrorUnknownTopicOrPartition or NativeKafka.ErrorTopicAuthorizationFailed
+        or NativeKafka.ErrorMessageTooLarge or NativeKafka.ErrorBadMessage or NativeKafka.ErrorBadCompression or NativeKafka.ErrorNotImplemented;
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void OnRecords(nint client, nint opaque) => ((WakeSignal)GCHandle.FromIntPtr(opaque).Target!).Set();

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Security.Cryptography;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
 using FeatureStore.Ingest.DeadLetters;
@@ -46,7 +48,7 @@ internal sealed class PartitionLane
         {
             SeenIds = from is { SeenIds.Length: > 0 }
                 ? SeenIds.Deserialize(from.SeenIds, source.Definition.Lateness)
-                : new SeenIds(source.Definition.Lateness, new UInt128((ulong)Random.Shared.NextInt64(), (ulong)Random.Shared.NextInt64()));
+                : new SeenIds(source.Definition.Lateness, BinaryPrimitives.ReadUInt128LittleEndian(RandomNumberGenerator.GetBytes(16)));
         }
 
         Published = Math.Max(published, NextOffset);
@@ -106,8 +108,7 @@ internal sealed class PartitionLane
         var read = _records.Read(Partition, _read, out var endOffset);
         if (endOffset >= 0 || read > 0)
             _endOffset = endOffset;
-        for (var index = 0; index < read; index++)
-            Take(_read[index]);
+        TakeAll(read);
         if (_count > 0)
             _idleUntil = 0;
         return HasRecord;
@@ -134,16 +135,16 @@ internal sealed class PartitionLane
     /// Refused, late and repeated ones are passed over.
     /// </summary>
     /// <returns>How many records were let through or passed over.</returns>
-    public int LetThrough(PipelineBatch batch, long boundMs, int eventsMax, long beforeOffset)
+    public int LetThrough(PipelineBatch batch, long boundMs, long beforeOffset)
     {
         var first = _head;
         nint last = 0;
-        while (_head < _count && batch.Events.Count < eventsMax)
+        while (_head < _count && !batch.IsFull)
         {
             ref var slot = ref _slots[_head];
             if (slot.Offset >= beforeOffset || slot.Row >= 0 && _decoded[slot.Row].TimeMs > boundMs)
                 break;
-            batch.Hold(slot.Handle);
+            batch.Hold(slot.Handle, _read[slot.Index].KeyLength + _read[slot.Index].ValueLength);
             last = slot.Handle;
             NextOffset = slot.Offset + 1;
             if (slot.Row < 0)
@@ -209,23 +210,44 @@ internal sealed class PartitionLane
             : SeenIds!.Add(row.Int64(_source.IdField), timeMs);
     }
 
+    private void TakeAll(int read)
+    {
+        var taken = 0;
+        try
+        {
+            if (read > 0 && _expected is { } expected)
+            {
+                _expected = null;
+                if (_read[0].Offset == expected.WitnessOffset)
+                {
+                    CheckWitness(expected, _read[0]);
+                    _records.Release([_read[taken++].Handle]);
+                }
+            }
+
+            for (; taken < read; taken++)
+                Take(_read[taken]);
+        }
+        catch
+        {
+            // A client does not close while records of it are held.
+            for (; taken < read; taken++)
+                _records.Release([_read[taken].Handle]);
+            throw;
+        }
+    }
+
+    private void CheckWitness(PartitionCheckpoint expected, in SourceRecord record)
+    {
+        if (AcceptsAnyWitness || RecordHash.Of(record) == expected.WitnessHash && _records.TimestampMs(record.Handle) == expected.WitnessTimestampMs)
+            return;
+        throw new EventSourceException(
+            $"{_records.Topic}/{Partition} is not the topic that the checkpoint was made from: the record at offset {expected.WitnessOffset} is another. " +
+            "If it was recreated on purpose, start once with --accept-recreated-topics, or with an empty data directory.");
+    }
+
     private void Take(in SourceRecord record)
     {
-        if (_expected is { } expected)
-        {
-            _expected = null;
-            if (record.Offset == expected.WitnessOffset)
-            {
-                var same = RecordHash.Of(record) == expected.WitnessHash && _records.TimestampMs(record.Handle) == expected.WitnessTimestampMs;
-                _records.Release([record.Handle]);
-                if (same || AcceptsAnyWitness)
-                    return;
-                throw new EventSourceException(
-                    $"{_records.Topic}/{Partition} is not the topic that the checkpoint was made from: the record at offset {expected.WitnessOffset} is another. " +
-                    "If it was recreated on purpose, start once with --accept-recreated-topics, or with an empty data directory.");
-            }
-        }
-
         var header = HeaderOf(record);
         var slot = new Slot { Handle = record.Handle, Offset = record.Offset, Index = _count, Row = -1 };
         _read[_count] = record;

@@ -134,9 +134,9 @@ internal sealed class Pump : IDisposable
     {
         var source = _sources[index];
         if (!_pools[index].TryTake(out var batch))
-            batch = new PipelineBatch(source.Source, source.Services, source.Partitions.Count);
+            batch = new PipelineBatch(source.Source, source.Services, source.Partitions.Count, _options);
         batch.ReadAt = _time.GetTimestamp();
-        source.Fill(batch, _options.BatchEventsMax, silent);
+        source.Fill(batch, silent);
         if (batch.RecordCount == 0)
         {
             _pools[index].Add(batch);
