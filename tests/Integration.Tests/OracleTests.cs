@@ -118,14 +118,13 @@ public sealed class OracleTests
         var offsets = new long[2];
         var predictions = s_transactions.Select(transaction => Prediction(transaction, offsets[transaction.Customer % 2]++)).ToList();
         foreach (var (prediction, row) in change(predictions).Select((prediction, row) => (prediction, row)))
-            oracle.Accept(KeyOf(predictions, prediction, row), Encoding.UTF8.GetBytes(prediction));
-        return (oracle.Verdict(), oracle);
-    }
+        {
+            // A prediction keeps the key of the transaction that it was made of, wherever it comes; a changed one is no longer in the list.
+            var original = predictions.IndexOf(prediction);
+            oracle.Accept(s_transactions[original < 0 ? row : original].Key, Encoding.UTF8.GetBytes(prediction));
+        }
 
-    private static byte[] KeyOf(List<string> predictions, string prediction, int row)
-    {
-        var original = predictions.IndexOf(prediction);
-        return s_transactions[original < 0 ? row : original].Key;
+        return (oracle.Verdict(), oracle);
     }
 
     private static string Prediction(Transaction transaction, long offset)
