@@ -8,7 +8,7 @@ namespace FeatureStore.Integration;
 [TestClass]
 public sealed class StartFailureTests : SystemTest
 {
-    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(90);
 
     [TestMethod]
     public void BadDefinitionsAreAllNamed()
@@ -104,7 +104,7 @@ public sealed class StartFailureTests : SystemTest
     {
         var job = WithData();
         Kafka.DeleteTopic(job.Topic);
-        Wait.Until(() => TryCreate(job.Topic), s_deadline, () => "The deleted topic is still there.");
+        Wait.Until(() => TryCreate(job.Topic), _deadline, () => "The deleted topic is still there.");
         Send(job, records, amount: 8.5);
         StringAssert.Contains(Fails(Start(job), status).Split('\n')[^1], job.Topic);
     }
@@ -144,7 +144,7 @@ public sealed class StartFailureTests : SystemTest
 
     private string Fails(SiloProcess silo, int status = 2)
     {
-        Assert.AreEqual(status, silo.WaitForExit(s_deadline), $"{silo.Output}{silo.Error}");
+        Assert.AreEqual(status, silo.WaitForExit(_deadline), $"{silo.Output}{silo.Error}");
         var error = silo.Error.Trim();
         TestContext.WriteLine(error);
         Assert.AreNotEqual("", error);
