@@ -58,16 +58,6 @@ internal sealed unsafe class EntityTable : IDisposable
         return id < 0 ? default : Block(id);
     }
 
-    /// <summary>Brings the index entry of a key closer to the processor.</summary>
-    public void Prefetch(ulong hash)
-    {
-        if (System.Runtime.Intrinsics.X86.Sse.IsSupported)
-        {
-            fixed (Entry* entry = &_entries[hash & (ulong)(_entries.Length - 1)])
-                System.Runtime.Intrinsics.X86.Sse.Prefetch0(entry);
-        }
-    }
-
     /// <summary>
     /// Applies an event to an entity, which comes into being if it was never seen. Where the snapshot under way still needs the block as it was,
     /// the snapshot gets a copy first.
@@ -153,7 +143,9 @@ internal sealed unsafe class EntityTable : IDisposable
     {
         for (var id = 0; id < Count; id++)
             NativeMemory.Free(_blocks[id]);
+        // A reader that comes late finds nothing.
         Count = 0;
+        _entries = new Entry[64];
     }
 
     private Span<byte> Block(int id) => Block(id, EntityPlan.Length(new ReadOnlySpan<byte>(_blocks[id], 8)));
