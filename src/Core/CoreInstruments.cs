@@ -9,4 +9,7 @@ internal static class CoreInstruments
 
     public static readonly Counter<long> InputsSkipped = _meter.CreateCounter<long>(
         "featurestore.inputs.skipped", "{input}", "Inputs of aggregations that were null, NaN or infinite and did not count.");
+
+    public static readonly Counter<long> EventsOverflowed = _meter.CreateCounter<long>(
+        "featurestore.events.overflowed", "{event}", "Events that windows of an entity no longer cover because more came than their limit.");
 }

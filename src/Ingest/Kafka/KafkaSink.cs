@@ -243,8 +243,11 @@ internal sealed unsafe class KafkaSink : IPredictionSink
     }
 
     private Exception Failure(KafkaException exception) => exception.Error.IsFatal || exception.Error.Code is ErrorCode.Local_Fenced or ErrorCode.ProducerFenced
-        ? new SinkFencedException($"Kafka has shut this instance out: {exception.Error.Reason}. Another instance of the project is running, or a transaction was left open too long.", exception)
+        ? Fenced(exception)
         : Aborted(exception, "The transaction failed");
+
+    private static SinkFencedException Fenced(KafkaException exception) => new(
+        $"Kafka has shut this instance out: {exception.Error.Reason}. Another instance of the project is running, or a transaction was left open too long.", exception);
 
     /// <summary>Undoes the transaction, so that a new one can begin.</summary>
     private Exception Aborted(KafkaException? exception, string fact)
@@ -264,7 +267,7 @@ internal sealed unsafe class KafkaSink : IPredictionSink
         }
         catch (KafkaException abort)
         {
-            return new SinkFencedException($"{message} {abort.Error.Reason}.", abort);
+            return Fenced(abort);
         }
     }
 }

@@ -66,6 +66,8 @@ public sealed partial class Checkpointer : ICheckpoints
     public void Begin(string clusterId, IReadOnlyList<PartitionCheckpoint> partitions, Task published)
     {
         Debug.Assert(_saving.IsCompleted, "One checkpoint at a time.");
+        // A checkpoint that failed for good took its blocks with it: one that went on without them would lose them.
+        _saving.GetAwaiter().GetResult();
         var header = new CheckpointHeader
         {
             LayoutFingerprint = _plan.LayoutFingerprint,

@@ -1,0 +1,2 @@
+Console.Error.WriteLine("Usage: measure");
+return 2;
