@@ -110,13 +110,16 @@ internal sealed partial class SiloServer : IAsyncDisposable
     {
         var stopping = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var registration = app.Lifetime.ApplicationStopping.Register(stopping.SetResult).ConfigureAwait(false);
-        var first = await Task.WhenAny(stopping.Task, pipeline.Failure).ConfigureAwait(false);
+        await Task.WhenAny(stopping.Task, pipeline.Failure).ConfigureAwait(false);
         await _stop.CancelAsync().ConfigureAwait(false);
-        await pipeline.StopAsync(_drainTimeout).ConfigureAwait(false);
+        var drained = await pipeline.StopAsync(_drainTimeout).ConfigureAwait(false);
         await app.StopAsync().ConfigureAwait(false);
-        if (first != pipeline.Failure)
+        if (drained)
             return 0;
-        await Console.Error.WriteLineAsync((await pipeline.Failure.ConfigureAwait(false)).Message).ConfigureAwait(false);
+        await Console.Error.WriteLineAsync(pipeline.Failure.IsCompleted
+            ? (await pipeline.Failure.ConfigureAwait(false)).Message
+            : $"Stopped before all that was read was published and saved, which took longer than {_drainTimeout.TotalSeconds:0} s. Nothing is lost: the next start goes on from there.")
+            .ConfigureAwait(false);
         return 1;
     }
 
