@@ -72,6 +72,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
         Own(store);
         var runtime = Own(new LocalRuntime(plan, RuntimeOptions()));
         var checkpointer = new Checkpointer(plan, runtime, store, new CheckpointOptions(), TimeProvider.System, log.CreateLogger<Checkpointer>());
+        _owned.Push(checkpointer);
         checkpointer.Restore();
         var hotStore = OpenHotStore(plan, runtime, checkpointer, log);
         var broker = isEmbedded ? StartBroker(plan) : null;
