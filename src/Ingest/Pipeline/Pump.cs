@@ -147,6 +147,7 @@ internal sealed class Pump : IDisposable
                     _wake.Wait(IdleWaitMs);
             }
 
+            _abort.Token.ThrowIfCancellationRequested();
             _checkpoints.CompleteAsync().WaitAsync(_abort.Token).GetAwaiter().GetResult();
             if (_isChanged)
                 BeginCheckpoint();
