@@ -65,7 +65,7 @@ public sealed class HttpTests : SystemTest
                     TX_FRAUD = chunk.Select(transaction => transaction.Fraud ? 1 : 0),
                 },
                 to = "online",
-            }, Cancel);
+            }, JsonSerializerOptions.Default, Cancel);
             Assert.AreEqual(HttpStatusCode.OK, pushed.StatusCode, await pushed.Content.ReadAsStringAsync(Cancel));
         }
 
@@ -104,7 +104,7 @@ public sealed class HttpTests : SystemTest
             TERMINAL_ID = newest.Terminal,
             TX_AMOUNT = newest.Amount,
             TX_DATETIME = newest.Time.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),
-        }, Cancel);
+        }, JsonSerializerOptions.Default, Cancel);
         var text = await scored.Content.ReadAsStringAsync(Cancel);
         Assert.AreEqual(HttpStatusCode.OK, scored.StatusCode, text);
         var row = JsonDocument.Parse(text).RootElement.GetProperty("rows")[0];
@@ -117,7 +117,7 @@ public sealed class HttpTests : SystemTest
 
     private static JsonElement ReadFeatures(SiloProcess silo, string[] features, int[] customers)
     {
-        using var response = silo.Http.PostAsJsonAsync("get-online-features", new { features, entities = new { CUSTOMER_ID = customers } }).GetAwaiter().GetResult();
+        using var response = silo.Http.PostAsJsonAsync("get-online-features", new { features, entities = new { CUSTOMER_ID = customers } }, JsonSerializerOptions.Default).GetAwaiter().GetResult();
         var text = response.Content.ReadAsStringAsync().GetAwaiter().GetResult();
         Assert.AreEqual(HttpStatusCode.OK, response.StatusCode, text);
         return JsonDocument.Parse(text).RootElement;

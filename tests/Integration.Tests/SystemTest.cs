@@ -56,9 +56,9 @@ public abstract class SystemTest
     {
         foreach (var silo in _silos)
         {
-            silo.Dispose();
             if (TestContext.CurrentTestOutcome != UnitTestOutcome.Passed)
                 TestContext.WriteLine($"Server {silo.Id} printed:\n{Last(silo.Output)}{Last(silo.Error)}");
+            silo.Dispose();
         }
 
         if (Folder.Length > 0)

@@ -11,7 +11,7 @@ internal sealed class Accumulator(AccumulatorKind kind, int offset)
     public static int SizeOf(AccumulatorKind kind) => kind switch
     {
         AccumulatorKind.Events => sizeof(long),
-        AccumulatorKind.Sum => Unsafe.SizeOf<SumState>(),
+        AccumulatorKind.Sum => Unsafe.SizeOf<InputSum>(),
         AccumulatorKind.Min or AccumulatorKind.Max => sizeof(double),
         AccumulatorKind.Last => Unsafe.SizeOf<LastState>(),
         _ => throw new ArgumentOutOfRangeException(nameof(kind)),
@@ -40,7 +40,7 @@ internal sealed class Accumulator(AccumulatorKind kind, int offset)
         switch (kind)
         {
             case AccumulatorKind.Sum:
-                State<SumState>(block, fixedOffset).Add(value);
+                State<InputSum>(block, fixedOffset).Add(value);
                 break;
             case AccumulatorKind.Min:
                 ref var least = ref State<double>(block, fixedOffset);
@@ -60,9 +60,9 @@ internal sealed class Accumulator(AccumulatorKind kind, int offset)
 
     /// <summary>Number of events or of non-null inputs.</summary>
     public long Count(ReadOnlySpan<byte> block, int fixedOffset) =>
-        kind is AccumulatorKind.Events ? State<long>(block, fixedOffset) : State<SumState>(block, fixedOffset).Count;
+        kind is AccumulatorKind.Events ? State<long>(block, fixedOffset) : State<InputSum>(block, fixedOffset).Count;
 
-    public double Sum(ReadOnlySpan<byte> block, int fixedOffset) => State<SumState>(block, fixedOffset).Total;
+    public double Sum(ReadOnlySpan<byte> block, int fixedOffset) => State<InputSum>(block, fixedOffset).Total;
 
     /// <summary>The least, greatest or last input; NaN where there was none.</summary>
     public double Value(ReadOnlySpan<byte> block, int fixedOffset) =>
@@ -71,36 +71,6 @@ internal sealed class Accumulator(AccumulatorKind kind, int offset)
     private ref T State<T>(ReadOnlySpan<byte> block, int fixedOffset)
         where T : struct =>
         ref Unsafe.As<byte, T>(ref MemoryMarshal.GetReference(block.Slice(fixedOffset + offset, Unsafe.SizeOf<T>())));
-
-    /// <summary>Exact while inputs fit <see cref="FixedPoint"/>, compensated for the rest.</summary>
-    private struct SumState
-    {
-        public Int128 Exact;
-        public CompensatedSum Inexact;
-        public long Count;
-
-        public readonly double Total => Inexact.Total + FixedPoint.ToDouble(Exact);
-
-        public void Add(double value)
-        {
-            Count++;
-            if (!FixedPoint.TryFrom(value, out var number))
-            {
-                Inexact.Add(value);
-                return;
-            }
-
-            var sum = Exact + number;
-            // Numbers have 107 bits at most, so a sum cannot wrap before this bound has been seen and the sum moved over.
-            if (Int128.Abs(sum) >= Int128.One << 126)
-            {
-                Inexact.Add(FixedPoint.ToDouble(sum));
-                sum = 0;
-            }
-
-            Exact = sum;
-        }
-    }
 
     private struct LastState
     {

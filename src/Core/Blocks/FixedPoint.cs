@@ -6,6 +6,9 @@ namespace FeatureStore.Core.Blocks;
 /// </summary>
 internal static class FixedPoint
 {
+    /// <summary>Every double from here on is too large.</summary>
+    public const double MagnitudeMax = 1L << MagnitudeBits;
+
     private const int FractionBits = 64;
     private const int MagnitudeBits = 43;
     private const double Unit = 1.0 / (1UL << 32) / (1UL << 32);

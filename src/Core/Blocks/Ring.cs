@@ -40,7 +40,13 @@ internal sealed class Ring
 
     public int FixedSize => FixedSizeOf(_windows.Length, _columns);
 
-    private int RowSize => 8 + 8 * _columns;
+    private int RowSize => RowSizeOf(_columns);
+
+    /// <summary>Bytes of an event.</summary>
+    public static int RowSizeOf(int columns) => 8 + 8 * columns;
+
+    /// <summary>Most rows that a ring has room for: a full ring moves to the front once in so many events as the room beyond its limit takes.</summary>
+    public static int CapacityMax(int limit) => limit + limit / 4 + 1;
 
     public static int FixedSizeOf(int windows, int columns) =>
         Unsafe.SizeOf<Head>() + 8 * columns + windows * (Unsafe.SizeOf<Cursor>() + columns * Unsafe.SizeOf<ColumnSum>());
@@ -78,17 +84,32 @@ internal sealed class Ring
         DropOldest(block, fixedOffset, ref head, expired);
     }
 
+    /// <summary>Asks the processor for the lines that an event about now will touch: the newest row, and the rows at the windows' borders.</summary>
+    public void Prefetch(ReadOnlySpan<byte> block, int fixedOffset)
+    {
+        ref readonly var head = ref HeadOf(block, fixedOffset);
+        if (head.Capacity == 0)
+            return;
+        PrefetchRow(block, head, head.Count);
+        for (var window = 0; window < _windows.Length; window++)
+        {
+            ref readonly var cursor = ref CursorOf(block, fixedOffset, window);
+            PrefetchRow(block, head, cursor.Low);
+            if (_windows[window].DelayMs > 0)
+                PrefetchRow(block, head, cursor.High);
+        }
+    }
+
     /// <summary>How many rows the ring should have room for before it takes one more event; its present capacity where that is enough.</summary>
     public int CapacityWanted(ReadOnlySpan<byte> block, int fixedOffset)
     {
         ref readonly var head = ref HeadOf(block, fixedOffset);
-        if (head.Start + head.Count < head.Capacity || head.Count == _limit)
+        if (head.Start + head.Count < head.Capacity)
             return head.Capacity;
         // Room at the front is used by moving the rows, once it is worth the move; a ring mostly empty is made smaller.
         if (head.Start > 0 && head.Start * 4 >= head.Capacity)
             return head.Capacity > 4 * CapacityFirst && head.Count * 4 < head.Capacity ? Math.Max(CapacityFirst, head.Count * 2) : head.Capacity;
-        var wanted = Math.Max(CapacityFirst, head.Capacity + Math.Max(CapacityFirst, head.Capacity / 4) & ~3);
-        return Math.Min(wanted, _limit);
+        return Math.Min(head.Capacity + Math.Max(CapacityFirst, head.Capacity / 4) & ~3, CapacityMax(_limit));
     }
 
     /// <summary>Adds an event. <see cref="Advance"/> to its time comes first, and room for it is there.</summary>
@@ -99,9 +120,11 @@ internal sealed class Ring
             return;
         if (head.Count == _limit)
         {
+            head.Overflowed++;
+            if (timeMs < Times(block, head)[0])
+                return;
             DropFromWindows(block, fixedOffset, head);
             DropOldest(block, fixedOffset, ref head, 1);
-            head.Overflowed++;
         }
 
         if (head.Start + head.Count == head.Capacity)
@@ -146,8 +169,9 @@ internal sealed class Ring
             return new Extent(cursor.Low, cursor.High, cursor.Low, cursor.High);
         var times = Times(block, head);
         var newest = asOfMs - _windows[window].DelayMs;
-        return new Extent(
-            Seek(times, cursor.Low, newest - _windows[window].SlidingMs), Seek(times, cursor.High, newest), cursor.Low, cursor.High);
+        var low = Seek(times, cursor.Low, newest - _windows[window].SlidingMs);
+        // Times of a damaged block may not ascend.
+        return new Extent(low, Math.Max(low, Seek(times, cursor.High, newest)), cursor.Low, cursor.High);
     }
 
     /// <summary>Number and sum of a column's inputs in an extent.</summary>
@@ -208,7 +232,7 @@ internal sealed class Ring
     public string? Check(ReadOnlySpan<byte> block, int fixedOffset, ref int dataOffset)
     {
         ref readonly var head = ref HeadOf(block, fixedOffset);
-        if (head.Capacity < 0 || head.Capacity > _limit || head.DataOffset != dataOffset || head.Start < 0 || head.Count < 0 ||
+        if (head.Capacity < 0 || head.Capacity > CapacityMax(_limit) || head.Count > _limit || head.DataOffset != dataOffset || head.Start < 0 || head.Count < 0 ||
             head.Start > head.Capacity - head.Count || (long)dataOffset + (long)head.Capacity * RowSize > block.Length)
             return "has a ring outside its bounds";
         for (var window = 0; window < _windows.Length; window++)
@@ -252,16 +276,14 @@ internal sealed class Ring
 
     private static (long Count, double Sum) SumInexact(ReadOnlySpan<double> inputs)
     {
-        var (count, sum) = (0L, default(CompensatedSum));
+        var sum = default(InputSum);
         foreach (var value in inputs)
         {
-            if (double.IsNaN(value))
-                continue;
-            count++;
-            sum.Add(value);
+            if (!double.IsNaN(value))
+                sum.Add(value);
         }
 
-        return (count, sum.Total);
+        return (sum.Count, sum.Total);
     }
 
     private static void Accumulate(ReadOnlySpan<double> inputs, int sign, ref long count, ref Int128 sum)
@@ -280,6 +302,13 @@ internal sealed class Ring
         if (at < end)
             all[at..end].CopyTo(all[(at + 1)..]);
         return all;
+    }
+
+    private void PrefetchRow(ReadOnlySpan<byte> block, in Head head, int row)
+    {
+        var at = head.DataOffset + Math.Min(head.Start + row, head.Capacity - 1) * 8;
+        for (var part = 0; part <= _columns; part++)
+            Memory.Prefetch(block, at + part * head.Capacity * 8);
     }
 
     private void Include(Span<byte> block, int fixedOffset, in Head head, int window, int row) => Count(block, fixedOffset, head, window, row, 1);

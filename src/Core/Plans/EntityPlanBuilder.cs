@@ -89,8 +89,8 @@ internal sealed class EntityPlanBuilder
         var ring = windowed.Length == 0 ? null : BuildRing(source, windowed, ringInputs);
         var accumulators = BuildAccumulators(lifetime, inputs);
         return new InputGroup(
-            where is null ? null : CompileExpression(where, source),
-            [.. inputs.Select(of => new NumberInput(CompileExpression(of, source), source.Schema))],
+            where is null ? null : CompiledExpression.CompileSound(where, source.Schema),
+            [.. inputs.Select(of => new NumberInput(of, source.Schema))],
             ringInputs.Count,
             ring,
             accumulators);
@@ -154,9 +154,6 @@ internal sealed class EntityPlanBuilder
 
     private List<string> InputsOf(IEnumerable<int> features) =>
         [.. features.Select(feature => Features[feature].Definition.Of).OfType<string>().Distinct()];
-
-    private static CompiledExpression CompileExpression(string text, SourcePlan source) =>
-        CompiledExpression.Compile(text, source.Schema, out var error) ?? throw new ArgumentException($"expression \"{text}\": {error!.Message}");
 
     private void Describe(FormattableString line) => _description.AppendLine(line.ToString(CultureInfo.InvariantCulture));
 }

@@ -64,8 +64,10 @@ internal readonly record struct FeatureReader(Aggregate Aggregate, double Defaul
         var result = double.NaN;
         foreach (var value in inputs)
         {
-            if (double.IsNaN(result) || (Aggregate is Aggregate.Min ? value < result : value > result))
-                result = value;
+            if (double.IsNaN(value))
+                continue;
+            // Math.Min and Math.Max put −0 before 0, so that their order does not show.
+            result = double.IsNaN(result) ? value : Aggregate is Aggregate.Min ? Math.Min(result, value) : Math.Max(result, value);
         }
 
         return result;

@@ -27,22 +27,49 @@ internal sealed record InputGroup(
     }
 }
 
-/// <summary>A number taken from a row: a field as it is, or an expression.</summary>
-internal readonly struct NumberInput(CompiledExpression expression, RowSchema schema)
+/// <summary>What an event contributes: a number, or for what is no number, which only counts, 1.</summary>
+internal readonly struct NumberInput
 {
-    private readonly int _field = expression.Field;
-    private readonly bool _isDouble = expression.Field >= 0 && schema.Fields[expression.Field].Type == FieldType.Double;
+    private readonly CompiledExpression _expression;
+    private readonly int _field;
+    private readonly Kind _kind;
+
+    /// <param name="text">Source of the expression.</param>
+    /// <param name="schema">Fields of its rows.</param>
+    public NumberInput(string text, RowSchema schema)
+    {
+        _expression = CompiledExpression.CompileSound(text, schema);
+        _field = _expression.Field;
+        if (_expression.Type is ExpressionType.String or ExpressionType.Bytes or ExpressionType.List or ExpressionType.Map or ExpressionType.Type)
+        {
+            _kind = Kind.Presence;
+            _expression = CompiledExpression.CompileSound($"({text}) != null", schema);
+        }
+        else if (_field >= 0)
+        {
+            _kind = schema.Fields[_field].Type == FieldType.Double ? Kind.DoubleField : Kind.Int64Field;
+        }
+    }
+
+    private enum Kind
+    {
+        Expression,
+        DoubleField,
+        Int64Field,
+        Presence,
+    }
 
     /// <summary>The input; NaN where it is null, NaN or infinite, and then counted as skipped.</summary>
     public double Evaluate(in FieldRow row)
     {
-        double value;
-        if (_field < 0)
-            value = expression.EvaluateNumber(row);
-        else if (!row.Has(_field))
-            value = double.NaN;
-        else
-            value = _isDouble ? row.Double(_field) : row.Int64(_field);
+        var value = _kind switch
+        {
+            Kind.Expression => _expression.EvaluateNumber(row),
+            Kind.Presence => _expression.EvaluateCondition(row) ? 1 : double.NaN,
+            _ when !row.Has(_field) => double.NaN,
+            Kind.DoubleField => row.Double(_field),
+            _ => row.Int64(_field),
+        };
         if (double.IsFinite(value))
             return value;
         CoreInstruments.InputsSkipped.Add(1);

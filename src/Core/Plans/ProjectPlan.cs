@@ -75,7 +75,7 @@ public sealed class ProjectPlan
         }
 
         var text = definition.Expression ?? definition.RequestField!;
-        var expression = CompiledExpression.Compile(text, request, out var error) ?? throw new ArgumentException($"expression \"{text}\": {error!.Message}");
+        var expression = CompiledExpression.CompileSound(text, request);
         return new VectorFeature(definition.Name, expression.Type == ExpressionType.String, new FeatureOrigin.OfRequest(text, expression), definition.Transforms);
     }
 

@@ -111,9 +111,19 @@ public sealed class VectorFeature
         TransformDefinition.Log1p => value > -1 ? LogOnePlus(value) : double.NaN,
         TransformDefinition.Clip clip => double.IsNaN(value) ? value : Math.Clamp(value, clip.Min, clip.Max),
         TransformDefinition.Impute impute => double.IsNaN(value) ? impute.Value : value,
-        TransformDefinition.Bucketize bucketize => double.IsNaN(value) ? value : bucketize.Bounds.Count(bound => bound <= value),
+        TransformDefinition.Bucketize bucketize => Bucket(bucketize.Bounds, value),
         _ => throw new InvalidOperationException($"No such transform: {transform}."),
     };
+
+    private static double Bucket(IReadOnlyList<double> bounds, double value)
+    {
+        if (double.IsNaN(value))
+            return value;
+        var bucket = 0;
+        while (bucket < bounds.Count && bounds[bucket] <= value)
+            bucket++;
+        return bucket;
+    }
 
     /// <summary>ln(1 + x) without loss near 0: Kahan's correction of the rounded sum (W. Kahan, HP-15C Advanced Functions Handbook).</summary>
     private static double LogOnePlus(double x)

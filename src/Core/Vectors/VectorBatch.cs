@@ -6,6 +6,9 @@ namespace FeatureStore.Core.Vectors;
 /// </summary>
 public sealed class VectorBatch
 {
+    /// <summary>More than the longest text of an expression, 64 KiB, needs; the offset's 31 bits beside them stay clear of a double's exponent.</summary>
+    private const int LengthBits = 20;
+
     private double[] _values = [];
     private byte[] _heap = [];
     private int _heapLength;
@@ -43,7 +46,7 @@ public sealed class VectorBatch
             Array.Resize(ref _heap, Math.Max(_heapLength + utf8.Length, Math.Max(1024, _heap.Length * 2)));
         utf8.CopyTo(_heap.AsSpan(_heapLength));
         // The offset is stored plus one, so that the bits are those of a small denormal and never of NaN, which is null.
-        this[row, feature] = BitConverter.Int64BitsToDouble((long)(_heapLength + 1) << 16 | (uint)utf8.Length);
+        this[row, feature] = BitConverter.Int64BitsToDouble((long)(_heapLength + 1) << LengthBits | (uint)utf8.Length);
         _heapLength += utf8.Length;
     }
 
@@ -56,7 +59,7 @@ public sealed class VectorBatch
         if (double.IsNaN(value))
             return false;
         var bits = BitConverter.DoubleToInt64Bits(value);
-        utf8 = _heap.AsSpan((int)(bits >> 16) - 1, (int)(bits & 0xffff));
+        utf8 = _heap.AsSpan((int)(bits >> LengthBits) - 1, (int)bits & ((1 << LengthBits) - 1));
         return true;
     }
 }

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Security.Cryptography;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
 using FeatureStore.Ingest.DeadLetters;
@@ -48,7 +50,7 @@ internal sealed class PartitionLane
         {
             SeenIds = from is { SeenIds.Length: > 0 }
                 ? SeenIds.Deserialize(from.SeenIds, source.Definition.Lateness)
-                : new SeenIds(source.Definition.Lateness, new UInt128((ulong)Random.Shared.NextInt64(), (ulong)Random.Shared.NextInt64()));
+                : new SeenIds(source.Definition.Lateness, BinaryPrimitives.ReadUInt128LittleEndian(RandomNumberGenerator.GetBytes(16)));
         }
 
         Published = Math.Max(published, NextOffset);

@@ -1,0 +1,12 @@
+using System.Globalization;
+
+namespace FeatureStore.Core.Tests.Plans;
+
+/// <summary>Seeds of a property test: the same in every run. <c>FEATURESTORE_SEED=n</c> runs one alone, as failures say.</summary>
+internal static class Seeds
+{
+    public static IEnumerable<int> Of(int count) =>
+        Environment.GetEnvironmentVariable("FEATURESTORE_SEED") is { Length: > 0 } seed
+            ? [int.Parse(seed, CultureInfo.InvariantCulture)]
+            : Enumerable.Range(1, count);
+}
