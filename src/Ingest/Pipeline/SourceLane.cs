@@ -75,7 +75,11 @@ internal sealed class SourceLane
     public void ProbeIdle()
     {
         foreach (var partition in _partitions)
-            partition.ProbeIdle();
+        {
+            // A broker that is away would hold up reading once a partition.
+            if (!partition.ProbeIdle())
+                return;
+        }
     }
 
     private bool LetThroughOnce(PipelineBatch batch, bool silent)
