@@ -42,7 +42,8 @@ internal sealed unsafe class KafkaSink : IPredictionSink
             new("dotnet.producer.enable.delivery.reports", "false"),
             new("queue.buffering.max.messages", "2000000"),
             new("queue.buffering.max.kbytes", "1048576"),
-            new("linger.ms", "5"),
+            // A commit sends what waits at once; until then only full batches go. A short linger would have the client's thread poll without pause.
+            new("linger.ms", "100"),
             new("batch.size", "1000000"),
             new("batch.num.messages", "10000"),
             new("message.max.bytes", MessageBytesMax.ToString(System.Globalization.CultureInfo.InvariantCulture)),
