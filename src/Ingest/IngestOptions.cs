@@ -9,8 +9,11 @@ public sealed record IngestOptions
     /// <summary>Bytes of predictions from which a commit does not wait for its time. Default 32 MiB.</summary>
     public long PublishBytesMax { get; init; } = 32L << 20;
 
-    /// <summary>Most events applied and scored as one batch. Default 2,048.</summary>
-    public int BatchEventsMax { get; init; } = 2048;
+    /// <summary>Most records applied and scored as one batch, refused ones among them. Default 2,048.</summary>
+    public int BatchRecordsMax { get; init; } = 2048;
+
+    /// <summary>Bytes of records from which a batch takes no more. Default 16 MiB.</summary>
+    public long BatchBytesMax { get; init; } = 16L << 20;
 
     /// <summary>Batches under way between reading and sending. Default 8.</summary>
     public int BatchesMax { get; init; } = 8;

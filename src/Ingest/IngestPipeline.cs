@@ -74,7 +74,7 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         var published = _sink.Open([.. _sources.SelectMany(source => Enumerable.Range(0, source.Partitions).Select(partition => (source.Topic, partition)))]);
         var clusterId = _sources[0].ClusterId;
         CheckCluster(clusterId);
-        var lanes = _plan.Sources.Select((source, index) => new SourceLane(_plan, source, _sources[index], OpenPartitions(source, _sources[index], published))).ToArray();
+        var lanes = _plan.Sources.Select((source, index) => OpenLane(source, _sources[index], published)).ToArray();
         _publisher = new Publisher(_sink, _options, _time, _logger, Fail);
         var writer = new PredictionWriter(_plan, _models, _deadLetters, _time);
         _pump = new Pump(lanes, _runtime, _checkpoints, writer, _publisher, _options, _time, _wake, clusterId, Fail);
@@ -82,24 +82,28 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
             _sources[index].Start([.. lanes[index].Partitions.Select(partition => partition.StartOffset)]);
         _publisher.Start();
         _pump.Start();
-        _reporter = new StatusReporter(lanes, _runtime, _pump, _publisher, _checkpointStatus, _time, _logger, status => _current = status);
+        _reporter = new StatusReporter(lanes, _runtime, _pump, _publisher, _checkpointStatus, _time, _logger, Publish);
         _reporter.Start();
     }
 
     /// <summary>Drains: what was read is applied, scored and committed, and a last checkpoint saved.</summary>
-    public async Task StopAsync(TimeSpan timeout)
+    /// <returns>Whether all of it was done in time. Nothing is lost where it was not: the next start goes on from what is durable.</returns>
+    public async Task<bool> StopAsync(TimeSpan timeout)
     {
+        var start = _time.GetTimestamp();
+        TimeSpan Left() => timeout - _time.GetElapsedTime(start) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
         if (_reporter is not null)
             await _reporter.StopAsync().ConfigureAwait(false);
-        if (_pump is null || _publisher is null)
-            return;
+        if (_pump is null || _publisher is null || _failure.Task.IsCompleted)
+            return false;
         SetPhase(PipelinePhase.Draining, null);
-        if (_failure.Task.IsCompleted)
-            return;
-        await Task.Run(_pump.Stop).WaitAsync(timeout).ConfigureAwait(false);
-        await Task.Run(() => _publisher.Complete(timeout)).ConfigureAwait(false);
-        await _checkpoints.CompleteAsync().WaitAsync(timeout).ConfigureAwait(false);
-        SetPhase(PipelinePhase.Stopped, "Stopped on request.");
+        var drained = await Task.Run(() => _pump.Stop(Left()) && _publisher.Complete(Left())).ConfigureAwait(false);
+        if (drained)
+            await Task.WhenAny(_checkpoints.CompleteAsync(), Task.Delay(Left(), _time)).ConfigureAwait(false);
+        drained = drained && _checkpoints.CompleteAsync().IsCompletedSuccessfully && !_failure.Task.IsCompleted;
+        if (!_failure.Task.IsCompleted)
+            SetPhase(PipelinePhase.Stopped, drained ? "Stopped on request." : "Stopped on request, before all that was read was published and saved.");
+        return drained;
     }
 
     /// <inheritdoc/>
@@ -107,9 +111,13 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
     {
         if (_reporter is not null)
             await _reporter.DisposeAsync().ConfigureAwait(false);
+        // Every wait ends before any part goes; and records are given back, and clients closed, before the memory they use is freed.
+        _pump?.Abort();
+        _sink?.Interrupt();
+        _publisher?.Stop();
         _pump?.Dispose();
-        _publisher?.Dispose();
         _sink?.Dispose();
+        _publisher?.Dispose();
         foreach (var source in _sources)
             source.Dispose();
         _wake.Dispose();
@@ -121,6 +129,14 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
             return;
         LogFailed(exception);
         SetPhase(PipelinePhase.Stopped, exception.Message);
+        // One thread is gone: the others must not wait for it.
+        _pump?.Abort();
+    }
+
+    private void Publish(PipelineStatus status)
+    {
+        if (!_failure.Task.IsCompleted)
+            _current = status;
     }
 
     private void SetPhase(PipelinePhase phase, string? detail) =>
@@ -162,39 +178,16 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         }
     }
 
-    private PartitionLane[] OpenPartitions(SourcePlan source, KafkaEventSource records, IReadOnlyDictionary<(string Topic, int Partition), long> published)
+    private SourceLane OpenLane(SourcePlan source, KafkaEventSource records, IReadOnlyDictionary<(string Topic, int Partition), long> published)
     {
-        var lanes = new PartitionLane[records.Partitions];
-        for (var partition = 0; partition < lanes.Length; partition++)
+        var partitions = StartingPoints.Open(_plan, source, records, _checkpoints.Last, published, _options.AcceptRecreatedTopics, _time);
+        foreach (var partition in partitions)
         {
-            var saved = _checkpoints.Last?.Partitions.FirstOrDefault(saved => saved.Topic == records.Topic && saved.Partition == partition);
-            var (first, end) = records.QueryOffsets(partition);
-            if (saved is not null && (saved.NextOffset < first || saved.NextOffset > end) && _options.AcceptRecreatedTopics)
-                saved = saved with { NextOffset = first, WitnessOffset = -1 };
-            if (saved is not null && saved.NextOffset < first)
-            {
-                throw new IngestConfigurationException(
-                    $"{records.Topic}/{partition} begins at offset {first}, and the checkpoint needs it from {saved.NextOffset}: records are gone before they were read. " +
-                    "Keep records longer than the store may be down; to go on without them, start once with --accept-recreated-topics.");
-            }
-
-            var answered = published.GetValueOrDefault((records.Topic, partition), -1);
-            if (Math.Max(saved?.NextOffset ?? 0, answered) > end)
-            {
-                throw new IngestConfigurationException(
-                    $"{records.Topic}/{partition} ends at offset {end}, before offset {Math.Max(saved?.NextOffset ?? 0, answered)} that was read earlier: the topic was recreated. " +
-                    "If that was on purpose, reset the group's offsets and start once with --accept-recreated-topics, or use another project name.");
-            }
-
-            lanes[partition] = new PartitionLane(source, records, partition, saved, first, answered, new RecordDecoder(_plan, source), _time)
-            {
-                AcceptsAnyWitness = _options.AcceptRecreatedTopics,
-            };
-            if (lanes[partition].Published > lanes[partition].NextOffset)
-                LogReplay(records.Topic, partition, lanes[partition].NextOffset, lanes[partition].Published);
+            if (partition.Published > partition.NextOffset)
+                LogReplay(records.Topic, partition.Partition, partition.NextOffset, partition.Published);
         }
 
-        return lanes;
+        return new SourceLane(_plan, source, records, partitions);
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Ingest has stopped")]

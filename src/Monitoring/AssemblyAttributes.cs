@@ -1,3 +1,4 @@
 using System.Runtime.CompilerServices;
 
+[assembly: InternalsVisibleTo("FeatureStore.Api.Tests")]
 [assembly: InternalsVisibleTo("FeatureStore.Monitoring.Tests")]

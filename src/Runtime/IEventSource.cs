@@ -14,6 +14,9 @@ public interface IEventSource : IDisposable
     /// <summary>Begins to fetch every partition at an offset.</summary>
     void Start(IReadOnlyList<long> offsets);
 
+    /// <summary>Fetches a partition from another offset on; what has been fetched and not been taken is dropped.</summary>
+    void Seek(int partition, long offset);
+
     /// <summary>Takes records that have been fetched; does not wait.</summary>
     /// <param name="partition">The partition.</param>
     /// <param name="records">Gets the records, in order of offset. Each is the caller's until <see cref="Release"/>.</param>

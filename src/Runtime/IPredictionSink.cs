@@ -24,6 +24,7 @@ public interface IPredictionSink : IDisposable
 
     /// <summary>Makes all that was sent since <see cref="Begin"/> visible, and the offsets known, at once.</summary>
     /// <exception cref="SinkAbortedException">Nothing became visible; send it all again.</exception>
+    /// <exception cref="SinkPendingException">Whether it became visible is not known yet; call this again with the same positions, and nothing else before.</exception>
     /// <exception cref="SinkFencedException">Another instance has taken over.</exception>
     void Commit(IReadOnlyList<(string Topic, int Partition, long NextOffset)> positions);
 }
@@ -38,10 +39,20 @@ public unsafe struct OutgoingRecord
 }
 
 /// <summary>A refused record as it goes to the dead-letter topic: its own bytes, key and headers, and why.</summary>
-public sealed record DeadLetterRecord(byte[]? Key, byte[] Value, IReadOnlyList<KeyValuePair<string, byte[]?>> Headers);
+/// <param name="Key">Null where the record has none.</param>
+/// <param name="Value">Null where the record is a tombstone.</param>
+/// <param name="Headers">The record's own, then those that say why.</param>
+public sealed record DeadLetterRecord(byte[]? Key, byte[]? Value, IReadOnlyList<KeyValuePair<string, byte[]?>> Headers);
 
 /// <summary>The transaction was undone; what it held can be sent again.</summary>
-public sealed class SinkAbortedException(string message, Exception? innerException = null) : Exception(message, innerException);
+public sealed class SinkAbortedException(string message, Exception? innerException = null) : Exception(message, innerException)
+{
+    /// <summary>Whether a record was larger than its topic takes: the same records would be refused for ever.</summary>
+    public bool IsRecordTooLarge { get; init; }
+}
+
+/// <summary>A commit is on its way and its answer still out: undoing it could publish it twice.</summary>
+public sealed class SinkPendingException(string message, Exception? innerException = null) : Exception(message, innerException);
 
 /// <summary>Another instance of the same identity is at work, or the client is beyond repair. This one must stop.</summary>
 public sealed class SinkFencedException(string message, Exception? innerException = null) : Exception(message, innerException);

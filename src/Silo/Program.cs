@@ -6,9 +6,9 @@ try
     var configuration = new ConfigurationBuilder().AddJsonFile(Path.Combine(AppContext.BaseDirectory, "appsettings.json"), optional: true).Build();
     options = SiloOptions.Read(args, Environment.GetEnvironmentVariable, configuration);
 }
-catch (StartException exception)
+catch (Exception exception) when (exception is StartException or InvalidDataException)
 {
-    Console.Error.WriteLine(exception.Message);
+    Console.Error.WriteLine(exception.InnerException is null ? exception.Message : $"{exception.Message} {exception.InnerException.Message}");
     return 2;
 }
 

@@ -62,10 +62,11 @@ internal sealed record SiloOptions
     public static SiloOptions Read(IReadOnlyList<string> arguments, Func<string, string?> environment, IConfiguration configuration)
     {
         var given = ReadArguments(arguments);
+        // Empty stands for not given, as templates of deployments write it.
         string? Value(string name) =>
             given.GetValueOrDefault(name)
-            ?? environment("FEATURESTORE_" + name.ToUpperInvariant().Replace('-', '_'))
-            ?? configuration["FeatureStore:" + string.Concat(name.Split('-').Select(word => char.ToUpperInvariant(word[0]) + word[1..]))];
+            ?? NullIfEmpty(environment("FEATURESTORE_" + name.ToUpperInvariant().Replace('-', '_')))
+            ?? NullIfEmpty(configuration["FeatureStore:" + string.Concat(name.Split('-').Select(word => char.ToUpperInvariant(word[0]) + word[1..]))]);
         return new SiloOptions
         {
             Definitions = Value("definitions"),
@@ -91,18 +92,17 @@ internal sealed record SiloOptions
             var name = argument.Split('=', 2)[0];
             var option = _all.FirstOrDefault(option => "--" + option.Name == name)
                 ?? throw new StartException($"There is no option \"{name}\". The options are {string.Join(", ", _all.Select(option => "--" + option.Name))}.");
-            if (argument.Contains('=', StringComparison.Ordinal))
-                given[option.Name] = argument[(name.Length + 1)..];
-            else if (option.Value is null)
-                given[option.Name] = "true";
-            else if (++index < arguments.Count)
-                given[option.Name] = arguments[index];
-            else
-                throw new StartException($"Option \"{name}\" lacks its value: {name} {option.Value}.");
+            var value = argument.Length > name.Length ? argument[(name.Length + 1)..]
+                : option.Value is null ? "true"
+                : index + 1 < arguments.Count && !arguments[index + 1].StartsWith("--", StringComparison.Ordinal) ? arguments[++index]
+                : "";
+            given[option.Name] = value.Length > 0 ? value : throw new StartException($"Option \"{name}\" lacks its value: {name}{(option.Value is null ? "=true" : " " + option.Value)}.");
         }
 
         return given;
     }
+
+    private static string? NullIfEmpty(string? text) => string.IsNullOrWhiteSpace(text) ? null : text;
 
     private static int Number(string name, string text, int min, int max) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max
@@ -111,7 +111,7 @@ internal sealed record SiloOptions
 
     private static bool Flag(string name, string? text) => text switch
     {
-        null or "" or "0" => false,
+        null or "0" => false,
         "1" => true,
         _ => bool.TryParse(text, out var flag) ? flag : throw new StartException($"Option \"--{name}\" is \"{text}\"; it is true or false."),
     };

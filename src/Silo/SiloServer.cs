@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using FeatureStore.Api;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Plans;
@@ -47,11 +48,6 @@ internal sealed partial class SiloServer : IAsyncDisposable
             Console.Error.WriteLine(exception.Message);
             return 2;
         }
-        catch (IOException exception) when (exception.InnerException is AddressInUseException)
-        {
-            Console.Error.WriteLine($"\"{options.Urls}\" is in use by another process. Choose another address with --urls.");
-            return 2;
-        }
     }
 
     public async ValueTask DisposeAsync()
@@ -72,6 +68,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
         Own(store);
         var runtime = Own(new LocalRuntime(plan, RuntimeOptions()));
         var checkpointer = new Checkpointer(plan, runtime, store, new CheckpointOptions(), TimeProvider.System, log.CreateLogger<Checkpointer>());
+        _owned.Push(checkpointer);
         checkpointer.Restore();
         var hotStore = OpenHotStore(plan, runtime, checkpointer, log);
         var broker = isEmbedded ? StartBroker(plan) : null;
@@ -99,7 +96,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
         var app = builder.Build();
         _owned.Push(app);
         app.MapFeatureStore();
-        await app.StartAsync().ConfigureAwait(false);
+        await StartHttpAsync(app).ConfigureAwait(false);
         await pipeline.StartAsync().ConfigureAwait(false);
         if (isEmbedded)
             StartStream(plan, publisher, log.CreateLogger<SiloServer>());
@@ -110,14 +107,33 @@ internal sealed partial class SiloServer : IAsyncDisposable
     {
         var stopping = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var registration = app.Lifetime.ApplicationStopping.Register(stopping.SetResult).ConfigureAwait(false);
-        var first = await Task.WhenAny(stopping.Task, pipeline.Failure).ConfigureAwait(false);
+        await Task.WhenAny(stopping.Task, pipeline.Failure).ConfigureAwait(false);
         await _stop.CancelAsync().ConfigureAwait(false);
-        await pipeline.StopAsync(_drainTimeout).ConfigureAwait(false);
+        var drained = await pipeline.StopAsync(_drainTimeout).ConfigureAwait(false);
         await app.StopAsync().ConfigureAwait(false);
-        if (first != pipeline.Failure)
+        if (drained)
             return 0;
-        await Console.Error.WriteLineAsync((await pipeline.Failure.ConfigureAwait(false)).Message).ConfigureAwait(false);
+        await Console.Error.WriteLineAsync(pipeline.Failure.IsCompleted
+            ? (await pipeline.Failure.ConfigureAwait(false)).Message
+            : $"Stopped before all that was read was published and saved, which took longer than {_drainTimeout.TotalSeconds:0} s. Nothing is lost: the next start goes on from there.")
+            .ConfigureAwait(false);
         return 1;
+    }
+
+    private async Task StartHttpAsync(WebApplication app)
+    {
+        try
+        {
+            await app.StartAsync().ConfigureAwait(false);
+        }
+        catch (IOException exception) when (exception.InnerException is AddressInUseException)
+        {
+            throw new StartException($"\"{_options.Urls}\" is in use by another process. Choose another address with --urls.", exception);
+        }
+        catch (Exception exception) when (exception is IOException or SocketException or FormatException or InvalidOperationException)
+        {
+            throw new StartException($"HTTP cannot be served at \"{_options.Urls}\": {exception.Message.TrimEnd('.')}. Choose another address with --urls, as in http://127.0.0.1:8080.", exception);
+        }
     }
 
     private ProjectDefinition LoadDefinitions()
@@ -143,8 +159,16 @@ internal sealed partial class SiloServer : IAsyncDisposable
     {
         if (_options.Redis is null)
             return null;
-        var store = new RedisHotStore(
-            plan.Definition.Project, [.. plan.Entities.Select(entity => entity.Name)], new RedisHotStoreOptions { Configuration = _options.Redis });
+        RedisHotStore store;
+        try
+        {
+            store = new RedisHotStore(plan.Definition.Project, [.. plan.Entities.Select(entity => entity.Name)], new RedisHotStoreOptions { Configuration = _options.Redis });
+        }
+        catch (ArgumentException exception)
+        {
+            throw new StartException($"Option \"--redis\" cannot be read: {exception.InnerException?.Message ?? exception.Message} Write HOST:PORT, then options as in \"host:port,ssl=true\".", exception);
+        }
+
         _owned.Push(store);
         _owned.Push(new HotPublisher(
             plan, runtime, store, checkpointer.Incarnation, new HotPublisherOptions(), TimeProvider.System, log.CreateLogger<HotPublisher>()));
@@ -184,6 +208,8 @@ internal sealed partial class SiloServer : IAsyncDisposable
         .ClearProviders()
         .SetMinimumLevel(LogLevel.Information)
         .AddFilter("Microsoft", LogLevel.Warning)
+        // What keeps it from starting is said once, in one sentence.
+        .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None)
         .AddSimpleConsole(console =>
         {
             console.SingleLine = true;

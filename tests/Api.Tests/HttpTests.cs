@@ -71,7 +71,7 @@ public sealed class HttpTests
     }
 
     [TestMethod]
-    public async Task KeepsItsCompaniesSecretsOutOfErrors()
+    public async Task KeepsSecretsOutOfErrors()
     {
         await using var host = await ApiHost.StartAsync();
         host.Publisher.Before = (_, _) => throw new InvalidOperationException("password=hunter2");

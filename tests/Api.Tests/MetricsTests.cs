@@ -1,4 +1,6 @@
+using System.Diagnostics.Metrics;
 using System.Text.RegularExpressions;
+using FeatureStore.Monitoring;
 
 namespace FeatureStore.Api.Tests;
 
@@ -44,6 +46,40 @@ public sealed partial class MetricsTests
         var text = await response.Content.ReadAsStringAsync();
         Assert.AreEqual(contentType, response.Content.Headers.ContentType?.ToString());
         Assert.AreEqual(contentType.StartsWith("application/openmetrics", StringComparison.Ordinal), text.EndsWith("# EOF\n", StringComparison.Ordinal));
+    }
+
+    /// <summary>Sections of the document are named for meters; those of meters that this process lacks are not looked at.</summary>
+    [TestMethod]
+    public async Task TheDocumentHasEveryMetricAndNoOther()
+    {
+        await using var host = await ApiHost.StartAsync();
+        var instruments = new List<Instrument>();
+        using var listener = new MeterListener { InstrumentPublished = (instrument, _) => instruments.Add(instrument) };
+        listener.Start();
+        var meters = new[] { "FeatureStore.Api", "FeatureStore.Pipeline", "FeatureStore.Process", "FeatureStore.Monitoring" };
+        var existing = instruments.Where(instrument => meters.Contains(instrument.Meter.Name)).Select(instrument =>
+        {
+            var description = MetricDescription.Of(instrument);
+            var (suffix, type) = description.Kind switch
+            {
+                MetricKind.Counter => ("_total", "counter"),
+                MetricKind.Histogram => ("", "histogram"),
+                _ => ("", "gauge"),
+            };
+            return $"{instrument.Meter.Name} | `{description.Name}{suffix}` | {type} | {description.Help}";
+        }).Distinct().Order(StringComparer.Ordinal).ToList();
+
+        var documented = new List<string>();
+        var section = "";
+        foreach (var line in await File.ReadAllLinesAsync(Path.Combine(Project.Root, "docs", "metrics.md")))
+        {
+            if (line.StartsWith("## ", StringComparison.Ordinal))
+                section = line[3..];
+            else if (line.StartsWith("| `", StringComparison.Ordinal) && meters.Contains(section) && line.Split('|') is [_, var name, var type, _, var meaning, _])
+                documented.Add($"{section} | {name.Trim()} | {type.Trim()} | {meaning.Trim()}");
+        }
+
+        Assert.AreEqual(string.Join('\n', existing), string.Join('\n', documented.Order(StringComparer.Ordinal)));
     }
 
     private static Dictionary<string, double> Samples(string text) => text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => line[0] != '#')

@@ -74,6 +74,20 @@ public sealed class OperationsTests
     }
 
     [TestMethod]
+    public async Task AStatusThatCannotBeReadDoesNotStopTheServer()
+    {
+        await using var host = await ApiHost.StartAsync();
+        host.Pipeline.Current = null!;
+        host.Time.Advance(TimeSpan.FromSeconds(1));
+        (await host.GetAsync("/v1/status")).IsProblem(500, "internal-error", "Its log says why.");
+        host.Pipeline.Current = Busy;
+        host.Time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.AreEqual(HttpStatusCode.OK, (await host.GetAsync("/v1/status")).Status);
+        Assert.IsFalse(host.Services.GetRequiredService<Microsoft.Extensions.Hosting.IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested);
+    }
+
+    [TestMethod]
     public async Task KeepsFiveMinutes()
     {
         await using var host = await ApiHost.StartAsync();

@@ -2,17 +2,28 @@ using System.Diagnostics;
 
 namespace FeatureStore.Harness;
 
-/// <summary>From the moment a record was due to be sent until a read_committed reader had its prediction.</summary>
-public sealed record Latencies(TimeSpan P50, TimeSpan P99, TimeSpan P999, TimeSpan Max)
+/// <summary>How long records took, from when each was due to be sent until a read_committed reader had its prediction.</summary>
+public sealed class Latencies(long[] ticks)
 {
+    private readonly long[] _sorted = [.. ticks.Order()];
+
+    public int Count => _sorted.Length;
+
+    public TimeSpan P99 => At(0.99);
+
+    /// <summary>Only those of the records from one on, in the order in which they were sent.</summary>
+    public Latencies From(int record) => new(ticks[record..]);
+
     public override string ToString() =>
-        $"p50 {P50.TotalMilliseconds:F1} ms, p99 {P99.TotalMilliseconds:F1} ms, p99.9 {P999.TotalMilliseconds:F1} ms, largest {Max.TotalMilliseconds:F1} ms";
+        $"p50 {At(0.5).TotalMilliseconds:F1} ms, p99 {P99.TotalMilliseconds:F1} ms, p99.9 {At(0.999).TotalMilliseconds:F1} ms, largest {At(1).TotalMilliseconds:F1} ms";
+
+    private TimeSpan At(double share) => Stopwatch.GetElapsedTime(0, _sorted[Math.Min(Count - 1, (int)(Count * share))]);
 }
 
 /// <summary>A paced stream of transactions, and how long each prediction takes.</summary>
 public static class LiveStream
 {
-    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(60);
 
     /// <summary>
     /// Sends transactions at a fixed rate, whatever becomes of them (open loop), while another thread reads the predictions. A record's time runs
@@ -36,7 +47,7 @@ public static class LiveStream
             () =>
             {
                 reader.ReadUntil(() => sent.Task.IsCompleted, TimeSpan.FromHours(1), () => "The sender did not end.");
-                reader.ReadUntil(() => oracle.Distinct >= count, s_deadline, () => $"{oracle.Distinct} of {count} predictions. {oracle.Verdict()}");
+                reader.ReadUntil(() => oracle.Distinct >= count, _deadline, () => $"{oracle.Distinct} of {count} predictions. {oracle.Verdict()}");
             },
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
@@ -64,9 +75,6 @@ public static class LiveStream
         var ticks = new long[count];
         for (var i = 0; i < count; i++)
             ticks[i] = seen[transactions[i].Id] - due[transactions[i].Id];
-        Array.Sort(ticks);
-        return new Latencies(At(0.5), At(0.99), At(0.999), At(1));
-
-        TimeSpan At(double share) => Stopwatch.GetElapsedTime(0, ticks[Math.Min(count - 1, (int)(count * share))]);
+        return new Latencies(ticks);
     }
 }

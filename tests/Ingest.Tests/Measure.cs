@@ -7,7 +7,7 @@ internal static class Measure
     private const int Rounds = 41;
 
     /// <summary>Long enough for the runtime to compile what is hot with all optimizations.</summary>
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _warmUp = TimeSpan.FromSeconds(1);
 
     /// <summary>Runs an action again and again, asserts that it allocates nothing once it is compiled, and prints what one of its items takes.</summary>
     /// <param name="what">An item.</param>
@@ -16,7 +16,7 @@ internal static class Measure
     public static void WithoutAllocation(string what, int items, Action action)
     {
         var nanoseconds = new double[Rounds];
-        for (var warm = Stopwatch.StartNew(); warm.Elapsed < WarmUp;)
+        for (var warm = Stopwatch.StartNew(); warm.Elapsed < _warmUp;)
             action();
         for (var round = 0; round < Rounds; round++)
         {

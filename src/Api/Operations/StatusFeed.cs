@@ -4,6 +4,7 @@ using FeatureStore.Runtime;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace FeatureStore.Api.Operations;
 
@@ -11,7 +12,8 @@ namespace FeatureStore.Api.Operations;
 /// Samples the pipeline every second, keeps the samples of the last five minutes, and sends them to the console as server-sent events: first <c>history</c>,
 /// then <c>status</c> every second. All clients share each second's bytes; a slow client skips seconds.
 /// </summary>
-internal sealed class StatusFeed(StatusJson json, FeatureStoreApiOptions options, TimeProvider time, IHostApplicationLifetime lifetime) : BackgroundService
+internal sealed partial class StatusFeed(
+    StatusJson json, FeatureStoreApiOptions options, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<StatusFeed> logger) : BackgroundService
 {
     public const int SamplesMax = 300;
 
@@ -80,12 +82,25 @@ internal sealed class StatusFeed(StatusJson json, FeatureStoreApiOptions options
         try
         {
             do
-                Sample();
+                TrySample();
             while (await timer.WaitForNextTickAsync(stoppingToken));
         }
         catch (OperationCanceledException)
         {
             // The server stops.
+        }
+    }
+
+    /// <summary>A status that cannot be had leaves a gap in the curves; it must not stop the host.</summary>
+    private void TrySample()
+    {
+        try
+        {
+            Sample();
+        }
+        catch (Exception exception)
+        {
+            LogSampleFailed(logger, exception);
         }
     }
 
@@ -134,6 +149,9 @@ internal sealed class StatusFeed(StatusJson json, FeatureStoreApiOptions options
         buffer.Write("\n\n"u8);
         return buffer.WrittenSpan.ToArray();
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The pipeline's status could not be read")]
+    private static partial void LogSampleFailed(ILogger logger, Exception exception);
 
     /// <summary>What is sent for one second.</summary>
     private sealed record Frame(byte[] Bytes)

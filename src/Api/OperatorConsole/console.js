@@ -78,9 +78,9 @@ async function get(path) {
 
 const charts = [
   { title: 'Throughput', unit: value => rate(value) + ' events/s', axis: rate, series: [['events_per_second', 'applied']] },
-  { title: 'Lag', unit: value => count(value) + ' records', axis: count, series: [['lag_records', 'not applied yet']] },
+  { title: 'Lag', unit: value => count(value) + ' records', axis: count, leastStep: 1, series: [['lag_records', 'not applied yet']] },
   { title: 'Freshness', unit: duration, axis: duration, series: [['freshness_ms', 'append to readable, slowest partition']] },
-  { title: 'Publish latency', unit: duration, axis: duration, series: [['publish_p99_ms', 'p99'], ['publish_p50_ms', 'p50']] },
+  { title: 'Publish latency, p99', unit: duration, axis: duration, series: [['publish_p99_ms', 'p99'], ['publish_p50_ms', 'p50']] },
 ];
 
 let samples = [];
@@ -129,11 +129,12 @@ function drawChart(chart) {
     label + (chart.series.length > 1 && shown ? ' ' + chart.unit(shown[key]) : '') + (index === 0 ? when : ''))));
   chart.svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
   const nodes = [];
-  const step = niceStep(Math.max(...values, 1e-9) || 1);
-  const top = values.length && Math.max(...values) > 0 ? step * Math.ceil(Math.max(...values) / step) : 1;
+  const max = Math.max(0, ...values);
+  const step = max > 0 ? Math.max(niceStep(max), chart.leastStep ?? 0) : 1;
+  const top = max > 0 ? step * Math.ceil(max / step) : 4;
   const x = t => LEFT + plotWidth * (1 - (newest - t) / (SECONDS * 1000));
   const y = value => TOP + plotHeight * (1 - value / top);
-  for (let value = 0; values.length && value <= top * 1.001; value += top > step ? step * Math.ceil(top / step / 4) : top) {
+  for (let value = 0; values.length && value <= top * 1.001; value += step) {
     nodes.push(svg('line', { class: 'grid', x1: LEFT, x2: width, y1: y(value), y2: y(value) }));
     const label = svg('text', { class: 'axis', x: LEFT - 8, y: y(value) + 4, 'text-anchor': 'end' });
     label.textContent = chart.axis(value);
@@ -203,7 +204,7 @@ function showStatus(status) {
 
 function showFacts(status) {
   const fact = (label, value) => el('div', {}, el('span', {}, label), el('strong', {}, value));
-  const facts = [fact('Lag', count(status.lag_records) + ' records'), fact('Dead letters since start', count(status.dead_letters.total))];
+  const facts = [fact('Dead letters since start', count(status.dead_letters.total))];
   for (const source of status.sources)
     facts.push(fact('Stream time of ' + source.name, time(source.stream_time)));
   if (status.checkpoint)
@@ -292,12 +293,12 @@ function entityNodes(found) {
   for (const view of found.views) {
     const rows = view.features.map(feature => el('tr', {}, el('td', {}, feature.name),
       number(feature.value == null ? 'null' : String(feature.value)), el('td', {}, state(feature.status, feature.status.replaceAll('_', ' ').toLowerCase()))));
-    nodes.push(el('div', {}, el('h3', {}, view.view), el('p', { class: 'tags' },
+    nodes.push(el('div', { class: 'panel' }, el('h3', {}, view.view), el('p', { class: 'tags' },
       el('span', {}, 'source ', el('b', {}, view.source)), el('span', {}, 'as of ', el('b', {}, time(view.as_of))),
       el('span', {}, 'newest event ', el('b', {}, time(view.event_timestamp))), el('span', {}, 'age ', el('b', {}, duration(view.age_ms)))),
     table(['Feature', '#Value', 'Status'], rows)));
   }
-  return [el('div', { class: 'stack' }, nodes)];
+  return [el('div', { class: 'cards' }, nodes)];
 }
 
 $('lookup-entity').addEventListener('change', showKeys);
@@ -306,7 +307,12 @@ setInterval(() => { if ($('lookup-follow').checked && !$('lookup').hidden && $('
 
 // ---- definitions ----
 
-const plain = value => typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
+/** Short text of a JSON value: {a: 1, b: x}. */
+function plain(value) {
+  if (Array.isArray(value)) return '[' + value.map(plain).join(', ') + ']';
+  if (typeof value === 'object' && value !== null) return '{' + Object.entries(value).map(([key, member]) => key + ': ' + plain(member)).join(', ') + '}';
+  return String(value);
+}
 
 function windowText(window) {
   if (!window) return 'lifetime';
@@ -314,7 +320,7 @@ function windowText(window) {
 }
 
 function tags(object, skip) {
-  return el('p', { class: 'tags' }, Object.entries(object).filter(([key, value]) => !skip.includes(key) && !(Array.isArray(value) && !value.length))
+  return el('p', { class: 'tags' }, Object.entries(object).filter(([key, value]) => !skip.includes(key) && !(typeof value === 'object' && !Object.keys(value).length))
     .map(([key, value]) => el('span', {}, key + ' ', el('b', {}, plain(value)))));
 }
 

@@ -81,6 +81,22 @@ internal sealed class Ring
         DropOldest(block, fixedOffset, ref head, expired);
     }
 
+    /// <summary>Asks the processor for the lines that an event about now will touch: the newest row, and the rows at the windows' borders.</summary>
+    public void Prefetch(ReadOnlySpan<byte> block, int fixedOffset)
+    {
+        ref readonly var head = ref HeadOf(block, fixedOffset);
+        if (head.Capacity == 0)
+            return;
+        PrefetchRow(block, head, head.Count);
+        for (var window = 0; window < _windows.Length; window++)
+        {
+            ref readonly var cursor = ref CursorOf(block, fixedOffset, window);
+            PrefetchRow(block, head, cursor.Low);
+            if (_windows[window].DelayMs > 0)
+                PrefetchRow(block, head, cursor.High);
+        }
+    }
+
     /// <summary>How many rows the ring should have room for before it takes one more event; its present capacity where that is enough.</summary>
     public int CapacityWanted(ReadOnlySpan<byte> block, int fixedOffset)
     {
@@ -290,6 +306,13 @@ internal sealed class Ring
         if (at < end)
             all[at..end].CopyTo(all[(at + 1)..]);
         return all;
+    }
+
+    private void PrefetchRow(ReadOnlySpan<byte> block, in Head head, int row)
+    {
+        var at = head.DataOffset + Math.Min(head.Start + row, head.Capacity - 1) * 8;
+        for (var part = 0; part <= _columns; part++)
+            Memory.Prefetch(block, at + part * head.Capacity * 8);
     }
 
     private void Include(Span<byte> block, int fixedOffset, in Head head, int window, int row) => Count(block, fixedOffset, head, window, row, 1);

@@ -7,14 +7,17 @@ using FeatureStore.Core.Plans;
 namespace FeatureStore.Core.Cleaning;
 
 /// <summary>
-/// A source's cleaning rules, compiled. They are applied in order, each to the row as the ones before it left it; the first that drops an event or makes it a dead letter ends it.
-/// A rule whose field is missing does its <c>missing</c> action only; a value that it fills in is not held against its own bounds. Allocates nothing. Any number of threads.
+/// A source's cleaning rules, compiled. They are applied in order, each to the row as the ones before it left it; the first that drops an event or makes
+/// it a dead letter ends it. A rule whose field is missing does its <c>missing</c> action only; a value that it fills in is not held against its own
+/// bounds. Allocates nothing. Any number of threads.
 /// </summary>
 public sealed class Cleaner
 {
     private readonly Rule[] _rules;
 
-    /// <exception cref="ArgumentException">A rule that <see cref="DefinitionValidator"/> refuses: no such field, bounds on a field that is no number, a fill of another type.</exception>
+    /// <exception cref="ArgumentException">
+    /// A rule that <see cref="DefinitionValidator"/> refuses: no such field, bounds on a field that is no number, a fill of another type.
+    /// </exception>
     public Cleaner(SourcePlan source)
     {
         ArgumentNullException.ThrowIfNull(source);
@@ -100,12 +103,26 @@ public sealed class Cleaner
         var above = definition.Above ?? double.PositiveInfinity;
         if (double.IsNaN(below) || double.IsNaN(above))
             throw Unsound(definition, index, "a bound is not a number");
-        // Casts saturate, so a bound beyond int64 becomes its end.
-        return new Rule(field, type, field == source.TimestampField, definition.Missing, definition.Outside, below, above,
-            (long)Math.Ceiling(below), (long)Math.Floor(above),
-            definition.Missing == MissingAction.Fill && type != FieldType.String ? FillBits(type, definition, index) : 0,
-            definition.Missing == MissingAction.Fill && type == FieldType.String ? Encoding.UTF8.GetBytes(definition.Fill as string ?? throw Unsound(definition, index, "fill is not a text")) : null);
+        var fills = definition.Missing == MissingAction.Fill;
+        return new Rule
+        {
+            Field = field,
+            Type = type,
+            IsEventTime = field == source.TimestampField,
+            Missing = definition.Missing,
+            FillBits = fills && type != FieldType.String ? FillBits(type, definition, index) : 0,
+            FillText = fills && type == FieldType.String ? FillText(definition, index) : null,
+            Outside = definition.Outside,
+            Below = below,
+            Above = above,
+            // Casts saturate, so a bound beyond int64 becomes its end.
+            Least = (long)Math.Ceiling(below),
+            Greatest = (long)Math.Floor(above),
+        };
     }
+
+    private static byte[] FillText(CleanRule definition, int index) =>
+        Encoding.UTF8.GetBytes(definition.Fill as string ?? throw Unsound(definition, index, "fill is not a text"));
 
     private static long FillBits(FieldType type, CleanRule definition, int index)
     {
@@ -137,19 +154,33 @@ public sealed class Cleaner
     private static ArgumentException Unsound(CleanRule definition, int index, string detail) =>
         new($"clean[{index}] {definition.Field}: {detail}. Validate the definitions before they are compiled.");
 
-    private readonly record struct Rule(
-        int Field,
-        FieldType Type,
-        bool IsEventTime,
-        MissingAction Missing,
-        OutsideAction Outside,
-        double Below,
-        double Above,
-        long Least,
-        long Greatest,
-        long FillBits,
-        byte[]? FillText)
+    private readonly struct Rule
     {
+        public required int Field { get; init; }
+
+        public required FieldType Type { get; init; }
+
+        /// <summary>Whether the field holds the event's time.</summary>
+        public required bool IsEventTime { get; init; }
+
+        public required MissingAction Missing { get; init; }
+
+        public required long FillBits { get; init; }
+
+        /// <summary>Of a text field, in place of <see cref="FillBits"/>.</summary>
+        public required byte[]? FillText { get; init; }
+
+        public required OutsideAction Outside { get; init; }
+
+        public required double Below { get; init; }
+
+        public required double Above { get; init; }
+
+        /// <summary>The whole numbers that are inside begin here.</summary>
+        public required long Least { get; init; }
+
+        public required long Greatest { get; init; }
+
         public CleanFault Check(double value) => value < Below ? CleanFault.Below : value > Above ? CleanFault.Above : CleanFault.None;
 
         /// <summary>Against whole bounds, so that no int64 is rounded. Types without bounds have those of int64.</summary>

@@ -17,7 +17,7 @@ public static class Rfc3339
     private const long DayMs = 86_400_000;
 
     /// <summary>Days before each month of a common year.</summary>
-    private static ReadOnlySpan<short> DaysBefore => [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
+    private static readonly short[] _daysBefore = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
 
     /// <summary>Reads a timestamp.</summary>
     /// <returns>False where the text is no such timestamp or lies outside the years 0001 to 9999; <paramref name="unixMs"/> is 0 then.</returns>
@@ -136,13 +136,13 @@ public static class Rfc3339
 
     private static bool IsLeap(int year) => (year & 3) == 0 && (year % 100 != 0 || (year & 15) == 0);
 
-    private static int DaysIn(int year, int month) => DaysBefore[month] - DaysBefore[month - 1] + (month == 2 && IsLeap(year) ? 1 : 0);
+    private static int DaysIn(int year, int month) => _daysBefore[month] - _daysBefore[month - 1] + (month == 2 && IsLeap(year) ? 1 : 0);
 
     /// <summary>Days since 1970-01-01 of a date in the proleptic Gregorian calendar.</summary>
     private static long Days(int year, int month, int day)
     {
         var years = year - 1;
-        return years * 365 + years / 4 - years / 100 + years / 400 + DaysBefore[month - 1] + (month > 2 && IsLeap(year) ? 1 : 0) + day - 1 - 719_162;
+        return years * 365 + years / 4 - years / 100 + years / 400 + _daysBefore[month - 1] + (month > 2 && IsLeap(year) ? 1 : 0) + day - 1 - 719_162;
     }
 
     /// <summary>Where a leap second lands: the second after 23:59:60 on the last day of a month is the first of the next month.</summary>

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Security.Cryptography;
 
 namespace FeatureStore.Core.Events;
 
@@ -37,14 +36,7 @@ public sealed class SeenIds
     private int _first;
 
     /// <param name="lateness">How far behind the newest event an id is remembered; not negative.</param>
-    /// <param name="idsMax">Most ids remembered; 1 to <see cref="IdsMaxLimit"/>.</param>
-    public SeenIds(TimeSpan lateness, int idsMax = IdsMaxDefault)
-        : this(lateness, BinaryPrimitives.ReadUInt128LittleEndian(RandomNumberGenerator.GetBytes(16)), idsMax)
-    {
-    }
-
-    /// <param name="lateness">How far behind the newest event an id is remembered; not negative.</param>
-    /// <param name="seed">Key of the hash; random, so that nobody can choose ids that collide.</param>
+    /// <param name="seed">Key of the hash; from a cryptographic generator, so that nobody can choose ids that collide.</param>
     /// <param name="idsMax">Most ids remembered; 1 to <see cref="IdsMaxLimit"/>.</param>
     public SeenIds(TimeSpan lateness, UInt128 seed, int idsMax = IdsMaxDefault)
     {

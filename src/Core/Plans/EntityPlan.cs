@@ -171,6 +171,21 @@ public sealed class EntityPlan
         return 0;
     }
 
+    /// <summary>Asks the processor for what applying an event of a source, and reading right after it, will touch beyond the fixed section.</summary>
+    public void PrefetchRings(ReadOnlySpan<byte> block)
+    {
+        var fixedOffset = BlockHeader.FixedOffset(block);
+        foreach (var ring in _rings)
+            ring.Prefetch(block, fixedOffset);
+    }
+
+    /// <summary>Asks the processor for the header and the fixed section of a block.</summary>
+    public void PrefetchFixed(ReadOnlySpan<byte> block)
+    {
+        for (var offset = 0; offset < BlockHeader.Size + _fixedSize + Memory.LineBytes; offset += Memory.LineBytes)
+            Memory.Prefetch(block, offset);
+    }
+
     /// <summary>Copies a block into one of the length that <see cref="Apply"/> asked for.</summary>
     public void Resize(ReadOnlySpan<byte> block, Span<byte> resized)
     {

@@ -12,7 +12,7 @@ internal static class DeadLetterText
     /// <summary>Longest text of a model's failure that is passed on, in characters.</summary>
     private const int FailureCharactersMax = 1000;
 
-    private static readonly (string Unit, long Ms)[] Units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    private static readonly (string Unit, long Ms)[] _units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
     /// <param name="source">The event's source.</param>
     /// <param name="rejection">Why the event is a dead letter; not None.</param>
@@ -115,7 +115,7 @@ internal static class DeadLetterText
         if (ms == 0)
             return "0s";
         var text = new StringBuilder();
-        foreach (var (unit, unitMs) in Units)
+        foreach (var (unit, unitMs) in _units)
         {
             var count = ms / unitMs;
             ms -= count * unitMs;

@@ -19,7 +19,7 @@ internal unsafe struct JsonNumber
     /// <summary>Whether digits other than 0 follow those in <see cref="Mantissa"/>.</summary>
     public bool IsCut;
 
-    private static ReadOnlySpan<double> PowersOf10 =>
+    private static readonly double[] _powersOf10 =
         [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22];
 
     /// <summary>Reads an integer of at most 18 digits without sign, point or exponent.</summary>
@@ -128,7 +128,7 @@ internal unsafe struct JsonNumber
         // Clinger 1990: both operands are exact doubles, so the one operation rounds correctly.
         if (Mantissa <= 1UL << 53 && !IsCut && Exponent is >= -22 and <= 22)
         {
-            value = Exponent < 0 ? (long)Mantissa / PowersOf10[-Exponent] : (long)Mantissa * PowersOf10[Exponent];
+            value = Exponent < 0 ? (long)Mantissa / _powersOf10[-Exponent] : (long)Mantissa * _powersOf10[Exponent];
             if (Negative)
                 value = -value;
             return true;

@@ -11,12 +11,16 @@ public sealed partial class KafkaConnection
     private static readonly Dictionary<string, string> _reserved = new(StringComparer.Ordinal)
     {
         ["bootstrap.servers"] = "the option --kafka says it",
+        ["metadata.broker.list"] = "the option --kafka says it",
+        ["test.mock.num.brokers"] = "the option --kafka says where Kafka is",
         ["enable.auto.commit"] = "offsets are committed with the predictions they belong to",
+        ["auto.commit.enable"] = "offsets are committed with the predictions they belong to",
         ["enable.auto.offset.store"] = "offsets are committed with the predictions they belong to",
         ["auto.offset.reset"] = "a lost offset must stop ingest, not skip records",
         ["isolation.level"] = "records of aborted transactions must not be read",
         ["enable.idempotence"] = "without it records can be lost, doubled or reordered",
         ["acks"] = "a record counts only when all replicas have it",
+        ["request.required.acks"] = "a record counts only when all replicas have it",
         ["transactional.id"] = "it is the identity that shuts out a second instance",
         ["group.id"] = "offsets are kept under the project's name",
         ["group.instance.id"] = "partitions are assigned by the store itself",
@@ -24,6 +28,7 @@ public sealed partial class KafkaConnection
         ["enable.partition.eof"] = "it tells idle partitions from slow ones",
         ["enable.gapless.guarantee"] = "idempotence includes it",
         ["max.in.flight.requests.per.connection"] = "idempotence sets it",
+        ["max.in.flight"] = "idempotence sets it",
         ["partitioner"] = "predictions of one key stay in one partition, as Java clients place it",
     };
 
@@ -39,7 +44,8 @@ public sealed partial class KafkaConnection
         ArgumentNullException.ThrowIfNull(properties);
         foreach (var name in properties.Keys)
         {
-            if (_reserved.TryGetValue(name, out var reason))
+            var reason = name.StartsWith("dotnet.", StringComparison.Ordinal) ? "it is no property of librdkafka" : _reserved.GetValueOrDefault(name);
+            if (reason is not null)
                 throw new IngestConfigurationException($"Kafka property \"{name}\" cannot be set: {reason}. Remove it from the Kafka configuration.");
         }
 
@@ -51,7 +57,7 @@ public sealed partial class KafkaConnection
 
     public string Bootstrap { get; }
 
-    /// <summary>Reads a file of <c>name=value</c> lines; '#' begins a comment.</summary>
+    /// <summary>Reads a file of <c>name=value</c> lines; one that begins with '#' or '!' is a comment.</summary>
     /// <exception cref="IngestConfigurationException">The file cannot be read, or a line is no property.</exception>
     public static Dictionary<string, string> ReadProperties(string file)
     {
@@ -72,9 +78,12 @@ public sealed partial class KafkaConnection
             if (line.Length == 0 || line[0] is '#' or '!')
                 continue;
             var at = line.IndexOf('=', StringComparison.Ordinal);
+            // The line is not repeated: it may hold a password.
             if (at <= 0)
-                throw new IngestConfigurationException($"{file}:{number}: \"{line}\" is no property. Write name=value, as in security.protocol=SSL.");
-            properties[line[..at].TrimEnd()] = line[(at + 1)..].TrimStart();
+                throw new IngestConfigurationException($"{file}:{number}: the line is no property. Write name=value, as in security.protocol=SSL.");
+            var name = line[..at].TrimEnd();
+            if (!properties.TryAdd(name, line[(at + 1)..].TrimStart()))
+                throw new IngestConfigurationException($"{file}:{number}: property \"{name}\" is set twice. Keep one.");
         }
 
         return properties;
@@ -160,10 +169,12 @@ public sealed partial class KafkaConnection
         }
     }
 
-    private Dictionary<string, string> Settings(params IEnumerable<KeyValuePair<string, string>>[] parts)
+    /// <summary>Settings of a client: the operator's before our own defaults, what the guarantees need before both.</summary>
+    private Dictionary<string, string> Settings(IEnumerable<KeyValuePair<string, string>> defaults, IEnumerable<KeyValuePair<string, string>> guarantees)
     {
-        var settings = new Dictionary<string, string>(_properties, StringComparer.Ordinal);
-        foreach (var (name, value) in parts.SelectMany(part => part))
+        // In this order: of two names for one property, the client takes the later.
+        var settings = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (name, value) in defaults.Concat(_properties).Concat(guarantees))
             settings[name] = value;
         return settings;
     }

@@ -13,12 +13,16 @@ internal sealed unsafe class KafkaEventSource : IEventSource
 {
     private const int RecordsPerRead = 1024;
 
+    /// <summary>How long a question may hold up reading.</summary>
+    private static readonly TimeSpan _questionTimeout = TimeSpan.FromSeconds(1);
+
     private readonly IConsumer<byte[], byte[]> _consumer;
     private readonly nint _client;
     private readonly nint[] _queues;
     private readonly GCHandle _wake;
     private readonly NativeKafka.Message** _messages;
     private readonly TimeSpan _timeout;
+    private bool _isStarted;
 
     /// <param name="connection">Where the topic is.</param>
     /// <param name="group">Consumer group: where lag tools see the offsets.</param>
@@ -61,7 +65,7 @@ internal sealed unsafe class KafkaEventSource : IEventSource
     {
         try
         {
-            var offsets = _consumer.QueryWatermarkOffsets(new TopicPartition(Topic, partition), _timeout);
+            var offsets = _consumer.QueryWatermarkOffsets(new TopicPartition(Topic, partition), _isStarted ? _questionTimeout : _timeout);
             return (offsets.Low, offsets.High);
         }
         catch (KafkaException exception)
@@ -80,8 +84,23 @@ internal sealed unsafe class KafkaEventSource : IEventSource
         return committed;
     }
 
-    public void Start(IReadOnlyList<long> offsets) =>
+    public void Start(IReadOnlyList<long> offsets)
+    {
         _consumer.Assign(offsets.Select((offset, partition) => new TopicPartitionOffset(Topic, partition, offset)));
+        _isStarted = true;
+    }
+
+    public void Seek(int partition, long offset)
+    {
+        try
+        {
+            _consumer.Seek(new TopicPartitionOffset(Topic, partition, offset));
+        }
+        catch (KafkaException exception)
+        {
+            throw new EventSourceException($"{Topic}/{partition} cannot be read from offset {offset} on: {exception.Error.Reason}.", exception);
+        }
+    }
 
     public int Read(int partition, Span<SourceRecord> records, out long endOffset)
     {
@@ -104,12 +123,23 @@ internal sealed unsafe class KafkaEventSource : IEventSource
                 continue;
             }
 
-            var (error, offset) = (message->Error, message->Offset);
+            if (message->Error == NativeKafka.ErrorPartitionEnd)
+            {
+                endOffset = message->Offset;
+            }
+            else if (IsLasting(message->Error))
+            {
+                // An error comes with its detail as text.
+                var detail = System.Text.Encoding.UTF8.GetString(message->Payload, (int)message->Length);
+                var failure = new EventSourceException($"{Topic}/{partition} cannot be read on: {NativeKafka.ErrorText(message->Error)}. {detail}".TrimEnd());
+                for (; index < count; index++)
+                    NativeKafka.rd_kafka_message_destroy((nint)_messages[index]);
+                foreach (var record in records[..taken])
+                    NativeKafka.rd_kafka_message_destroy(record.Handle);
+                throw failure;
+            }
+
             NativeKafka.rd_kafka_message_destroy((nint)message);
-            if (error == NativeKafka.ErrorPartitionEnd)
-                endOffset = offset;
-            else if (IsLasting(error))
-                throw new EventSourceException($"{Topic}/{partition} cannot be read on: {NativeKafka.ErrorText(error)}.");
         }
 
         return taken;
@@ -143,7 +173,7 @@ internal sealed unsafe class KafkaEventSource : IEventSource
             NativeKafka.rd_kafka_queue_destroy(queue);
         }
 
-        _consumer.Close();
+        // It is no member of the group: there is nothing to leave, and nobody to wait for.
         _consumer.Dispose();
         _wake.Free();
         NativeMemory.Free(_messages);
@@ -151,7 +181,8 @@ internal sealed unsafe class KafkaEventSource : IEventSource
 
     /// <summary>Whether an error does not go away by itself; the client retries the others.</summary>
     private static bool IsLasting(int error) => error is NativeKafka.ErrorAutoOffsetReset or NativeKafka.ErrorOffsetOutOfRange
-        or NativeKafka.ErrorUnknownTopicOrPartition or NativeKafka.ErrorTopicAuthorizationFailed;
+        or NativeKafka.ErrorUnknownTopicOrPartition or NativeKafka.ErrorTopicAuthorizationFailed
+        or NativeKafka.ErrorMessageTooLarge or NativeKafka.ErrorBadMessage or NativeKafka.ErrorBadCompression or NativeKafka.ErrorNotImplemented;
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void OnRecords(nint client, nint opaque) => ((WakeSignal)GCHandle.FromIntPtr(opaque).Target!).Set();

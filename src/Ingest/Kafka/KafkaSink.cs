@@ -13,6 +13,10 @@ internal sealed unsafe class KafkaSink : IPredictionSink
 {
     private const int RecordsPerCall = 4096;
     private const int MessageBytesMax = 32 << 20;
+    private const int RetryPauseMs = 20;
+
+    /// <summary>How long one call waits before it looks whether it is still wanted.</summary>
+    private static readonly TimeSpan _slice = TimeSpan.FromSeconds(1);
 
     private readonly IProducer<byte[], byte[]> _producer;
     private readonly IReadOnlyList<KafkaEventSource> _sources;
@@ -20,6 +24,8 @@ internal sealed unsafe class KafkaSink : IPredictionSink
     private readonly NativeKafka.Message* _messages;
     private readonly nint _client;
     private readonly TimeSpan _timeout;
+    private volatile bool _isInterrupted;
+    private bool _isCommitting;
 
     /// <param name="connection">Where the topics are.</param>
     /// <param name="transactionalId">Identity of this instance; null: no transactions.</param>
@@ -112,7 +118,7 @@ internal sealed unsafe class KafkaSink : IPredictionSink
         {
             try
             {
-                _producer.Produce(topic, new Message<byte[], byte[]> { Key = record.Key!, Value = record.Value, Headers = headers });
+                _producer.Produce(topic, new Message<byte[], byte[]> { Key = record.Key!, Value = record.Value!, Headers = headers });
                 return;
             }
             catch (ProduceException<byte[], byte[]> exception) when (exception.Error.Code == ErrorCode.Local_QueueFull)
@@ -130,20 +136,29 @@ internal sealed unsafe class KafkaSink : IPredictionSink
     {
         if (!IsTransactional)
         {
-            var left = _producer.Flush(_timeout);
-            if (left > 0)
-                throw new SinkAbortedException($"{left} records were not acknowledged within {_timeout.TotalSeconds:0} s.");
+            Flush();
             return;
         }
 
-        if (positions.Count > 0)
+        if (!_isCommitting && positions.Count > 0)
         {
-            var offsets = positions.Select(position => new TopicPartitionOffset(position.Topic, position.Partition, position.NextOffset));
-            Retry(() => _producer.SendOffsetsToTransaction(offsets, _sources[0].GroupMetadata, _timeout));
+            var offsets = positions.Select(position => new TopicPartitionOffset(position.Topic, position.Partition, position.NextOffset)).ToList();
+            if (Call(wait => _producer.SendOffsetsToTransaction(offsets, _sources[0].GroupMetadata, wait)) is { } refused)
+                throw Failure(refused);
         }
 
-        Retry(() => _producer.CommitTransaction(_timeout));
+        // Once it has begun, only the broker can say how a commit ends: until then the client takes no other call.
+        _isCommitting = true;
+        var failure = Call(_producer.CommitTransaction);
+        if (failure is KafkaRetriableException)
+            throw new SinkPendingException($"The broker has not answered a commit for {_timeout.TotalSeconds:0} s: {failure.Error.Reason}.", failure);
+        _isCommitting = false;
+        if (failure is not null)
+            throw Failure(failure);
     }
+
+    /// <summary>Ends waits for the broker by <see cref="OperationCanceledException"/>, within a second or so. Any thread may call.</summary>
+    public void Interrupt() => _isInterrupted = true;
 
     public void Dispose()
     {
@@ -177,8 +192,20 @@ internal sealed unsafe class KafkaSink : IPredictionSink
         }
     }
 
+    private void Flush()
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (_producer.Flush(_slice) is > 0 and var left)
+        {
+            ThrowIfInterrupted();
+            if (Stopwatch.GetElapsedTime(start) > _timeout)
+                throw new SinkAbortedException($"{left} records were not acknowledged within {_timeout.TotalSeconds:0} s.");
+        }
+    }
+
     private void WaitForRoom(long start)
     {
+        ThrowIfInterrupted();
         if (Stopwatch.GetElapsedTime(start) > _timeout)
             throw Aborted(null, $"The producer's queue stayed full for {_timeout.TotalSeconds:0} s");
         _producer.Poll(TimeSpan.FromMilliseconds(1));
@@ -208,26 +235,36 @@ internal sealed unsafe class KafkaSink : IPredictionSink
         }
     }
 
-    private void Retry(Action action)
+    /// <summary>Makes a call of the transaction, and makes it again while the client asks for that, until it is done or out of time.</summary>
+    /// <returns>The error that it ended with, which is retriable where only the time was too short; null where it is done.</returns>
+    private KafkaException? Call(Action<TimeSpan> call)
     {
         var start = Stopwatch.GetTimestamp();
         while (true)
         {
             try
             {
-                action();
-                return;
+                call(_slice);
+                return null;
             }
             catch (KafkaRetriableException exception)
             {
+                ThrowIfInterrupted();
                 if (Stopwatch.GetElapsedTime(start) > _timeout)
-                    throw Failure(exception);
+                    return exception;
+                Thread.Sleep(RetryPauseMs);
             }
             catch (KafkaException exception)
             {
-                throw Failure(exception);
+                return exception;
             }
         }
+    }
+
+    private void ThrowIfInterrupted()
+    {
+        if (_isInterrupted)
+            throw new OperationCanceledException("The sink was told to end.");
     }
 
     private void Try(Action action)
@@ -243,28 +280,23 @@ internal sealed unsafe class KafkaSink : IPredictionSink
     }
 
     private Exception Failure(KafkaException exception) => exception.Error.IsFatal || exception.Error.Code is ErrorCode.Local_Fenced or ErrorCode.ProducerFenced
-        ? new SinkFencedException($"Kafka has shut this instance out: {exception.Error.Reason}. Another instance of the project is running, or a transaction was left open too long.", exception)
+        ? Fenced(exception)
         : Aborted(exception, "The transaction failed");
+
+    private static SinkFencedException Fenced(KafkaException exception) => new(
+        $"Kafka has shut this instance out: {exception.Error.Reason}. Another instance of the project is running, or a transaction was left open too long.", exception);
 
     /// <summary>Undoes the transaction, so that a new one can begin.</summary>
     private Exception Aborted(KafkaException? exception, string fact)
     {
         var message = exception is null ? fact + "." : $"{fact}: {exception.Error.Reason}.";
-        if (!IsTransactional)
-            return new SinkAbortedException(message, exception);
-        try
+        var abort = IsTransactional ? Call(_producer.AbortTransaction) : null;
+        if (abort is { Error.IsFatal: true })
+            return Fenced(abort);
+        // Where the broker cannot be reached, the next attempt aborts first.
+        return new SinkAbortedException(abort is null ? message : $"{message} It could not be aborted yet: {abort.Error.Reason}.", exception)
         {
-            _producer.AbortTransaction(_timeout);
-            return new SinkAbortedException(message, exception);
-        }
-        catch (KafkaException abort) when (!abort.Error.IsFatal)
-        {
-            // The broker cannot be reached; the next attempt aborts first.
-            return new SinkAbortedException($"{message} It could not be aborted yet: {abort.Error.Reason}.", abort);
-        }
-        catch (KafkaException abort)
-        {
-            return new SinkFencedException($"{message} {abort.Error.Reason}.", abort);
-        }
+            IsRecordTooLarge = exception?.Error.Code == ErrorCode.MsgSizeTooLarge,
+        };
     }
 }

@@ -14,8 +14,12 @@ internal static unsafe partial class NativeKafka
     public const int ErrorPartitionEnd = -191;
     public const int ErrorQueueFull = -184;
     public const int ErrorAutoOffsetReset = -140;
+    public const int ErrorBadMessage = -199;
+    public const int ErrorBadCompression = -198;
+    public const int ErrorNotImplemented = -170;
     public const int ErrorOffsetOutOfRange = 1;
     public const int ErrorUnknownTopicOrPartition = 3;
+    public const int ErrorMessageTooLarge = 10;
     public const int ErrorTopicAuthorizationFailed = 29;
 
     private const string Library = "librdkafka";

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text;
 using FeatureStore.Runtime;
 
 namespace FeatureStore.Ingest.Pipeline;
@@ -6,10 +8,15 @@ namespace FeatureStore.Ingest.Pipeline;
 /// <summary>Encoded predictions and dead letters of a batch, in native memory that stays as it is until the commit that holds them. Reused.</summary>
 internal sealed unsafe class OutgoingBatch : IDisposable
 {
-    private const int ChunkBytes = 1 << 20;
+    private const int ChunkBytesMax = 1 << 20;
+
+    /// <summary>A quiet stream has many batches of few records under way.</summary>
+    private const int ChunkBytesMin = 32 << 10;
+    private const string CutHeader = "value-bytes";
 
     private readonly List<(nint Memory, int Length)> _chunks = [];
     private readonly Dictionary<string, Records> _records = new(StringComparer.Ordinal);
+    private readonly List<(string Topic, DeadLetterRecord Record)> _deadLetters = [];
     private int _chunk;
     private int _used;
 
@@ -17,6 +24,7 @@ internal sealed unsafe class OutgoingBatch : IDisposable
 
     public long ReadAt { get; set; }
 
+    /// <summary>Bytes of keys and values.</summary>
     public long Bytes { get; private set; }
 
     /// <summary>Number of predictions.</summary>
@@ -25,7 +33,7 @@ internal sealed unsafe class OutgoingBatch : IDisposable
     /// <summary>Cursor P after the batch.</summary>
     public List<(string Topic, int Partition, long NextOffset)> Positions { get; } = [];
 
-    public List<(string Topic, DeadLetterRecord Record)> DeadLetters { get; } = [];
+    public IReadOnlyList<(string Topic, DeadLetterRecord Record)> DeadLetters => _deadLetters;
 
     public IEnumerable<string> Topics => _records.Keys;
 
@@ -42,7 +50,7 @@ internal sealed unsafe class OutgoingBatch : IDisposable
 
         if (_chunk == _chunks.Count)
         {
-            var size = Math.Max(ChunkBytes, length);
+            var size = Math.Max(Math.Min(ChunkBytesMax, ChunkBytesMin << Math.Min(_chunks.Count, 16)), length);
             _chunks.Add(((nint)NativeMemory.Alloc((nuint)size), size));
         }
 
@@ -61,6 +69,26 @@ internal sealed unsafe class OutgoingBatch : IDisposable
         RecordCount++;
     }
 
+    public void AddDeadLetter(string topic, DeadLetterRecord record)
+    {
+        _deadLetters.Add((topic, record));
+        Bytes += (record.Key?.Length ?? 0) + (record.Value?.Length ?? 0);
+    }
+
+    /// <summary>Cuts longer values of dead letters to a length; a header <c>value-bytes</c> says how long a value was.</summary>
+    public void CutDeadLetters(int valueBytesMax)
+    {
+        foreach (ref var letter in CollectionsMarshal.AsSpan(_deadLetters))
+        {
+            if (letter.Record.Value is not { } value || value.Length <= valueBytesMax)
+                continue;
+            var headers = letter.Record.Headers;
+            if (headers[^1].Key != CutHeader)
+                headers = [.. headers, new(CutHeader, Encoding.UTF8.GetBytes(value.Length.ToString(CultureInfo.InvariantCulture)))];
+            letter.Record = letter.Record with { Value = value[..valueBytesMax], Headers = headers };
+        }
+    }
+
     public void Clear()
     {
         _chunk = 0;
@@ -68,7 +96,7 @@ internal sealed unsafe class OutgoingBatch : IDisposable
         Bytes = 0;
         RecordCount = 0;
         Positions.Clear();
-        DeadLetters.Clear();
+        _deadLetters.Clear();
         foreach (var records in _records.Values)
             records.Count = 0;
     }

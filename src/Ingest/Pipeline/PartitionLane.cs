@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Security.Cryptography;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
 using FeatureStore.Ingest.DeadLetters;
@@ -25,6 +27,7 @@ internal sealed class PartitionLane
     private readonly long _aheadMs;
     private int _head;
     private int _count;
+    private readonly long _firstOffset;
     private long _endOffset = -1;
     private long _idleUntil;
     private PartitionCheckpoint? _expected;
@@ -38,6 +41,7 @@ internal sealed class PartitionLane
         _decoded = new EventBatch(source.Schema, RecordsPerRead);
         _latenessMs = (long)source.Definition.Lateness.TotalMilliseconds;
         _aheadMs = source.Definition.Clock == Core.Definitions.SourceClock.Wall ? (long)source.Definition.Ahead.TotalMilliseconds : long.MaxValue;
+        _firstOffset = firstOffset;
         Partition = partition;
         NextOffset = from?.NextOffset ?? firstOffset;
         NewestMs = from?.NewestMs ?? long.MinValue;
@@ -46,7 +50,7 @@ internal sealed class PartitionLane
         {
             SeenIds = from is { SeenIds.Length: > 0 }
                 ? SeenIds.Deserialize(from.SeenIds, source.Definition.Lateness)
-                : new SeenIds(source.Definition.Lateness, new UInt128((ulong)Random.Shared.NextInt64(), (ulong)Random.Shared.NextInt64()));
+                : new SeenIds(source.Definition.Lateness, BinaryPrimitives.ReadUInt128LittleEndian(RandomNumberGenerator.GetBytes(16)));
         }
 
         Published = Math.Max(published, NextOffset);
@@ -61,10 +65,13 @@ internal sealed class PartitionLane
     public long StartOffset { get; }
 
     /// <summary>Cursor P: records before it are applied in silence.</summary>
-    public long Published { get; }
+    public long Published { get; private set; }
 
     /// <summary>Offset of the first record not let through yet.</summary>
     public long NextOffset { get; private set; }
+
+    /// <summary>Offset that the partition has been read up to: behind <see cref="NextOffset"/> may lie what is no record, such as the ends of transactions.</summary>
+    public long Position => HasRecord ? NextOffset : Math.Max(NextOffset, _endOffset);
 
     /// <summary>Greatest event time let through.</summary>
     public long NewestMs { get; private set; }
@@ -80,7 +87,7 @@ internal sealed class PartitionLane
 
     public bool IsHeldBack { get; set; }
 
-    /// <summary>Whether the operator knows that the topic is another than the checkpoint's.</summary>
+    /// <summary>Whether the operator knows that the topic may be another than the checkpoint's; it is read from its beginning then.</summary>
     public bool AcceptsAnyWitness { get; init; }
 
     /// <summary>From append to applied, ms, of the last record let through.</summary>
@@ -106,26 +113,27 @@ internal sealed class PartitionLane
         var read = _records.Read(Partition, _read, out var endOffset);
         if (endOffset >= 0 || read > 0)
             _endOffset = endOffset;
-        for (var index = 0; index < read; index++)
-            Take(_read[index]);
+        TakeAll(read);
         if (_count > 0)
             _idleUntil = 0;
         return HasRecord;
     }
 
     /// <summary>Asks the broker whether the partition is at its end, where the last fetch said so.</summary>
-    public void ProbeIdle()
+    /// <returns>Whether the broker answered. A partition whose end cannot be known has lag, for all we know.</returns>
+    public bool ProbeIdle()
     {
         if (HasRecord || _endOffset < 0 || IsIdle)
-            return;
+            return true;
         try
         {
             if (_records.QueryOffsets(Partition).End <= _endOffset)
                 _idleUntil = _time.GetTimestamp() + _time.TimestampFrequency;
+            return true;
         }
         catch (EventSourceException)
         {
-            // A partition whose end cannot be known has lag, for all we know.
+            return false;
         }
     }
 
@@ -134,16 +142,16 @@ internal sealed class PartitionLane
     /// Refused, late and repeated ones are passed over.
     /// </summary>
     /// <returns>How many records were let through or passed over.</returns>
-    public int LetThrough(PipelineBatch batch, long boundMs, int eventsMax, long beforeOffset)
+    public int LetThrough(PipelineBatch batch, long boundMs, long beforeOffset)
     {
         var first = _head;
         nint last = 0;
-        while (_head < _count && batch.Events.Count < eventsMax)
+        while (_head < _count && !batch.IsFull)
         {
             ref var slot = ref _slots[_head];
             if (slot.Offset >= beforeOffset || slot.Row >= 0 && _decoded[slot.Row].TimeMs > boundMs)
                 break;
-            batch.Hold(slot.Handle);
+            batch.Hold(slot.Handle, _read[slot.Index].KeyLength + _read[slot.Index].ValueLength);
             last = slot.Handle;
             NextOffset = slot.Offset + 1;
             if (slot.Row < 0)
@@ -163,7 +171,7 @@ internal sealed class PartitionLane
         {
             ref readonly var record = ref _read[_slots[_head - 1].Index];
             Witness = (record.Offset, _records.TimestampMs(last), RecordHash.Of(record));
-            FreshnessMs = Math.Max(0, _time.GetUtcNow().ToUnixTimeMilliseconds() - Witness.TimestampMs);
+            FreshnessMs = Witness.TimestampMs < 0 ? 0 : Math.Max(0, _time.GetUtcNow().ToUnixTimeMilliseconds() - Witness.TimestampMs);
             batch.NextOffsets[Partition] = NextOffset;
         }
 
@@ -209,23 +217,63 @@ internal sealed class PartitionLane
             : SeenIds!.Add(row.Int64(_source.IdField), timeMs);
     }
 
+    private void TakeAll(int read)
+    {
+        var taken = 0;
+        try
+        {
+            if (read > 0 && _expected is { } expected)
+            {
+                _expected = null;
+                if (_read[0].Offset == expected.WitnessOffset)
+                {
+                    if (!IsWitness(expected, _read[0]))
+                    {
+                        StartOver(read);
+                        return;
+                    }
+
+                    _records.Release([_read[taken++].Handle]);
+                }
+            }
+
+            for (; taken < read; taken++)
+                Take(_read[taken]);
+        }
+        catch
+        {
+            // A client does not close while records of it are held.
+            for (; taken < read; taken++)
+                _records.Release([_read[taken].Handle]);
+            throw;
+        }
+    }
+
+    private bool IsWitness(PartitionCheckpoint expected, in SourceRecord record)
+    {
+        if (RecordHash.Of(record) == expected.WitnessHash && _records.TimestampMs(record.Handle) == expected.WitnessTimestampMs)
+            return true;
+        if (AcceptsAnyWitness)
+            return false;
+        throw new EventSourceException(
+            $"{_records.Topic}/{Partition} is not the topic that the checkpoint was made from: the record at offset {expected.WitnessOffset} is another. " +
+            "If it was recreated on purpose, start once with --accept-recreated-topics, or with an empty data directory.");
+    }
+
+    /// <summary>Reads a recreated topic from its beginning, and answers all of it.</summary>
+    private void StartOver(int read)
+    {
+        _records.Seek(Partition, _firstOffset);
+        for (var index = 0; index < read; index++)
+            _records.Release([_read[index].Handle]);
+        _endOffset = -1;
+        NextOffset = _firstOffset;
+        Published = _firstOffset;
+        Witness = (-1, -1, 0);
+    }
+
     private void Take(in SourceRecord record)
     {
-        if (_expected is { } expected)
-        {
-            _expected = null;
-            if (record.Offset == expected.WitnessOffset)
-            {
-                var same = RecordHash.Of(record) == expected.WitnessHash && _records.TimestampMs(record.Handle) == expected.WitnessTimestampMs;
-                _records.Release([record.Handle]);
-                if (same || AcceptsAnyWitness)
-                    return;
-                throw new EventSourceException(
-                    $"{_records.Topic}/{Partition} is not the topic that the checkpoint was made from: the record at offset {expected.WitnessOffset} is another. " +
-                    "If it was recreated on purpose, start once with --accept-recreated-topics, or with an empty data directory.");
-            }
-        }
-
         var header = HeaderOf(record);
         var slot = new Slot { Handle = record.Handle, Offset = record.Offset, Index = _count, Row = -1 };
         _read[_count] = record;

@@ -8,11 +8,16 @@ namespace FeatureStore.Ingest.Pipeline;
 /// <summary>Events of one source on their way from reading to sending, with all that must stay alive meanwhile. Reused.</summary>
 internal sealed class PipelineBatch
 {
+    private readonly int _recordsMax;
+    private readonly long _bytesMax;
     private nint[] _handles = new nint[256];
     private int _handleCount;
+    private long _bytes;
 
-    public PipelineBatch(SourcePlan source, IReadOnlyList<ServicePlan> services, int partitions)
+    public PipelineBatch(SourcePlan source, IReadOnlyList<ServicePlan> services, int partitions, IngestOptions options)
     {
+        _recordsMax = options.BatchRecordsMax;
+        _bytesMax = options.BatchBytesMax;
         Source = source;
         Events = new EventBatch(source.Schema);
         Vectors = [.. services.Select(service => new VectorBatch(service))];
@@ -43,10 +48,14 @@ internal sealed class PipelineBatch
     /// <summary>Records that the batch holds.</summary>
     public int RecordCount => _handleCount;
 
+    public bool IsFull => _handleCount >= _recordsMax || _bytes >= _bytesMax;
+
     public ReadOnlySpan<nint> Handles => _handles.AsSpan(0, _handleCount);
 
-    public void Hold(nint handle)
+    /// <summary>Keeps a record of a length until the batch is released.</summary>
+    public void Hold(nint handle, int lengthBytes)
     {
+        _bytes += lengthBytes;
         if (_handleCount == _handles.Length)
             Array.Resize(ref _handles, _handleCount * 2);
         _handles[_handleCount++] = handle;
@@ -57,6 +66,7 @@ internal sealed class PipelineBatch
         Events.Clear();
         Refused.Clear();
         _handleCount = 0;
+        _bytes = 0;
     }
 }
 

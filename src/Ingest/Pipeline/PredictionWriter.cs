@@ -71,13 +71,13 @@ internal sealed class PredictionWriter
         var position = $"{records.Topic}/{header.Partition}/{header.Offset}";
         var (reason, rule) = DeadLetterText.Of(source, refused.Rejection, failure);
         var key = HasKey(header) ? header.RawKey.ToArray() : null;
-        var value = header.RawValue.ToArray();
-        outgoing.DeadLetters.Add((source.Definition.DeadLetterTopic, new DeadLetterRecord(key, value, [
+        var value = HasValue(header) ? header.RawValue.ToArray() : null;
+        outgoing.AddDeadLetter(source.Definition.DeadLetterTopic, new DeadLetterRecord(key, value, [
             .. records.Headers(header.Handle),
             new("source-position", System.Text.Encoding.UTF8.GetBytes(position)),
             new("reason", System.Text.Encoding.UTF8.GetBytes(reason)),
             new("rule", System.Text.Encoding.UTF8.GetBytes(rule)),
-        ])));
+        ]));
         _log.Add(new DeadLetter
         {
             TimeMs = _time.GetUtcNow().ToUnixTimeMilliseconds(),
@@ -87,13 +87,15 @@ internal sealed class PredictionWriter
             Rule = rule,
             Key = key,
             Value = value,
-            ValueLength = value.Length,
+            ValueLength = header.ValueLength,
         });
         IngestInstruments.DeadLetters.Add(
             1, new KeyValuePair<string, object?>("source", source.Definition.Name), new KeyValuePair<string, object?>("reason", refused.Rejection.Reason.ToString()));
     }
 
     private static unsafe bool HasKey(in Core.Events.EventHeader header) => header.Key != null;
+
+    private static unsafe bool HasValue(in Core.Events.EventHeader header) => header.Value != null;
 
     private sealed class Model(ModelPlan plan, int vector)
     {

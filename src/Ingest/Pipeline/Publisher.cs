@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using FeatureStore.Ingest.Kafka;
 using FeatureStore.Runtime;
 using Microsoft.Extensions.Logging;
 
@@ -6,10 +7,14 @@ namespace FeatureStore.Ingest.Pipeline;
 
 /// <summary>
 /// The sending side: sends batches in their order and commits them with cursor P, at least once in <see cref="IngestOptions.PublishInterval"/>. What is sent
-/// stays in memory until its commit; an aborted transaction is sent again from there. One thread of its own.
+/// stays in memory until its commit; an aborted transaction is sent again from there. One thread of its own. To end, the order is <see cref="Stop"/>, then
+/// the sink's disposal, then this one's: a client may read what is sent until it is closed.
 /// </summary>
 internal sealed partial class Publisher : IDisposable
 {
+    /// <summary>Longest value, in bytes, of a dead letter that is not cut any more.</summary>
+    private const int DeadLetterBytesMin = 1024;
+
     private readonly IPredictionSink _sink;
     private readonly IngestOptions _options;
     private readonly TimeProvider _time;
@@ -17,7 +22,7 @@ internal sealed partial class Publisher : IDisposable
     private readonly BlockingCollection<OutgoingBatch> _queue;
     private readonly ConcurrentBag<OutgoingBatch> _pool = [];
     private readonly List<OutgoingBatch> _uncommitted = [];
-    private readonly Dictionary<(string, int), long> _positions = [];
+    private readonly Dictionary<(string Topic, int Partition), long> _positions = [];
     private readonly Lock _waitersGate = new();
     private readonly List<(long Sequence, TaskCompletionSource Completion)> _waiters = [];
     private readonly Thread _thread;
@@ -39,12 +44,15 @@ internal sealed partial class Publisher : IDisposable
     /// <summary>Latencies of the batches committed since this was last taken, in ms.</summary>
     public ConcurrentQueue<(double Ms, int Records)> Latencies { get; } = new();
 
+    /// <summary>Why nothing can be published at the moment; null where it can.</summary>
+    public string? Trouble { get; private set; }
+
     public void Start() => _thread.Start();
 
     public OutgoingBatch Rent() => _pool.TryTake(out var batch) ? batch : new OutgoingBatch();
 
     /// <summary>Hands over a batch; waits where too many are under way.</summary>
-    public void Send(OutgoingBatch batch) => _queue.Add(batch, _stop.Token);
+    public void Send(OutgoingBatch batch, CancellationToken cancellationToken) => _queue.Add(batch, cancellationToken);
 
     /// <summary>Completes when a batch and all before it are committed.</summary>
     public Task WhenPublished(long sequence)
@@ -60,18 +68,24 @@ internal sealed partial class Publisher : IDisposable
     }
 
     /// <summary>Commits what was handed over, and ends.</summary>
-    public void Complete(TimeSpan timeout)
+    /// <returns>Whether all of it was committed in time.</returns>
+    public bool Complete(TimeSpan timeout)
     {
         _queue.CompleteAdding();
-        if (_thread.IsAlive && !_thread.Join(timeout))
-            LogNotDrained(timeout.TotalSeconds);
+        return (!_thread.IsAlive || _thread.Join(timeout)) && _queue.IsCompleted && _uncommitted.Count == 0;
     }
 
-    public void Dispose()
+    /// <summary>Ends as soon as the sink lets go. What is not committed is answered at the next start.</summary>
+    public void Stop()
     {
         _stop.Cancel();
         if (_thread.IsAlive)
             _thread.Join();
+    }
+
+    public void Dispose()
+    {
+        Stop();
         foreach (var batch in _pool.Concat(_uncommitted).Concat(_queue))
             batch.Dispose();
         _queue.Dispose();
@@ -86,7 +100,7 @@ internal sealed partial class Publisher : IDisposable
             {
                 if (!_queue.TryTake(out var batch, Timeout.Infinite, _stop.Token))
                     return;
-                Transact(batch);
+                Transact(batch, waits: true);
             }
         }
         catch (OperationCanceledException)
@@ -99,8 +113,17 @@ internal sealed partial class Publisher : IDisposable
         }
     }
 
+    /// <summary>Sends and commits what has been handed over, if anything, and waits for no more. What the thread does again and again, but for the waiting.</summary>
+    internal bool PublishOnce()
+    {
+        if (!_queue.TryTake(out var batch))
+            return false;
+        Transact(batch, waits: false);
+        return true;
+    }
+
     /// <summary>Sends and commits a batch and those that follow it within the interval.</summary>
-    private void Transact(OutgoingBatch first)
+    private void Transact(OutgoingBatch first, bool waits)
     {
         _uncommitted.Add(first);
         var start = _time.GetTimestamp();
@@ -112,7 +135,7 @@ internal sealed partial class Publisher : IDisposable
             while (bytes < _options.PublishBytesMax)
             {
                 var leftMs = (int)Math.Ceiling((_options.PublishInterval - _time.GetElapsedTime(start)).TotalMilliseconds);
-                if (leftMs <= 0 || !_queue.TryTake(out var next, leftMs, _stop.Token))
+                if (leftMs <= 0 || !_queue.TryTake(out var next, waits ? leftMs : 0, _stop.Token))
                     break;
                 _uncommitted.Add(next);
                 bytes += next.Bytes;
@@ -139,7 +162,23 @@ internal sealed partial class Publisher : IDisposable
                 _positions[(topic, partition)] = nextOffset;
         }
 
-        _sink.Commit([.. _positions.Select(position => (position.Key.Item1, position.Key.Item2, position.Value))]);
+        (string, int, long)[] positions = [.. _positions.Select(position => (position.Key.Topic, position.Key.Partition, position.Value))];
+        while (true)
+        {
+            try
+            {
+                _sink.Commit(positions);
+                break;
+            }
+            catch (SinkPendingException exception)
+            {
+                Trouble = exception.Message;
+                LogPending(exception, _uncommitted.Count);
+                _stop.Token.ThrowIfCancellationRequested();
+            }
+        }
+
+        Trouble = null;
         IngestInstruments.CommitDuration.Record(_time.GetElapsedTime(start).TotalSeconds);
     }
 
@@ -148,10 +187,12 @@ internal sealed partial class Publisher : IDisposable
         for (var attempt = 1; ; attempt++)
         {
             var pauseMs = Math.Min(5000, 50 << Math.Min(attempt, 7));
+            Trouble = exception.Message;
             LogAborted(exception, attempt, _uncommitted.Count, pauseMs);
             IngestInstruments.Aborts.Add(1);
-            if (_stop.Token.WaitHandle.WaitOne(pauseMs))
-                throw new OperationCanceledException(_stop.Token);
+            if (exception.IsRecordTooLarge)
+                CutDeadLetters(exception);
+            Task.Delay(TimeSpan.FromMilliseconds(pauseMs), _time, _stop.Token).GetAwaiter().GetResult();
             try
             {
                 _sink.Begin();
@@ -165,6 +206,21 @@ internal sealed partial class Publisher : IDisposable
                 exception = again;
             }
         }
+    }
+
+    /// <summary>Cuts the longest dead letters to half of their length: a topic that does not take one must not stop the stream.</summary>
+    private void CutDeadLetters(SinkAbortedException exception)
+    {
+        var longest = _uncommitted.Max(batch => batch.DeadLetters.Select(letter => letter.Record.Value?.Length ?? 0).DefaultIfEmpty().Max());
+        if (longest <= DeadLetterBytesMin)
+        {
+            throw new IngestConfigurationException(
+                $"{exception.Message} It is no dead letter, which could be cut: a prediction is larger than its topic takes. Raise the topic's max.message.bytes.", exception);
+        }
+
+        LogCut(longest / 2);
+        foreach (var batch in _uncommitted)
+            batch.CutDeadLetters(longest / 2);
     }
 
     private static void Send(IPredictionSink sink, OutgoingBatch batch)
@@ -208,6 +264,9 @@ internal sealed partial class Publisher : IDisposable
     [LoggerMessage(Level = LogLevel.Warning, Message = "A transaction was undone (attempt {Attempt}); its {Batches} batches are sent again in {PauseMs} ms")]
     private partial void LogAborted(Exception exception, int attempt, int batches, int pauseMs);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Predictions could not be committed within {Seconds} s of stopping; they will be made again at the next start")]
-    private partial void LogNotDrained(double seconds);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The broker has not answered a commit of {Batches} batches yet; it is asked again")]
+    private partial void LogPending(Exception exception, int batches);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A dead-letter topic takes no record as large as the one refused; the values of dead letters are cut to {Bytes} bytes. Raise the topic's max.message.bytes")]
+    private partial void LogCut(int bytes);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using FeatureStore.Ingest.Kafka;
 using FeatureStore.Runtime;
 
@@ -15,6 +16,7 @@ namespace FeatureStore.Ingest.Pipeline;
 internal sealed class Pump : IDisposable
 {
     private const int IdleWaitMs = 20;
+    private static readonly TimeSpan _pollInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly SourceLane[] _sources;
     private readonly IEntityRuntime _runtime;
@@ -33,6 +35,8 @@ internal sealed class Pump : IDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _abort = new();
     private long _sequence;
+    private long _polledAt;
+    private bool _isChanged;
 
     public Pump(
         SourceLane[] sources, IEntityRuntime runtime, ICheckpoints checkpoints, PredictionWriter writer, Publisher publisher,
@@ -64,29 +68,73 @@ internal sealed class Pump : IDisposable
     }
 
     /// <summary>Stops reading; what was applied is scored and handed to the publisher. The last checkpoint is begun.</summary>
-    public void Stop()
+    /// <returns>Whether all of it was done in time.</returns>
+    public bool Stop(TimeSpan timeout)
     {
+        var start = Stopwatch.GetTimestamp();
         _stop.Cancel();
         _wake.Set();
-        if (_reader.IsAlive)
-            _reader.Join();
-        if (_encoder.IsAlive)
-            _encoder.Join();
+        return End(_reader, timeout) && End(_encoder, timeout - Stopwatch.GetElapsedTime(start));
+    }
+
+    /// <summary>Ends every wait: the threads stop where they are. Any thread may call.</summary>
+    public void Abort()
+    {
+        _abort.Cancel();
+        _stop.Cancel();
+        _wake.Set();
     }
 
     public void Dispose()
     {
-        _abort.Cancel();
-        Stop();
+        Abort();
+        End(_reader, Timeout.InfiniteTimeSpan);
+        End(_encoder, Timeout.InfiniteTimeSpan);
         // A client does not close while records of it are held.
         while (_applied.TryTake(out var batch))
-            Recycle(Array.FindIndex(_sources, source => source.Source == batch.Source), batch);
+            Recycle(batch);
         foreach (var partition in _sources.SelectMany(source => source.Partitions))
             partition.Abandon();
         _applied.Dispose();
         _stop.Dispose();
         _abort.Dispose();
     }
+
+    /// <summary>Reads, applies and hands over at most one batch of each source, and begins a checkpoint where it is time. What the reading thread does again and again.</summary>
+    /// <returns>Whether there was anything to do.</returns>
+    internal bool ReadOnce()
+    {
+        var progress = false;
+        IsLive = IsLive || Array.TrueForAll(_sources, source => source.IsCaughtUpWithPublished);
+        for (var index = 0; index < _sources.Length; index++)
+            progress |= Step(index, silent: !IsLive);
+        // Also where nothing arrives any more: S must not fall behind what the topic keeps.
+        if (_isChanged && _checkpoints.IsDue)
+            BeginCheckpoint();
+        if (progress && _time.GetElapsedTime(_polledAt) < _pollInterval)
+            return true;
+        _polledAt = _time.GetTimestamp();
+        foreach (var source in _sources)
+        {
+            source.Records.Poll();
+            if (!progress)
+                source.ProbeIdle();
+        }
+
+        return progress;
+    }
+
+    /// <summary>Scores, encodes and hands over one batch, if there is one. What the encoding thread does again and again.</summary>
+    internal bool EncodeOnce()
+    {
+        if (!_applied.TryTake(out var batch))
+            return false;
+        Encode(batch);
+        return true;
+    }
+
+    private static bool End(Thread thread, TimeSpan timeout) =>
+        !thread.IsAlive || thread.Join(timeout < TimeSpan.Zero && timeout != Timeout.InfiniteTimeSpan ? TimeSpan.Zero : timeout);
 
     private void Read()
     {
@@ -95,24 +143,14 @@ internal sealed class Pump : IDisposable
             while (!_stop.IsCancellationRequested)
             {
                 _wake.Reset();
-                var progress = false;
-                var live = IsLive || Array.TrueForAll(_sources, source => source.IsCaughtUpWithPublished);
-                IsLive = live;
-                for (var index = 0; index < _sources.Length; index++)
-                    progress |= Step(index, silent: !live);
-                if (progress)
-                    continue;
-                foreach (var source in _sources)
-                {
-                    source.Records.Poll();
-                    source.ProbeIdle();
-                }
-
-                _wake.Wait(IdleWaitMs);
+                if (!ReadOnce())
+                    _wake.Wait(IdleWaitMs);
             }
 
-            _checkpoints.CompleteAsync().Wait(_abort.Token);
-            BeginCheckpoint();
+            _abort.Token.ThrowIfCancellationRequested();
+            _checkpoints.CompleteAsync().WaitAsync(_abort.Token).GetAwaiter().GetResult();
+            if (_isChanged)
+                BeginCheckpoint();
         }
         catch (OperationCanceledException)
         {
@@ -134,43 +172,40 @@ internal sealed class Pump : IDisposable
     {
         var source = _sources[index];
         if (!_pools[index].TryTake(out var batch))
-            batch = new PipelineBatch(source.Source, source.Services, source.Partitions.Count);
+            batch = new PipelineBatch(source.Source, source.Services, source.Partitions.Count, _options);
         batch.ReadAt = _time.GetTimestamp();
-        source.Fill(batch, _options.BatchEventsMax, silent);
-        if (batch.RecordCount == 0)
-        {
-            _pools[index].Add(batch);
-            return false;
-        }
-
         try
         {
+            source.Fill(batch, silent);
+            if (batch.RecordCount == 0)
+            {
+                _pools[index].Add(batch);
+                return false;
+            }
+
             _runtime.ApplyAsync(batch.Apply, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+            _isChanged = true;
+            IngestInstruments.Events.Add(batch.Events.Count, new KeyValuePair<string, object?>("source", source.Source.Definition.Name));
+            if (!silent)
+            {
+                batch.Sequence = ++_sequence;
+                _applied.Add(batch, _abort.Token);
+                return true;
+            }
         }
         catch
         {
-            Recycle(index, batch);
+            Recycle(batch);
             throw;
         }
 
-        IngestInstruments.Events.Add(batch.Events.Count, new KeyValuePair<string, object?>("source", source.Source.Definition.Name));
-        if (silent)
-        {
-            Recycle(index, batch);
-        }
-        else
-        {
-            batch.Sequence = ++_sequence;
-            _applied.Add(batch, _abort.Token);
-        }
-
-        if (_checkpoints.IsDue)
-            BeginCheckpoint();
+        Recycle(batch);
         return true;
     }
 
     private void BeginCheckpoint()
     {
+        _isChanged = false;
         var partitions = _sources.SelectMany(source => source.Partitions.Select(partition => new PartitionCheckpoint
         {
             Topic = source.Records.Topic,
@@ -190,25 +225,7 @@ internal sealed class Pump : IDisposable
         try
         {
             foreach (var batch in _applied.GetConsumingEnumerable(_abort.Token))
-            {
-                var index = Array.FindIndex(_sources, source => source.Source == batch.Source);
-                var records = _sources[index].Records;
-                var outgoing = _publisher.Rent();
-                outgoing.Sequence = batch.Sequence;
-                outgoing.ReadAt = batch.ReadAt;
-                for (var partition = 0; partition < batch.NextOffsets.Length; partition++)
-                    outgoing.Positions.Add((records.Topic, partition, batch.NextOffsets[partition]));
-                try
-                {
-                    _writer.Write(batch, records, outgoing);
-                }
-                finally
-                {
-                    Recycle(index, batch);
-                }
-
-                _publisher.Send(outgoing);
-            }
+                Encode(batch);
         }
         catch (OperationCanceledException)
         {
@@ -220,8 +237,29 @@ internal sealed class Pump : IDisposable
         }
     }
 
-    private void Recycle(int index, PipelineBatch batch)
+    private void Encode(PipelineBatch batch)
     {
+        var outgoing = _publisher.Rent();
+        try
+        {
+            var records = _sources[batch.Source.Index].Records;
+            outgoing.Sequence = batch.Sequence;
+            outgoing.ReadAt = batch.ReadAt;
+            for (var partition = 0; partition < batch.NextOffsets.Length; partition++)
+                outgoing.Positions.Add((records.Topic, partition, batch.NextOffsets[partition]));
+            _writer.Write(batch, records, outgoing);
+        }
+        finally
+        {
+            Recycle(batch);
+        }
+
+        _publisher.Send(outgoing, _abort.Token);
+    }
+
+    private void Recycle(PipelineBatch batch)
+    {
+        var index = batch.Source.Index;
         _sources[index].Records.Release(batch.Handles);
         batch.Clear();
         _pools[index].Add(batch);

@@ -52,9 +52,8 @@ internal sealed class SourceLane
 
     /// <summary>Fills a batch with what may take effect now.</summary>
     /// <param name="batch">An empty batch.</param>
-    /// <param name="eventsMax">Most events.</param>
     /// <param name="silent">Whether only records before P are let through.</param>
-    public void Fill(PipelineBatch batch, int eventsMax, bool silent)
+    public void Fill(PipelineBatch batch, bool silent)
     {
         foreach (var partition in _partitions)
         {
@@ -62,7 +61,7 @@ internal sealed class SourceLane
             partition.Fill();
         }
 
-        while (batch.Events.Count < eventsMax && LetThroughOnce(batch, eventsMax, silent))
+        while (!batch.IsFull && LetThroughOnce(batch, silent))
         {
         }
 
@@ -76,10 +75,14 @@ internal sealed class SourceLane
     public void ProbeIdle()
     {
         foreach (var partition in _partitions)
-            partition.ProbeIdle();
+        {
+            // A broker that is away would hold up reading once a partition.
+            if (!partition.ProbeIdle())
+                return;
+        }
     }
 
-    private bool LetThroughOnce(PipelineBatch batch, int eventsMax, bool silent)
+    private bool LetThroughOnce(PipelineBatch batch, bool silent)
     {
         PartitionLane? first = null;
         foreach (var partition in _partitions)
@@ -94,12 +97,10 @@ internal sealed class SourceLane
         foreach (var partition in _partitions)
         {
             if (partition != first && !partition.IsIdle && !(silent && partition.IsCaughtUpWithPublished))
-                boundMs = Math.Min(boundMs, partition.PositionMs);
+                boundMs = Math.Min(boundMs, BoundMs(first, partition));
         }
 
-        if (boundMs is not (long.MaxValue or long.MinValue))
-            boundMs += _alignMs;
-        if (first.LetThrough(batch, boundMs, eventsMax, silent ? first.Published : long.MaxValue) == 0)
+        if (first.LetThrough(batch, boundMs, silent ? first.Published : long.MaxValue) == 0)
         {
             first.IsHeldBack = true;
             return false;
@@ -107,6 +108,18 @@ internal sealed class SourceLane
 
         first.Fill();
         return true;
+    }
+
+    /// <summary>
+    /// Latest event time that a partition may let through before another one moves. An event exactly the alignment ahead waits: what the other one may still
+    /// bring, at most the lateness behind its position, is then older than anything that a window with a delay of alignment and lateness covers.
+    /// A strict merge cannot go past a partition whose next record is not known, and takes equal times in the order of the partitions.
+    /// </summary>
+    private long BoundMs(PartitionLane partition, PartitionLane other)
+    {
+        if (other.PositionMs == long.MinValue || _alignMs == 0 && !other.HasRecord)
+            return long.MinValue;
+        return other.PositionMs + _alignMs - (_alignMs == 0 && partition.Partition < other.Partition ? 0 : 1);
     }
 
     /// <summary>Fills the part of a service's vectors that comes from the events themselves.</summary>

@@ -22,6 +22,7 @@ internal sealed partial class StatusReporter : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Dictionary<PartitionLane, (long Events, long EndOffset)> _before = [];
     private Task _running = Task.CompletedTask;
+    private bool _asksBroker;
     private bool _wasLive;
     private int _snapshots;
 
@@ -80,6 +81,7 @@ internal sealed partial class StatusReporter : IAsyncDisposable
         if (_pump.IsLive && !_wasLive)
             LogLive();
         _wasLive = _pump.IsLive;
+        _asksBroker = true;
         var sources = _sources.Select(source => new SourceStatus
         {
             Name = source.Source.Definition.Name,
@@ -89,9 +91,14 @@ internal sealed partial class StatusReporter : IAsyncDisposable
         }).ToList();
         var lag = sources.Sum(source => source.Partitions.Sum(partition => partition.LagRecords));
         var rate = sources.Sum(source => source.Partitions.Sum(partition => partition.EventsPerSecond));
-        var detail = lag >= LagWorthSaying && rate > 0 ? $"Catching up: {rate:N0} events/s, {lag:N0} records left, about {lag / rate:N0} s." : null;
-        if (detail is not null && _snapshots++ % LogEverySnapshots == 0)
-            LogCatchingUp(rate, lag, lag / rate);
+        var detail = _publisher.Trouble;
+        if (detail is null && lag >= LagWorthSaying && rate > 0)
+        {
+            detail = $"Catching up: {rate:N0} events/s, {lag:N0} records left, about {lag / rate:N0} s.";
+            if (_snapshots++ % LogEverySnapshots == 0)
+                LogCatchingUp(rate, lag, lag / rate);
+        }
+
         _publish(new PipelineStatus
         {
             Phase = _pump.IsLive ? PipelinePhase.Running : PipelinePhase.Replaying,
@@ -108,14 +115,16 @@ internal sealed partial class StatusReporter : IAsyncDisposable
         var (eventsBefore, end) = _before.GetValueOrDefault(partition, (0, -1));
         try
         {
-            end = records.QueryOffsets(partition.Partition).End;
+            if (_asksBroker && !_stop.IsCancellationRequested)
+                end = records.QueryOffsets(partition.Partition).End;
         }
         catch (EventSourceException)
         {
-            // The last known end stays.
+            // The last known end stays, and one time-out a snapshot is enough.
+            _asksBroker = false;
         }
 
-        var (events, position) = (partition.EventsApplied, partition.NextOffset);
+        var (events, position) = (partition.EventsApplied, partition.Position);
         _before[partition] = (events, end);
         var ageMs = partition.Witness.TimestampMs < 0 ? 0 : Math.Max(0, _time.GetUtcNow().ToUnixTimeMilliseconds() - partition.Witness.TimestampMs);
         return new PartitionStatus

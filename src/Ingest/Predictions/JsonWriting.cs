@@ -15,15 +15,12 @@ internal static unsafe class JsonWriting
     /// <summary>Bytes that one byte of text becomes at most: <c>\u0000</c>.</summary>
     public const int EscapedBytesMax = 6;
 
-    private static readonly SearchValues<byte> Escaped = SearchValues.Create([.. Enumerable.Range(0, 32).Select(value => (byte)value), (byte)'"', (byte)'\\']);
+    private static readonly SearchValues<byte> _escaped = SearchValues.Create([.. Enumerable.Range(0, 32).Select(value => (byte)value), (byte)'"', (byte)'\\']);
 
     /// <summary>Eight ASCII zeros.</summary>
     private const ulong AsciiZeros = 0x3030_3030_3030_3030;
 
-    private static ReadOnlySpan<byte> DigitPairs =>
-        "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"u8;
-
-    private static ReadOnlySpan<ulong> PowersOf10 =>
+    private static readonly ulong[] _powersOf10 =
     [
         0, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000, 100_000_000_000, 1_000_000_000_000,
         10_000_000_000_000, 100_000_000_000_000, 1_000_000_000_000_000, 10_000_000_000_000_000, 100_000_000_000_000_000, 1_000_000_000_000_000_000,
@@ -51,7 +48,7 @@ internal static unsafe class JsonWriting
     {
         while (true)
         {
-            var plain = utf8.IndexOfAny(Escaped);
+            var plain = utf8.IndexOfAny(_escaped);
             if (plain < 0)
                 return Copy(at, utf8);
             at = Copy(at, utf8[..plain]);
@@ -119,12 +116,6 @@ internal static unsafe class JsonWriting
             return at + 1;
         }
 
-        if (value < 100)
-        {
-            Unsafe.WriteUnaligned(at, Unsafe.ReadUnaligned<ushort>(ref Unsafe.Add(ref MemoryMarshal.GetReference(DigitPairs), value * 2)));
-            return at + 2;
-        }
-
         // The digits as bytes, the first one lowest; the zeros before them are shifted out.
         var digits = EightDigits(value);
         var zeros = BitOperations.TrailingZeroCount(digits ^ AsciiZeros) / 8;
@@ -145,7 +136,10 @@ internal static unsafe class JsonWriting
         return tens | pairs - tens * 10 << 8 | AsciiZeros;
     }
 
-    /// <summary>The shortest number that reads back to the same double, plain between 1e-6 and 1e21 as in JavaScript; null for NaN and the infinities, which JSON does not have.</summary>
+    /// <summary>
+    /// The shortest number that reads back to the same double, plain between 1e-6 and 1e21 as in JavaScript; null for NaN and the infinities, which JSON
+    /// does not have.
+    /// </summary>
     public static byte* Double(byte* at, double value)
     {
         // Whole numbers are most of what there is.
@@ -217,6 +211,6 @@ internal static unsafe class JsonWriting
     {
         // log10(2) ≈ 1233 / 4096 gives the number of digits or one less.
         var estimate = (64 - BitOperations.LeadingZeroCount(value | 1)) * 1233 >> 12;
-        return estimate + (value >= PowersOf10[estimate] ? 1 : 0);
+        return estimate + (value >= _powersOf10[estimate] ? 1 : 0);
     }
 }

@@ -58,7 +58,8 @@ public sealed unsafe class PredictionEncoder
         _topic = new JsonPart(Json(source.Definition.Kafka.Topic) + "/");
         _beforeId = new JsonPart("{\"id\":\"");
         _beforePosition = new JsonPart("\",\"position\":\"");
-        _beforeEntity = new JsonPart($"\",\"model\":\"{Json(model.Definition.Name)}\",\"version\":\"{Json(version)}\",\"service\":\"{Json(model.Service.Name)}\",\"entity\":{{");
+        _beforeEntity = new JsonPart(
+            $"\",\"model\":\"{Json(model.Definition.Name)}\",\"version\":\"{Json(version)}\",\"service\":\"{Json(model.Service.Name)}\",\"entity\":{{");
         _beforeKeys = Members(model.Entity.Keys.Select(key => key.Name));
         _beforeTime = new JsonPart("},\"event_time\":\"");
         _beforeOutputs = new JsonPart("\",\"outputs\":{");
@@ -134,7 +135,10 @@ public sealed unsafe class PredictionEncoder
     /// Writes a record's key: the text of the model's entity key. Several join keys are joined by <c>|</c>; there, a <c>|</c> or <c>\</c> inside a text
     /// has a <c>\</c> before it, so that different entities have different keys.
     /// </summary>
-    /// <returns>Bytes written; −1 where the destination has less than 40 bytes for each join key and twice the bytes of their texts. <see cref="KeyBytesMax"/> is enough for every entity.</returns>
+    /// <returns>
+    /// Bytes written; −1 where the destination has less than 40 bytes for each join key and twice the bytes of their texts.
+    /// <see cref="KeyBytesMax"/> is enough for every entity.
+    /// </returns>
     public int TryWriteKey(Span<byte> destination, EventBatch events, int row)
     {
         ArgumentNullException.ThrowIfNull(events);

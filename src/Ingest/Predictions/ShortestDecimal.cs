@@ -13,7 +13,7 @@ internal static class ShortestDecimal
     private const int PowerMax = 324;
 
     /// <summary>10^k for k from <see cref="PowerMin"/> on, scaled by a power of two into [2^127, 2^128) and rounded up: high word, low word.</summary>
-    private static readonly ulong[] Powers = MakePowers();
+    private static readonly ulong[] _powers = MakePowers();
 
     /// <summary>Finds the decimal.</summary>
     /// <param name="value">Finite, not 0; its sign is ignored.</param>
@@ -46,7 +46,7 @@ internal static class ShortestDecimal
         var scaleExponent = closeBelow ? FloorLog10ThreeQuartersPow2(binaryExponent) : FloorLog10Pow2(binaryExponent);
         var shift = binaryExponent + FloorLog2Pow10(-scaleExponent) + 1;
         var power = (-scaleExponent - PowerMin) * 2;
-        var (high, low) = (Powers[power], Powers[power + 1]);
+        var (high, low) = (_powers[power], _powers[power + 1]);
         var quarters = 4 * mantissa;
         // A double with an even mantissa is also what the half-way points read as, so these count as inside.
         var lower = MultiplyToOdd(high, low, quarters - (closeBelow ? 1UL : 2) << shift) + odd;

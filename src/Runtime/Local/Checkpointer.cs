@@ -5,8 +5,9 @@ using Microsoft.Extensions.Logging;
 namespace FeatureStore.Runtime.Local;
 
 /// <summary>Saves snapshots of a <see cref="LocalRuntime"/> to a store, as often as keeps the work a small share of the time.</summary>
-public sealed partial class Checkpointer : ICheckpoints
+public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
 {
+    private readonly CancellationTokenSource _stop = new();
     private readonly ProjectPlan _plan;
     private readonly LocalRuntime _runtime;
     private readonly IEntityStore _store;
@@ -66,8 +67,9 @@ public sealed partial class Checkpointer : ICheckpoints
     public void Begin(string clusterId, IReadOnlyList<PartitionCheckpoint> partitions, Task published)
     {
         Debug.Assert(_saving.IsCompleted, "One checkpoint at a time.");
-        // A checkpoint that failed for good took its blocks with it: one that went on without them would lose them.
-        _saving.GetAwaiter().GetResult();
+        // The blocks of a snapshot that was given up would be missing from every later one.
+        if (_saving.Exception?.InnerException is { } failure)
+            throw new InvalidOperationException($"A checkpoint could not be saved: {failure.Message}", failure);
         var header = new CheckpointHeader
         {
             LayoutFingerprint = _plan.LayoutFingerprint,
@@ -84,11 +86,19 @@ public sealed partial class Checkpointer : ICheckpoints
     /// <inheritdoc/>
     public Task CompleteAsync() => _saving;
 
+    /// <summary>Gives up a checkpoint that is not being written yet, and waits for one that is. Before the store and the runtime go.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _saving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+    }
+
     private async Task SaveAsync(CheckpointHeader header, Task published)
     {
         var start = _time.GetTimestamp();
         var checkpoint = _runtime.CopySnapshot(header);
-        await published.ConfigureAwait(false);
+        await published.WaitAsync(_stop.Token).ConfigureAwait(false);
         for (var attempt = 1; ; attempt++)
         {
             try
@@ -111,7 +121,7 @@ public sealed partial class Checkpointer : ICheckpoints
                 var pause = TimeSpan.FromSeconds(Math.Min(30, 1 << Math.Min(attempt, 5)));
                 LogSaveFailed(exception, header.Sequence, attempt, pause.TotalSeconds);
                 RuntimeInstruments.CheckpointFailures.Add(1);
-                await Task.Delay(pause, _time).ConfigureAwait(false);
+                await Task.Delay(pause, _time, _stop.Token).ConfigureAwait(false);
             }
         }
     }

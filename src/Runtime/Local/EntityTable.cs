@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using FeatureStore.Core.Blocks;
 using FeatureStore.Core.Plans;
 
 namespace FeatureStore.Runtime.Local;
@@ -56,6 +57,24 @@ internal sealed unsafe class EntityTable : IDisposable
     {
         var id = _entries[Slot(hash, key)].Id - 1;
         return id < 0 ? default : Block(id);
+    }
+
+    /// <summary>Asks the processor for the index entry of a key. The first of three steps that run ahead of <see cref="Apply"/>.</summary>
+    public void PrefetchEntry(ulong hash) =>
+        Memory.Prefetch(MemoryMarshal.AsBytes(_entries.AsSpan()), (int)(hash & (ulong)(_entries.Length - 1)) * sizeof(Entry));
+
+    /// <summary>The second step: the beginning of the block.</summary>
+    public void PrefetchBlock(ulong hash)
+    {
+        if (LikelyId(hash) is >= 0 and var id)
+            _plan.PrefetchFixed(new ReadOnlySpan<byte>(_blocks[id], _plan.EmptyLength(EntityPlan.KeyBytesMax)));
+    }
+
+    /// <summary>The third step: the events at the windows' borders.</summary>
+    public void PrefetchRings(ulong hash)
+    {
+        if (LikelyId(hash) is >= 0 and var id)
+            _plan.PrefetchRings(Block(id));
     }
 
     /// <summary>
@@ -188,6 +207,18 @@ internal sealed unsafe class EntityTable : IDisposable
         Bytes += length - old.Length;
         NativeMemory.Free(_blocks[id]);
         _blocks[id] = block;
+    }
+
+    /// <summary>The block of the first key with a hash: all but certainly the one meant. −1 where there is none.</summary>
+    private int LikelyId(ulong hash)
+    {
+        var mask = _entries.Length - 1;
+        for (var slot = (int)hash & mask; ; slot = slot + 1 & mask)
+        {
+            ref readonly var entry = ref _entries[slot];
+            if (entry.Id == 0 || entry.Hash == hash)
+                return entry.Id - 1;
+        }
     }
 
     /// <summary>The slot of a key: its own, or the free one where it goes.</summary>

@@ -8,13 +8,15 @@ namespace FeatureStore.Runtime.Local;
 /// </summary>
 internal sealed class Shard : IDisposable
 {
-    private const int EventsPerRun = 64;
+    private const int EventsPerRun = 32;
     private const int CopyBytesPerRun = 256 * 1024;
 
     private readonly Lock _gate = new();
     private readonly EntityTable[] _tables;
     private readonly uint _index;
     private readonly uint _count;
+    private readonly byte[] _keys = new byte[EventsPerRun * EntityPlan.KeyBytesMax];
+    private readonly Target[] _run = new Target[EventsPerRun];
     private int _readersWaiting;
 
     public Shard(ProjectPlan plan, int index, int count, bool tracksPublishing)
@@ -122,25 +124,38 @@ internal sealed class Shard : IDisposable
         }
     }
 
+    /// <summary>Applies a run in four passes, of which the first three only find things and have the processor fetch them.</summary>
     private void ApplyRun(ApplyBatch batch, Route route, int first, int end)
     {
         var table = _tables[route.Entity.Index];
-        Span<byte> key = stackalloc byte[EntityPlan.KeyBytesMax];
+        var (count, used) = (0, 0);
         for (var index = first; index < end; index++)
         {
-            var row = batch.Events.Row(index);
-            var length = route.Entity.EncodeKey(row, route.KeyFields, key);
+            var length = route.Entity.EncodeKey(batch.Events.Row(index), route.KeyFields, _keys.AsSpan(used));
             if (length == 0)
                 continue;
-            var hash = KeyHash.Of(key[..length]);
+            var hash = KeyHash.Of(_keys.AsSpan(used, length));
             if (_count > 1 && IndexOf(hash, (int)_count) != _index)
                 continue;
-            var timeMs = batch.Events[index].TimeMs;
+            table.PrefetchEntry(hash);
+            _run[count++] = new Target(index, hash, used, length);
+            used += length;
+        }
+
+        var run = _run.AsSpan(0, count);
+        foreach (ref readonly var target in run)
+            table.PrefetchBlock(target.Hash);
+        foreach (ref readonly var target in run)
+            table.PrefetchRings(target.Hash);
+        foreach (ref readonly var target in run)
+        {
+            var key = _keys.AsSpan(target.KeyStart, target.KeyLength);
+            var timeMs = batch.Events[target.Row].TimeMs;
             var block = route.Feeds
-                ? table.Apply(hash, key[..length], batch.Source, row, timeMs, Snapshot)
-                : table.Find(hash, key[..length]);
+                ? table.Apply(target.Hash, key, batch.Source, batch.Events.Row(target.Row), timeMs, Snapshot)
+                : table.Find(target.Hash, key);
             for (var vector = 0; vector < batch.Vectors.Count; vector++)
-                route.Slices[vector].Read(route.Entity, block, timeMs, batch.Vectors[vector].Row(index));
+                route.Slices[vector].Read(route.Entity, block, timeMs, batch.Vectors[vector].Row(target.Row));
         }
     }
 
@@ -162,6 +177,9 @@ internal sealed class Shard : IDisposable
 
         return total;
     }
+
+    /// <summary>An event of a run and the entity it goes to.</summary>
+    private readonly record struct Target(int Row, ulong Hash, int KeyStart, int KeyLength);
 }
 
 /// <summary>What the events of one source do to one entity, and which part of each vector they fill.</summary>

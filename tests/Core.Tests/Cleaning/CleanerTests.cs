@@ -9,7 +9,7 @@ namespace FeatureStore.Core.Tests.Cleaning;
 [TestClass]
 public sealed class CleanerTests
 {
-    private static readonly FieldDefinition[] Fields =
+    private static readonly FieldDefinition[] _fields =
     [
         new("amount", FieldType.Double), new("count", FieldType.Int64), new("at", FieldType.Timestamp), new("ok", FieldType.Bool), new("name", FieldType.String),
     ];
@@ -76,7 +76,7 @@ public sealed class CleanerTests
     [TestMethod]
     public void Every_type_can_be_filled()
     {
-        var batch = new EventBatch(new RowSchema(Fields));
+        var batch = new EventBatch(new RowSchema(_fields));
         batch.Add(default);
         CleanRule Fill(string field, object value) => new() { Field = field, Missing = MissingAction.Fill, Fill = value };
         var cleaner = new Cleaner(Plan(Fill("amount", 3), Fill("count", 5.0), Fill("at", "1970-01-01T00:00:01Z"), Fill("ok", true), Fill("name", "né")));
@@ -221,7 +221,7 @@ public sealed class CleanerTests
 
     private static EventBatch Batch(double amount, long count)
     {
-        var batch = new EventBatch(new RowSchema(Fields));
+        var batch = new EventBatch(new RowSchema(_fields));
         batch.Add(new EventHeader { TimeMs = 1000 });
         batch.SetDouble(0, 0, amount);
         batch.SetInt64(0, 1, count);
@@ -238,10 +238,10 @@ public sealed class CleanerTests
             Name = "s",
             Kafka = new KafkaTopicDefinition { Topic = "t" },
             Timestamp = "at",
-            Fields = Fields,
+            Fields = _fields,
             Clean = rules,
         },
-        Schema = new RowSchema(Fields),
+        Schema = new RowSchema(_fields),
         TimestampField = 2,
         IdField = -1,
     };

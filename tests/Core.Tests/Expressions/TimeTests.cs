@@ -1,4 +1,5 @@
 using System.Globalization;
+using FeatureStore.Core.Events;
 using FeatureStore.Core.Expressions;
 
 namespace FeatureStore.Core.Tests.Expressions;
@@ -144,7 +145,7 @@ public class TimeTests
             ("getMinutes", time => time.Minute), ("getSeconds", time => time.Second), ("getMilliseconds", time => time.Millisecond),
         ];
         var expressions = parts.Select(part => Bench.Compile($"T.{part.Function}()")).ToArray();
-        var batch = new Core.Events.EventBatch(Bench.Schema);
+        var batch = new EventBatch(Bench.Schema);
         batch.Add(default);
         for (var i = 0; i < 50_000; i++)
         {
@@ -166,7 +167,7 @@ public class TimeTests
     [DataRow(253402300800000)]
     public void AFieldOutsideTheYears1To9999HasNoValue(long milliseconds)
     {
-        var batch = new Core.Events.EventBatch(Bench.Schema);
+        var batch = new EventBatch(Bench.Schema);
         batch.Add(default);
         batch.SetInt64(0, Bench.Schema.IndexOf("T"), milliseconds);
         Assert.AreEqual(double.NaN, Bench.Compile("T.getHours()").EvaluateNumber(batch.Row(0)));

@@ -13,7 +13,7 @@ public sealed unsafe class JsonEventDecoderFuzzTests
 {
     private const int Documents = 200_000;
 
-    private static readonly string[] Bases =
+    private static readonly string[] _bases =
     [
         """{"id":0,"amount":57.16,"ok":true,"name":"plain text","at":"2018-04-01T00:00:31Z","seen":1522540831000,"ide":3156}""",
         """{"id":585177,"amount":-1.5e-7,"ok":false,"name":"caf\u00e9 \ud83d\ude00 \"x\"","at":1522540831000,"größe":"ü","a\"b\\":12}""",
@@ -24,7 +24,7 @@ public sealed unsafe class JsonEventDecoderFuzzTests
         $$"""{"at":5,"deep":{{new string('[', 63)}}{{new string(']', 63)}},"id":7}""",
     ];
 
-    private static readonly string[] Tokens =
+    private static readonly string[] _tokens =
     [
         "\"", "\\", "\\u", "\\ud83d", "\\ude00", "{", "}", "[", "]", ",", ":", "null", "true", "false", "0", "1", "-", ".", "e", "E+", "99999999999999999999", "1e400", " ", "\n",
         "\t", "\0", "\u001f", "é", "\ufeff", "\"id\":", "\"at\":", "\"at\":3,", "\"ok\":1,", "[[", "]]", "{\"a\":", "Z", "T", "/", "//", "'", "NaN", "5.5", "\u007f", "😀",
@@ -76,7 +76,7 @@ public sealed unsafe class JsonEventDecoderFuzzTests
         using var memory = new GuardedBytes(1 << 16);
         var decoder = new JsonEventDecoder(TestSources.AllTypes);
         var batch = new EventBatch(TestSources.AllTypes.Schema);
-        foreach (var document in Bases.Select(Encoding.UTF8.GetBytes))
+        foreach (var document in _bases.Select(Encoding.UTF8.GetBytes))
         {
             for (var length = 0; length < document.Length; length++)
             {
@@ -103,7 +103,7 @@ public sealed unsafe class JsonEventDecoderFuzzTests
 
     private static byte[] Mutate(Random random)
     {
-        var document = new List<byte>(Encoding.UTF8.GetBytes(Bases[random.Next(Bases.Length)]));
+        var document = new List<byte>(Encoding.UTF8.GetBytes(_bases[random.Next(_bases.Length)]));
         for (var edits = random.Next(4); edits > 0; edits--)
         {
             var at = random.Next(document.Count + 1);
@@ -111,7 +111,7 @@ public sealed unsafe class JsonEventDecoderFuzzTests
             switch (random.Next(7))
             {
                 case 0:
-                    document.InsertRange(at, Encoding.UTF8.GetBytes(Tokens[random.Next(Tokens.Length)]));
+                    document.InsertRange(at, Encoding.UTF8.GetBytes(_tokens[random.Next(_tokens.Length)]));
                     break;
                 case 1:
                     document.RemoveRange(at, count);

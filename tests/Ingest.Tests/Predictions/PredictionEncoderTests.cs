@@ -11,7 +11,7 @@ namespace FeatureStore.Ingest.Tests.Predictions;
 [TestClass]
 public sealed unsafe class PredictionEncoderTests
 {
-    private static readonly string[] Score = ["score"];
+    private static readonly string[] _score = ["score"];
 
     [TestMethod]
     public void Writes_the_contracts_example()
@@ -21,7 +21,7 @@ public sealed unsafe class PredictionEncoderTests
         events.Add(new EventHeader { TimeMs = 1_527_811_207_000, Partition = 2, Offset = 1234 });
         events.SetInt64(0, 0, 585177);
         events.SetInt64(0, 2, 596);
-        var (value, key) = Write(new PredictionEncoder(model, TestSources.Transactions, "1", Score), events, [0.0123], Vector(model, 57.16));
+        var (value, key) = Write(new PredictionEncoder(model, TestSources.Transactions, "1", _score), events, [0.0123], Vector(model, 57.16));
         Assert.AreEqual(
             """{"id":"585177","position":"transactions/2/1234","model":"fraud","version":"1","service":"fraud_v1","entity":{"CUSTOMER_ID":596},"event_time":"2018-06-01T00:00:07.000Z","outputs":{"score":0.0123},"features":{"TX_AMOUNT":57.16}}""",
             value);
@@ -57,7 +57,7 @@ public sealed unsafe class PredictionEncoderTests
         vectors.Reset(1);
         vectors.SetText(0, 0, Encoding.UTF8.GetBytes(hostile));
         vectors[0, 1] = double.PositiveInfinity;
-        var (value, key) = Write(new PredictionEncoder(model, source, "1", Score), events, [0.5], vectors);
+        var (value, key) = Write(new PredictionEncoder(model, source, "1", _score), events, [0.5], vectors);
         using var document = JsonDocument.Parse(value);
         Assert.AreEqual(hostile, document.RootElement.GetProperty("id").GetString());
         Assert.AreEqual(hostile, document.RootElement.GetProperty("entity").GetProperty("id").GetString());
@@ -78,14 +78,14 @@ public sealed unsafe class PredictionEncoderTests
         var events = new EventBatch(source.Schema);
         events.Add(default);
         events.SetText(0, 0, "a|b\\\"c"u8);
-        Assert.AreEqual("a|b\\\"c", Write(new PredictionEncoder(model, source, "1", Score), events, [0], new VectorBatch(model.Service)).Key);
+        Assert.AreEqual("a|b\\\"c", Write(new PredictionEncoder(model, source, "1", _score), events, [0], new VectorBatch(model.Service)).Key);
     }
 
     [TestMethod]
     public void A_source_without_a_join_key_is_refused()
     {
         var error = Assert.ThrowsExactly<ArgumentException>(() =>
-            new PredictionEncoder(Model([new("DEVICE", FieldType.Int64)], []), TestSources.Transactions, "1", Score));
+            new PredictionEncoder(Model([new("DEVICE", FieldType.Int64)], []), TestSources.Transactions, "1", _score));
         StringAssert.Contains(error.Message, "Source \"transactions\" lacks a join key of entity \"customer\".", StringComparison.Ordinal);
     }
 
@@ -97,7 +97,7 @@ public sealed unsafe class PredictionEncoderTests
             "TX_AMOUNT", "TX_DURING_WEEKEND", "TX_DURING_NIGHT", "CUSTOMER_ID_NB_TX_1DAY_WINDOW", "CUSTOMER_ID_AVG_AMOUNT_1DAY_WINDOW", "CUSTOMER_ID_NB_TX_7DAY_WINDOW",
             "CUSTOMER_ID_AVG_AMOUNT_7DAY_WINDOW", "CUSTOMER_ID_NB_TX_30DAY_WINDOW", "CUSTOMER_ID_AVG_AMOUNT_30DAY_WINDOW", "TERMINAL_ID_NB_TX_1DAY_WINDOW",
             "TERMINAL_ID_RISK_1DAY_WINDOW", "TERMINAL_ID_NB_TX_7DAY_WINDOW", "TERMINAL_ID_RISK_7DAY_WINDOW", "TERMINAL_ID_NB_TX_30DAY_WINDOW", "TERMINAL_ID_RISK_30DAY_WINDOW"));
-        var encoder = new PredictionEncoder(model, TestSources.Transactions, "1", Score);
+        var encoder = new PredictionEncoder(model, TestSources.Transactions, "1", _score);
         var random = new Random(1);
         var events = new EventBatch(TestSources.Transactions.Schema, Count);
         var vectors = new VectorBatch(model.Service);
@@ -146,9 +146,17 @@ public sealed unsafe class PredictionEncoderTests
     {
         Definition = new ModelDefinition { Name = "fraud", Service = "fraud_v1", On = "transactions", Sink = new SinkDefinition { Topic = "predictions", Vector = vector } },
         Service = new ServicePlan("fraud_v1", new RowSchema([]), features),
-        Entity = new EntityPlan { Index = 0, Name = "customer", Keys = keys, Features = [] },
+        Entity = Entity(keys),
         On = null,
     };
+
+    private static EntityPlan Entity(FieldDefinition[] keys)
+    {
+        var definition = new EntityDefinition { Name = "customer", Keys = [.. keys.Select(key => key.Name)] };
+        var source = TestSources.Plan([new("at", FieldType.Timestamp), .. keys.Where(key => key.Name != "at")]);
+        var project = new ProjectDefinition { Project = "test", Sources = [source.Definition], Entities = [definition] };
+        return new EntityPlan(new EntityPlanBuilder(0, definition, project, [source]));
+    }
 
     private static VectorBatch Vector(ModelPlan model, params double[] values)
     {
