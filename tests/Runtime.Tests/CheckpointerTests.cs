@@ -88,7 +88,14 @@ public sealed class CheckpointerTests : IDisposable
         ApplyOne(1);
         var partition = new PartitionCheckpoint
         {
-            Topic = "payments", Partition = 3, NextOffset = 17, NewestMs = 5, WitnessOffset = 16, WitnessTimestampMs = 4, WitnessHash = 9, SeenIds = [1, 2],
+            Topic = "payments",
+            Partition = 3,
+            NextOffset = 17,
+            NewestMs = 5,
+            WitnessOffset = 16,
+            WitnessTimestampMs = 4,
+            WitnessHash = 9,
+            SeenIds = [1, 2],
         };
         for (var sequence = 1; sequence <= 3; sequence++)
         {
