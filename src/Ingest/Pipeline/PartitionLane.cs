@@ -16,6 +16,9 @@ internal sealed class PartitionLane
 {
     private const int RecordsPerRead = 1024;
 
+    /// <summary>How long an answer about the end is fresh: what other partitions read meanwhile can be this much newer than what has reached this one.</summary>
+    private static readonly TimeSpan _endIsFresh = TimeSpan.FromMilliseconds(50);
+
     private readonly SourcePlan _source;
     private readonly IEventSource _records;
     private readonly RecordDecoder _decoder;
@@ -128,7 +131,7 @@ internal sealed class PartitionLane
         try
         {
             if (_records.QueryOffsets(Partition).End <= _endOffset)
-                _idleUntil = _time.GetTimestamp() + _time.TimestampFrequency;
+                _idleUntil = _time.GetTimestamp() + (long)(_endIsFresh.TotalSeconds * _time.TimestampFrequency);
             return true;
         }
         catch (EventSourceException)

@@ -47,6 +47,9 @@ internal sealed partial class Publisher : IDisposable
     /// <summary>Why nothing can be published at the moment; null where it can.</summary>
     public string? Trouble { get; private set; }
 
+    /// <summary>Batches that wait to be sent; at most <see cref="IngestOptions.BatchesMax"/>.</summary>
+    public int Waiting => _queue.Count;
+
     public void Start() => _thread.Start();
 
     public OutgoingBatch Rent() => _pool.TryTake(out var batch) ? batch : new OutgoingBatch();

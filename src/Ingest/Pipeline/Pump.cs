@@ -61,6 +61,9 @@ internal sealed class Pump : IDisposable
     /// <summary>Whether everything published before the start has been applied again.</summary>
     public bool IsLive { get; private set; }
 
+    /// <summary>Batches that wait to be scored; at most <see cref="IngestOptions.BatchesMax"/>.</summary>
+    public int Waiting => _applied.Count;
+
     public void Start()
     {
         _reader.Start();

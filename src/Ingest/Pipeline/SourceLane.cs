@@ -71,9 +71,11 @@ internal sealed class SourceLane
             _fillers[vector].Fill(batch.Vectors[vector], batch.Events);
     }
 
-    /// <summary>Looks whether the partitions that hold others back are at their end.</summary>
+    /// <summary>Looks whether the partitions that hold others back are at their end. Where nothing waits, nothing is asked.</summary>
     public void ProbeIdle()
     {
+        if (!Array.Exists(_partitions, partition => partition.HasRecord))
+            return;
         foreach (var partition in _partitions)
         {
             // A broker that is away would hold up reading once a partition.

@@ -1,0 +1,116 @@
+using FeatureStore.Core.Plans;
+using FeatureStore.Ingest.Pipeline;
+using FeatureStore.Ingest.Kafka;
+using FeatureStore.Runtime;
+using FeatureStore.Runtime.Local;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace FeatureStore.Ingest.Tests.Simulation;
+
+/// <summary>One life of the process: all that a crash takes away. Its threads are not started; the schedule makes their steps.</summary>
+internal sealed class SimulatedProcess : IDisposable
+{
+    private readonly Chaos _chaos;
+    private readonly IngestOptions _options;
+    private readonly PartitionLane[] _partitions;
+    private readonly WakeSignal _wake = new();
+    private readonly Pump _pump;
+    private readonly Publisher _publisher;
+
+    public SimulatedProcess(ProjectPlan plan, SimulatedBroker broker, SimulatedDisk disk, Chaos chaos, ManualTime time, Action<ApplyBatch> applied)
+    {
+        _chaos = chaos;
+        _options = new IngestOptions
+        {
+            BatchRecordsMax = 1 + chaos.Random.Next(60),
+            BatchBytesMax = chaos.Random.Next(4) == 0 ? 500 : 16 << 20,
+            BatchesMax = 3,
+            PublishBytesMax = chaos.Random.Next(3) == 0 ? 2000 : 32 << 20,
+        };
+        Runtime = new LocalRuntime(plan, new LocalRuntimeOptions { Shards = 1 });
+        if (disk.Header is { } header)
+            Runtime.Restore(header, disk.Visit);
+        Checkpoints = new SimulatedCheckpoints(plan, Runtime, disk, broker, chaos);
+        Records = new SimulatedSource(broker, chaos);
+        Sink = new SimulatedSink(broker, chaos);
+        var published = Sink.Open([]);
+        chaos.IsOn = false; // A start that fails ends the process; it is tested by itself.
+        _partitions = StartingPoints.Open(plan, plan.Sources[0], Records, disk.Header, published, acceptRecreated: false, time);
+        chaos.IsOn = true;
+        StartOffsets = [.. _partitions.Select(partition => partition.NextOffset)];
+        _publisher = new Publisher(Sink, _options, time, NullLogger.Instance, Fail);
+        var writer = new PredictionWriter(plan, new SumModel("sum", Payments.BadAmount) { BeforeScore = chaos.Point }, new DeadLetterLog(), time);
+        _pump = new Pump(
+            [new SourceLane(plan, plan.Sources[0], Records, _partitions)], new CheckedRuntime(Runtime, chaos, applied), Checkpoints, writer, _publisher, _options, time, _wake, "cluster", Fail);
+        Records.Start([.. _partitions.Select(partition => partition.StartOffset)]);
+    }
+
+    public LocalRuntime Runtime { get; }
+
+    public SimulatedCheckpoints Checkpoints { get; }
+
+    public SimulatedSource Records { get; }
+
+    public SimulatedSink Sink { get; }
+
+    /// <summary>S of each partition at its start.</summary>
+    public IReadOnlyList<long> StartOffsets { get; }
+
+    public bool IsLive => _pump.IsLive;
+
+    /// <summary>Whether all that is in the log has been read, and all that follows from it sent.</summary>
+    public bool IsDone(SimulatedBroker broker) =>
+        _pump.Waiting == 0 && _publisher.Waiting == 0 && Array.TrueForAll(_partitions, partition => !partition.HasRecord && partition.Position == broker.Partitions[partition.Partition].End);
+
+    /// <summary>One step of one of the threads, whichever the schedule draws.</summary>
+    public void Step()
+    {
+        switch (_chaos.Random.Next(8))
+        {
+            case < 3 when _pump.Waiting < _options.BatchesMax:
+                _pump.ReadOnce();
+                break;
+            case < 5 when _publisher.Waiting < _options.BatchesMax:
+                _pump.EncodeOnce();
+                break;
+            case 5:
+                _publisher.PublishOnce();
+                break;
+            case 6:
+                Checkpoints.Advance();
+                break;
+        }
+    }
+
+    /// <summary>What the server does at its end, whether the process stops or a test is over: all memory goes.</summary>
+    public void Dispose()
+    {
+        _pump.Dispose();
+        _publisher.Stop();
+        Sink.Dispose();
+        _publisher.Dispose();
+        Assert.AreEqual(0, Records.Held, "Records are held after the end.");
+        Records.Dispose();
+        Runtime.Dispose();
+        _wake.Dispose();
+    }
+
+    private static void Fail(Exception exception) => throw new InvalidOperationException("No thread runs that could fail.", exception);
+
+    private sealed class CheckedRuntime(LocalRuntime runtime, Chaos chaos, Action<ApplyBatch> applied) : IEntityRuntime
+    {
+        public ValueTask ApplyAsync(ApplyBatch batch, CancellationToken cancellationToken)
+        {
+            chaos.Point();
+            var task = runtime.ApplyAsync(batch, cancellationToken);
+            applied(batch);
+            chaos.Point();
+            return task;
+        }
+
+        public ValueTask ReadAsync(int entity, BlockSet keys, BlockSet blocks, CancellationToken cancellationToken) =>
+            runtime.ReadAsync(entity, keys, blocks, cancellationToken);
+
+        public long StreamTimeMs(int source) => runtime.StreamTimeMs(source);
+    }
+}
