@@ -160,20 +160,42 @@ public sealed class CheckpointerTests : IDisposable
         Complete(checkpointer);
     }
 
-    /// <summary>The blocks of a checkpoint that cannot be saved at all are changed no more: one after it would be without them.</summary>
+    /// <summary>The blocks of a checkpoint that is given up count as saved: one after it would be without them.</summary>
     [TestMethod]
-    [DataRow(true)]
-    [DataRow(false)]
-    public void AFailureOfAnotherKindEndsCheckpoints(bool ofThePublisher)
+    [DataRow("store", "broken")]
+    [DataRow("publisher", "broken")]
+    [DataRow("cancellation", "it was given up.")]
+    public void NoCheckpointFollowsOneThatWasGivenUp(string by, string reason)
     {
         var checkpointer = New();
         ApplyOne(1);
         var failure = new InvalidOperationException("broken");
-        if (!ofThePublisher)
+        if (by == "store")
             _store.Failures.Enqueue(failure);
-        checkpointer.Begin("cluster", [], ofThePublisher ? Task.FromException(failure) : Task.CompletedTask);
-        Assert.AreSame(failure, Assert.ThrowsExactly<InvalidOperationException>(() => checkpointer.CompleteAsync().GetAwaiter().GetResult()));
-        Assert.AreSame(failure, Assert.ThrowsExactly<InvalidOperationException>(() => checkpointer.Begin("cluster", [], Task.CompletedTask)));
+        checkpointer.Begin("cluster", [], by switch
+        {
+            "publisher" => Task.FromException(failure),
+            "cancellation" => Task.FromCanceled(new CancellationToken(true)),
+            _ => Task.CompletedTask,
+        });
+        Wait.Until(() => checkpointer.CompleteAsync().IsCompleted, "the checkpoint ends");
+        Assert.IsFalse(checkpointer.CompleteAsync().IsCompletedSuccessfully);
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => checkpointer.Begin("cluster", [], Task.CompletedTask));
+        Assert.AreEqual($"A checkpoint could not be saved: {reason}", exception.Message);
+        Assert.IsNull(_store.LoadHeader());
+    }
+
+    [TestMethod]
+    public async Task ItEndsWhileItWaits()
+    {
+        var waiting = New();
+        waiting.Begin("cluster", [], new TaskCompletionSource().Task);
+        await waiting.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        var failing = New();
+        _store.Failures.Enqueue(new IOException("disk full"));
+        failing.Begin("cluster", [], Task.CompletedTask);
+        Wait.Until(() => _time.Waiting == 1, "it waits to try again");
+        await failing.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
         Assert.IsNull(_store.LoadHeader());
     }
 
