@@ -109,16 +109,34 @@ internal sealed partial class SiloServer : IAsyncDisposable
         return (app, pipeline);
     }
 
+    private async Task StartHttpAsync(WebApplication app)
+    {
+        try
+        {
+            await app.StartAsync().ConfigureAwait(false);
+        }
+        catch (IOException exception) when (exception.InnerException is AddressInUseException)
+        {
+            throw new StartException($"\"{_options.Urls}\" is in use by another process. Choose another address with --urls.", exception);
+        }
+        catch (Exception exception) when (exception is IOException or SocketException or FormatException or InvalidOperationException)
+        {
+            throw new StartException($"HTTP cannot be served at \"{_options.Urls}\": {exception.Message.TrimEnd('.')}. Choose another address with --urls, as in http://127.0.0.1:8080.", exception);
+        }
+    }
+
     private async Task<int> RunUntilStoppedAsync(WebApplication app, IngestPipeline pipeline)
     {
-        var first = await Task.WhenAny(_stopRequested.Task, pipeline.Failure).ConfigureAwait(false);
+        await Task.WhenAny(_stopRequested.Task, pipeline.Failure).ConfigureAwait(false);
         await _stop.CancelAsync().ConfigureAwait(false);
-        await pipeline.StopAsync(_drainTimeout).ConfigureAwait(false);
+        var drained = await pipeline.StopAsync(_drainTimeout).ConfigureAwait(false);
         await app.StopAsync().ConfigureAwait(false);
-        if (first != pipeline.Failure)
+        if (drained)
             return 0;
-        var failure = await pipeline.Failure.ConfigureAwait(false);
-        await Console.Error.WriteLineAsync(failure.Message).ConfigureAwait(false);
+        var failure = pipeline.Failure.IsCompleted ? await pipeline.Failure.ConfigureAwait(false) : null;
+        await Console.Error.WriteLineAsync(failure?.Message
+            ?? $"Stopped before all that was read was published and saved, which took longer than {_drainTimeout.TotalSeconds:0} s. Nothing is lost: the next start goes on from there.")
+            .ConfigureAwait(false);
         return failure is EventSourceException ? CannotStart : 1;
     }
 
