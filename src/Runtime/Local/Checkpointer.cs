@@ -114,8 +114,6 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
                 var size = checkpoint.Blocks.TotalLength;
                 Status = new CheckpointStatus(
                     header.Sequence, _time.GetUtcNow().ToUnixTimeMilliseconds(), size, _time.GetElapsedTime(start).TotalMilliseconds);
-                RuntimeInstruments.CheckpointDuration.Record(took.TotalSeconds);
-                RuntimeInstruments.CheckpointBytes.Add(size);
                 Schedule(took);
                 return;
             }
