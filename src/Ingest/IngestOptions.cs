@@ -15,8 +15,8 @@ public sealed record IngestOptions
     /// <summary>Bytes of records from which a batch takes no more. Default 16 MiB.</summary>
     public long BatchBytesMax { get; init; } = 16L << 20;
 
-    /// <summary>Batches under way between reading and sending. Default 8.</summary>
-    public int BatchesMax { get; init; } = 8;
+    /// <summary>Batches under way between reading and sending. Default 32.</summary>
+    public int BatchesMax { get; init; } = 32;
 
     /// <summary>Longest wait for an answer of the broker at the start, and for one commit. Default 30 s.</summary>
     public TimeSpan KafkaTimeout { get; init; } = TimeSpan.FromSeconds(30);

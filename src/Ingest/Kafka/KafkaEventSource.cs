@@ -12,6 +12,7 @@ namespace FeatureStore.Ingest.Kafka;
 internal sealed unsafe class KafkaEventSource : IEventSource
 {
     private const int RecordsPerRead = 1024;
+    private const int FirstVersionWithQueueBackoff = 0x02020000;
 
     /// <summary>How long a question may hold up reading.</summary>
     private static readonly TimeSpan _questionTimeout = TimeSpan.FromSeconds(1);
@@ -35,12 +36,17 @@ internal sealed unsafe class KafkaEventSource : IEventSource
         Topic = topic;
         Partitions = partitions;
         _timeout = timeout;
-        _consumer = connection.CreateConsumer(group, [
-            new("queued.min.messages", "20000"),
+        List<KeyValuePair<string, string>> settings =
+        [
+            new("queued.min.messages", "50000"),
             new("queued.max.messages.kbytes", "16384"),
             new("fetch.wait.max.ms", "100"),
             new("fetch.error.backoff.ms", "100"),
-        ]);
+        ];
+        // A full queue is looked at again at once when it has room: the client's own pause of a second would starve a replay. Older clients have none.
+        if (Library.Version >= FirstVersionWithQueueBackoff)
+            settings.Add(new("fetch.queue.backoff.ms", "10"));
+        _consumer = connection.CreateConsumer(group, settings);
         _client = NativeKafka.ClientOf(_consumer.Handle);
         _messages = (NativeKafka.Message**)NativeMemory.Alloc(RecordsPerRead, (nuint)sizeof(NativeKafka.Message*));
         _wake = GCHandle.Alloc(wake);
