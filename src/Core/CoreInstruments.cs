@@ -9,4 +9,10 @@ internal static class CoreInstruments
 
     public static readonly Counter<long> InputsSkipped = _meter.CreateCounter<long>(
         "featurestore.inputs.skipped", "{input}", "Inputs of aggregations that were null, NaN or infinite and did not count.");
+
+    public static readonly Counter<long> IdsEvicted = _meter.CreateCounter<long>(
+        "featurestore.ids.evicted", "{id}", "Ids forgotten before their time because a partition had too many: their repeats count again.");
+
+    public static readonly Counter<long> EventsOverflowed = _meter.CreateCounter<long>(
+        "featurestore.events.overflowed", "{event}", "Events that windows of an entity no longer cover because more came than their limit.");
 }

@@ -24,7 +24,7 @@ internal static class IngestInstruments
         "featurestore.predictions", "{prediction}", "Predictions published, by model.");
 
     public static readonly Histogram<double> PublishLatency = _meter.CreateHistogram(
-        "featurestore.publish.latency", "s", "From reading a batch to the commit that makes its predictions visible.",
+        "featurestore.publish.batch.latency", "s", "From reading a batch to the commit that makes its predictions visible.",
         advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = _secondsBuckets });
 
     public static readonly Histogram<double> CommitDuration = _meter.CreateHistogram(

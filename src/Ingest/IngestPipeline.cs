@@ -127,7 +127,8 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
     {
         if (!_failure.TrySetResult(exception))
             return;
-        LogFailed(exception);
+        // What an operator has to mend needs its sentence, not the place in the code.
+        LogFailed(exception is EventSourceException or SinkFencedException ? null : exception, exception.Message);
         SetPhase(PipelinePhase.Stopped, exception.Message);
         // One thread is gone: the others must not wait for it.
         _pump?.Abort();
@@ -190,8 +191,8 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         return new SourceLane(_plan, source, records, partitions);
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Ingest has stopped")]
-    private partial void LogFailed(Exception exception);
+    [LoggerMessage(Level = LogLevel.Error, Message = "Ingest has stopped: {Reason}")]
+    private partial void LogFailed(Exception? exception, string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Made topic {Topic} with {Partitions} partitions")]
     private partial void LogTopicMade(string topic, int partitions);

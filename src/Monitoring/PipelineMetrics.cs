@@ -25,7 +25,7 @@ public sealed class PipelineMetrics : IDisposable
         OfCheckpoint("age", "s", "Since the newest checkpoint was durable.", checkpoint => (time.GetUtcNow().ToUnixTimeMilliseconds() - checkpoint.TimeMs) / 1000.0);
         OfCheckpoint("size", "By", "Bytes that the newest checkpoint wrote.", checkpoint => checkpoint.SizeBytes);
         OfCheckpoint("duration", "s", "From the newest checkpoint's snapshot to durable.", checkpoint => checkpoint.DurationMs / 1000);
-        _meter.CreateObservableGauge("featurestore.publish.latency", Latencies, "s", "From an event's append to the commit that makes its prediction visible, over about the last second.");
+        _meter.CreateObservableGauge("featurestore.publish.latency", Latencies, "s", "From reading an event to the commit that makes its prediction visible, over about the last second.");
 
         void OfPartitions(string name, string? unit, string description, Func<PartitionStatus, double?> value) =>
             _meter.CreateObservableGauge("featurestore.partition." + name, () =>

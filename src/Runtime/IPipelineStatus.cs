@@ -106,7 +106,7 @@ public enum PartitionState
 /// <param name="DurationMs">From its snapshot to durable.</param>
 public sealed record CheckpointStatus(long Sequence, long TimeMs, long SizeBytes, double DurationMs);
 
-/// <summary>Latency of predictions and dead letters from the event's append to the commit that makes it visible, over about the last second, ms.</summary>
+/// <summary>Latency of predictions and dead letters from reading the event to the commit that makes it visible, over about the last second, ms.</summary>
 /// <param name="P50Ms">Half are faster.</param>
 /// <param name="P99Ms">99 of 100 are faster.</param>
 /// <param name="PerSecond">Records committed per second.</param>

@@ -7,12 +7,6 @@ internal static class RuntimeInstruments
 {
     private static readonly Meter _meter = new("FeatureStore.Runtime");
 
-    public static readonly Histogram<double> CheckpointDuration = _meter.CreateHistogram<double>(
-        "featurestore.checkpoint.duration", "s", "Time to write a checkpoint.");
-
-    public static readonly Counter<long> CheckpointBytes = _meter.CreateCounter<long>(
-        "featurestore.checkpoint.size", "By", "Bytes of blocks written by checkpoints.");
-
     public static readonly Counter<long> CheckpointFailures = _meter.CreateCounter<long>(
         "featurestore.checkpoint.failures", "{attempt}", "Attempts to write a checkpoint that failed.");
 }

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using FeatureStore.Api;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Plans;
@@ -20,6 +21,7 @@ namespace FeatureStore.Silo;
 /// <summary>Puts the parts together, starts them in order, and stops them in the other.</summary>
 internal sealed partial class SiloServer : IAsyncDisposable
 {
+    private const int CannotStart = 2;
     private const int EmbeddedPartitions = 4;
     private const int StreamSeed = 20180401;
 
@@ -29,6 +31,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
     private readonly SiloOptions _options;
     private readonly Stack<IAsyncDisposable> _owned = new();
     private readonly CancellationTokenSource _stop = new();
+    private readonly TaskCompletionSource _stopRequested = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private SiloServer(SiloOptions options) => _options = options;
 
@@ -37,6 +40,9 @@ internal sealed partial class SiloServer : IAsyncDisposable
     public static async Task<int> RunAsync(SiloOptions options)
     {
         await using var server = new SiloServer(options);
+        // From here on, so that a request to stop counts even while the server starts.
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, server.RequestStop);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, server.RequestStop);
         try
         {
             var (app, pipeline) = await server.StartAsync().ConfigureAwait(false);
@@ -46,7 +52,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
             or EntityStoreException or ModelLoadException or InvalidDataException)
         {
             Console.Error.WriteLine(exception.Message);
-            return 2;
+            return CannotStart;
         }
     }
 
@@ -103,23 +109,6 @@ internal sealed partial class SiloServer : IAsyncDisposable
         return (app, pipeline);
     }
 
-    private async Task<int> RunUntilStoppedAsync(WebApplication app, IngestPipeline pipeline)
-    {
-        var stopping = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var registration = app.Lifetime.ApplicationStopping.Register(stopping.SetResult).ConfigureAwait(false);
-        await Task.WhenAny(stopping.Task, pipeline.Failure).ConfigureAwait(false);
-        await _stop.CancelAsync().ConfigureAwait(false);
-        var drained = await pipeline.StopAsync(_drainTimeout).ConfigureAwait(false);
-        await app.StopAsync().ConfigureAwait(false);
-        if (drained)
-            return 0;
-        await Console.Error.WriteLineAsync(pipeline.Failure.IsCompleted
-            ? (await pipeline.Failure.ConfigureAwait(false)).Message
-            : $"Stopped before all that was read was published and saved, which took longer than {_drainTimeout.TotalSeconds:0} s. Nothing is lost: the next start goes on from there.")
-            .ConfigureAwait(false);
-        return 1;
-    }
-
     private async Task StartHttpAsync(WebApplication app)
     {
         try
@@ -134,6 +123,21 @@ internal sealed partial class SiloServer : IAsyncDisposable
         {
             throw new StartException($"HTTP cannot be served at \"{_options.Urls}\": {exception.Message.TrimEnd('.')}. Choose another address with --urls, as in http://127.0.0.1:8080.", exception);
         }
+    }
+
+    private async Task<int> RunUntilStoppedAsync(WebApplication app, IngestPipeline pipeline)
+    {
+        await Task.WhenAny(_stopRequested.Task, pipeline.Failure).ConfigureAwait(false);
+        await _stop.CancelAsync().ConfigureAwait(false);
+        var drained = await pipeline.StopAsync(_drainTimeout).ConfigureAwait(false);
+        await app.StopAsync().ConfigureAwait(false);
+        if (drained)
+            return 0;
+        var failure = pipeline.Failure.IsCompleted ? await pipeline.Failure.ConfigureAwait(false) : null;
+        await Console.Error.WriteLineAsync(failure?.Message
+            ?? $"Stopped before all that was read was published and saved, which took longer than {_drainTimeout.TotalSeconds:0} s. Nothing is lost: the next start goes on from there.")
+            .ConfigureAwait(false);
+        return failure is EventSourceException ? CannotStart : 1;
     }
 
     private ProjectDefinition LoadDefinitions()
@@ -193,6 +197,12 @@ internal sealed partial class SiloServer : IAsyncDisposable
             _ = new TransactionStream(StreamSeed).RunAsync(publisher, source.Index, TimeProvider.System, _stop.Token);
             LogStream(logger, TransactionStream.EventsPerSecond, source.Definition.Kafka.Topic);
         }
+    }
+
+    private void RequestStop(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        _stopRequested.TrySetResult();
     }
 
     private T Own<T>(T part)

@@ -81,7 +81,7 @@ internal sealed class BareClient : Contender
 /// <summary>A peer ends by itself and is judged by a program of its own.</summary>
 internal sealed class Peer(ChildProcess process, string output, Func<string> verify) : IContenderRun
 {
-    private static readonly TimeSpan s_deadline = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan _deadline = TimeSpan.FromMinutes(1);
 
     public int ProcessId => process.Id;
 
@@ -91,7 +91,7 @@ internal sealed class Peer(ChildProcess process, string output, Func<string> ver
 
     public string Finish()
     {
-        var status = process.WaitForExit(s_deadline);
+        var status = process.WaitForExit(_deadline);
         if (status != 0)
             throw new InvalidOperationException($"The peer ended with {status}: {process.Output}{process.Error}");
         Console.Error.WriteLine($"  says of itself: {process.Output.Trim()}");
@@ -157,7 +157,7 @@ internal sealed class Ours : Contender
 
     private sealed class ServerRun(SiloProcess silo, string output, Func<string> judge) : IContenderRun
     {
-        private static readonly TimeSpan s_deadline = TimeSpan.FromMinutes(1);
+        private static readonly TimeSpan _deadline = TimeSpan.FromMinutes(1);
 
         public int ProcessId => silo.Id;
 
@@ -167,7 +167,7 @@ internal sealed class Ours : Contender
 
         public string Finish()
         {
-            var status = silo.Terminate(s_deadline);
+            var status = silo.Terminate(_deadline);
             return status == 0 ? judge() : throw new InvalidOperationException($"The server ended with {status}: {silo.Output}{silo.Error}");
         }
 

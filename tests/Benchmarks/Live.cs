@@ -5,7 +5,7 @@ namespace FeatureStore.Benchmarks;
 /// <summary>Latency from append to visible at a fixed rate.</summary>
 internal static class Live
 {
-    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(60);
 
     public static int Run(int seconds, int rate)
     {
@@ -25,10 +25,10 @@ internal static class Live
                 Service = "fraud_v1",
                 Features = ReferenceEngine.Compute(transactions),
             });
-            using var silo = SiloProcess.Start(job.Arguments(kafka.Bootstrap)).WaitReady(s_deadline);
+            using var silo = SiloProcess.Start(job.Arguments(kafka.Bootstrap)).WaitReady(_deadline);
             var latencies = LiveStream.Run(kafka.Bootstrap, job, transactions, rate, oracle);
             var use = ProcessUse.Of(silo.Id);
-            silo.Terminate(s_deadline);
+            silo.Terminate(_deadline);
             Console.WriteLine($"{transactions.Length:N0} records at {rate:N0}/s: {latencies}");
             Console.WriteLine($"without the first five seconds, while the server compiles: {latencies.From(Math.Min(transactions.Length / 2, 5 * rate))}");
             Console.WriteLine($"server: {use.CpuSeconds:F1} CPU s from its start on, {use.MemoryMaxMiB:F0} MiB resident at most");

@@ -38,10 +38,10 @@ internal sealed record Measurement
 /// <summary>Watches how far a topic is visible, by its offsets alone, so that watching costs next to nothing.</summary>
 internal static class VisibleProgress
 {
-    private static readonly TimeSpan s_period = TimeSpan.FromMilliseconds(25);
-    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan s_settled = TimeSpan.FromSeconds(3); // longer than any contender's commit interval
-    private static readonly TimeSpan s_stalled = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _period = TimeSpan.FromMilliseconds(25);
+    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _settled = TimeSpan.FromSeconds(3); // longer than any contender's commit interval
+    private static readonly TimeSpan _stalled = TimeSpan.FromSeconds(60);
 
     /// <summary>Watches a run from its start until all predictions are visible and nothing moves any more.</summary>
     public static Measurement Watch(KafkaServer kafka, IContenderRun run, int events, long started)
@@ -53,7 +53,7 @@ internal static class VisibleProgress
             IsolationLevel = IsolationLevel.ReadCommitted,
         }).Build();
         using var admin = new DependentAdminClientBuilder(consumer.Handle).Build();
-        var partitions = admin.GetMetadata(run.Output, s_timeout).Topics.Single().Partitions.Select(partition => new TopicPartition(run.Output, partition.PartitionId)).ToList();
+        var partitions = admin.GetMetadata(run.Output, _timeout).Topics.Single().Partitions.Select(partition => new TopicPartition(run.Output, partition.PartitionId)).ToList();
         var brokerBefore = ProcessUse.Of(kafka.ProcessId).CpuSeconds;
         var samples = new List<Sample>();
         var gapsMs = new List<double>();
@@ -64,7 +64,7 @@ internal static class VisibleProgress
             var visible = 0L;
             for (var i = 0; i < partitions.Count; i++)
             {
-                var end = consumer.QueryWatermarkOffsets(partitions[i], s_timeout).High.Value;
+                var end = consumer.QueryWatermarkOffsets(partitions[i], _timeout).High.Value;
                 var seen = Stopwatch.GetTimestamp();
                 visible += end;
                 if (end == ofPartition[i].Visible)
@@ -80,11 +80,11 @@ internal static class VisibleProgress
             if (visible > before.Visible)
                 advanced = now;
             samples.Add(new Sample(Stopwatch.GetElapsedTime(started, now).TotalSeconds, visible, use.CpuSeconds, use.MemoryMaxMiB, ProcessUse.Of(kafka.ProcessId).CpuSeconds - brokerBefore));
-            if (visible >= events && Stopwatch.GetElapsedTime(advanced) > s_settled)
+            if (visible >= events && Stopwatch.GetElapsedTime(advanced) > _settled)
                 return Evaluate(samples, gapsMs, events);
-            if (Stopwatch.GetElapsedTime(advanced) > s_stalled || run.HasExited && visible < events && Stopwatch.GetElapsedTime(advanced) > s_settled)
+            if (Stopwatch.GetElapsedTime(advanced) > _stalled || run.HasExited && visible < events && Stopwatch.GetElapsedTime(advanced) > _settled)
                 throw new InvalidOperationException($"Only {visible} of {events} predictions became visible. {(run.HasExited ? run.Finish() : "")}");
-            Thread.Sleep(s_period);
+            Thread.Sleep(_period);
         }
     }
 

@@ -12,7 +12,7 @@ public delegate void RecordHandler(ReadOnlySpan<byte> key, ReadOnlySpan<byte> va
 /// </summary>
 public sealed class CommittedReader : IDisposable
 {
-    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(10);
     private readonly IConsumer<KeySpan, HandledValue> _consumer;
     private readonly TopicPartition[] _partitions;
     private readonly long[] _reached; // by partition: the next offset to read
@@ -36,7 +36,7 @@ public sealed class CommittedReader : IDisposable
             ConsumeResultFields = "none",
         }).SetKeyDeserializer(_sink).SetValueDeserializer(_sink).Build();
         using var admin = new DependentAdminClientBuilder(_consumer.Handle).Build();
-        _partitions = [.. admin.GetMetadata(topic, s_timeout).Topics.Single().Partitions.Select(partition => new TopicPartition(topic, partition.PartitionId)).OrderBy(partition => partition.Partition.Value)];
+        _partitions = [.. admin.GetMetadata(topic, _timeout).Topics.Single().Partitions.Select(partition => new TopicPartition(topic, partition.PartitionId)).OrderBy(partition => partition.Partition.Value)];
         if (_partitions.Length == 0)
             throw new InvalidOperationException($"There is no topic \"{topic}\".");
         _reached = new long[_partitions.Length];
@@ -67,7 +67,7 @@ public sealed class CommittedReader : IDisposable
     /// <summary>Reads what is committed at the time of the call.</summary>
     public void ReadToEnd()
     {
-        var ends = Array.ConvertAll(_partitions, partition => _consumer.QueryWatermarkOffsets(partition, s_timeout).High.Value);
+        var ends = Array.ConvertAll(_partitions, partition => _consumer.QueryWatermarkOffsets(partition, _timeout).High.Value);
         ReadUntil(
             () => ends.Index().All(end => _reached[end.Index] >= end.Item), TimeSpan.FromMinutes(2),
             () => $"It ends at {string.Join(", ", ends)}, read to {string.Join(", ", _reached)}.");

@@ -6,7 +6,7 @@ namespace FeatureStore.Harness;
 /// <summary>A real Kafka broker of the shared folder, with a data folder of its own that goes with it.</summary>
 public sealed class KafkaServer : IDisposable
 {
-    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(90);
     private readonly string _data = Workspace.NewFolder("kafka");
 
     private KafkaServer()
@@ -27,7 +27,7 @@ public sealed class KafkaServer : IDisposable
         var server = new KafkaServer();
         try
         {
-            foreach (var line in ChildProcess.Run(start, ["--port", "0", "--data", server._data, .. options], s_deadline).Split('\n'))
+            foreach (var line in ChildProcess.Run(start, ["--port", "0", "--data", server._data, .. options], _deadline).Split('\n'))
             {
                 if (line.StartsWith("bootstrap=", StringComparison.Ordinal))
                     server.Bootstrap = line["bootstrap=".Length..];
@@ -65,7 +65,7 @@ public sealed class KafkaServer : IDisposable
 
     public void Dispose()
     {
-        ChildProcess.Run(Workspace.SharedPath("kafka", "stop"), ["--data", _data, "--kill"], s_deadline);
+        ChildProcess.Run(Workspace.SharedPath("kafka", "stop"), ["--data", _data, "--kill"], _deadline);
         Directory.Delete(_data, recursive: true);
     }
 

@@ -23,7 +23,7 @@ public sealed class Latencies(long[] ticks)
 /// <summary>A paced stream of transactions, and how long each prediction takes.</summary>
 public static class LiveStream
 {
-    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(60);
 
     /// <summary>
     /// Sends transactions at a fixed rate, whatever becomes of them (open loop), while another thread reads the predictions. A record's time runs
@@ -47,7 +47,7 @@ public static class LiveStream
             () =>
             {
                 reader.ReadUntil(() => sent.Task.IsCompleted, TimeSpan.FromHours(1), () => "The sender did not end.");
-                reader.ReadUntil(() => oracle.Distinct >= count, s_deadline, () => $"{oracle.Distinct} of {count} predictions. {oracle.Verdict()}");
+                reader.ReadUntil(() => oracle.Distinct >= count, _deadline, () => $"{oracle.Distinct} of {count} predictions. {oracle.Verdict()}");
             },
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 

@@ -8,7 +8,7 @@ public static class ReferenceEngine
 {
     private const long DayMs = 86_400_000;
     private const long LabelDelayMs = 7 * DayMs;
-    private static readonly int[] s_windowsDays = [1, 7, 30];
+    private static readonly int[] _windowsDays = [1, 7, 30];
 
     /// <param name="transactions">In order of time; among equal times their order counts.</param>
     public static FeatureTable Compute(IReadOnlyList<Transaction> transactions)
@@ -27,9 +27,9 @@ public static class ReferenceEngine
             values[0] = transaction.Amount;
             values[1] = transaction.Time.DayOfWeek is DayOfWeek.Saturday or DayOfWeek.Sunday ? 1 : 0;
             values[2] = transaction.Time.Hour <= 6 ? 1 : 0;
-            for (var i = 0; i < s_windowsDays.Length; i++)
+            for (var i = 0; i < _windowsDays.Length; i++)
             {
-                var reachMs = s_windowsDays[i] * DayMs;
+                var reachMs = _windowsDays[i] * DayMs;
                 var (count, amount, _) = Window(ofCustomer, transaction.TimeMs, reachMs);
                 values[3 + 2 * i] = count;
                 values[4 + 2 * i] = amount / count;

@@ -5,7 +5,7 @@ namespace FeatureStore.Harness;
 /// <summary>Waiting for what another process does.</summary>
 public static class Wait
 {
-    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Waits until a condition holds.</summary>
     /// <exception cref="TimeoutException">It did not by the deadline; the message says what was seen.</exception>
@@ -16,7 +16,7 @@ public static class Wait
         {
             if (started.Elapsed > deadline)
                 throw new TimeoutException($"After {deadline.TotalSeconds} s: {whatWasSeen()}");
-            Thread.Sleep(s_pause);
+            Thread.Sleep(_pause);
         }
     }
 }

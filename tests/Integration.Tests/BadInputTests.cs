@@ -9,8 +9,8 @@ namespace FeatureStore.Integration;
 public sealed class BadInputTests : SystemTest
 {
     private const long MinuteMs = 60_000;
-    private static readonly long s_startMs = new DateTimeOffset(2018, 4, 2, 12, 0, 0, TimeSpan.Zero).ToUnixTimeMilliseconds();
-    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
+    private static readonly long _startMs = new DateTimeOffset(2018, 4, 2, 12, 0, 0, TimeSpan.Zero).ToUnixTimeMilliseconds();
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(30);
 
     [TestMethod]
     public void BadRecordsAreDeadLettersAndTheRestIsScored()
@@ -40,7 +40,7 @@ public sealed class BadInputTests : SystemTest
             producer.Send(Good(1, 0));
             producer.Send(Good(2, 20 * MinuteMs));
             foreach (var (_, value, _) in bad)
-                producer.Send("some key"u8.ToArray(), value, s_startMs, new Headers { { "trace", "a1"u8.ToArray() } });
+                producer.Send("some key"u8.ToArray(), value, _startMs, new Headers { { "trace", "a1"u8.ToArray() } });
             producer.Send(Good(3, 10 * MinuteMs)); // exactly as late as is allowed
             producer.Send(Good(4, 20 * MinuteMs));
             producer.Flush();
@@ -52,7 +52,7 @@ public sealed class BadInputTests : SystemTest
         // Of the four payments of one customer the bad ones are no part: 1 and 3 and 2 and 4 themselves make up the counts.
         Assert.AreEqual(4.0, predictions["4"].GetProperty("features").GetProperty("CUSTOMER_ID_NB_TX_1DAY_WINDOW").GetDouble());
 
-        var letters = ReadRecords(job.DeadLetters, bad.Length, s_deadline).ToDictionary(letter => Header(letter, "source-position"));
+        var letters = ReadRecords(job.DeadLetters, bad.Length, _deadline).ToDictionary(letter => Header(letter, "source-position"));
         for (var i = 0; i < bad.Length; i++)
         {
             var (what, value, reason) = bad[i];
@@ -97,7 +97,7 @@ public sealed class BadInputTests : SystemTest
         Assert.AreEqual(0, silo.Terminate(StopDeadline), silo.Error);
     }
 
-    private static Transaction Good(int id, long afterMs) => new(id, s_startMs + afterMs, Customer: 7, Terminal: 8, Amount: 9.5, Fraud: false);
+    private static Transaction Good(int id, long afterMs) => new(id, _startMs + afterMs, Customer: 7, Terminal: 8, Amount: 9.5, Fraud: false);
 
     /// <summary>A good record but for one member.</summary>
     private static byte[] With(string member)

@@ -5,11 +5,11 @@ namespace FeatureStore.Integration;
 /// <summary>The fraud data and what is right about it, read once.</summary>
 internal static class FraudExpectations
 {
-    private static readonly Lazy<Transaction[]> s_transactions = new(FraudData.ReadTransactions);
-    private static readonly Lazy<FeatureTable> s_reference = new(() => ReferenceEngine.Compute(s_transactions.Value));
-    private static readonly Lazy<FeatureTable> s_published = new(FraudData.ReadPublishedFeatures);
+    private static readonly Lazy<Transaction[]> _transactions = new(FraudData.ReadTransactions);
+    private static readonly Lazy<FeatureTable> _reference = new(() => ReferenceEngine.Compute(_transactions.Value));
+    private static readonly Lazy<FeatureTable> _published = new(FraudData.ReadPublishedFeatures);
 
-    public static Transaction[] Transactions => s_transactions.Value;
+    public static Transaction[] Transactions => _transactions.Value;
 
     public static PredictionOracle Oracle(FraudJob job, string model = "fraud", int count = FraudData.TransactionCount) => new(new PredictionExpectation
     {
@@ -17,8 +17,8 @@ internal static class FraudExpectations
         Topic = job.Topic,
         Model = model,
         Service = FraudJob.ServiceOf(model),
-        Features = FraudJob.HasVector(model) ? s_reference.Value : null,
-        Published = FraudJob.HasVector(model) ? s_published.Value : null,
+        Features = FraudJob.HasVector(model) ? _reference.Value : null,
+        Published = FraudJob.HasVector(model) ? _published.Value : null,
         Scores = model == "fraud" ? null : FraudData.ReadScores(model),
     });
 }

@@ -11,7 +11,7 @@ namespace FeatureStore.Integration;
 public sealed class HttpTests : SystemTest
 {
     private const int Count = 2_000;
-    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(30);
 
     [TestMethod]
     public async Task PushedEventsArePredictedAndTheirFeaturesRead()
@@ -41,7 +41,7 @@ public sealed class HttpTests : SystemTest
         Kafka.CreateTopic(job.Topic, 4);
         var silo = Start(job, "--redis", redis.Address).WaitReady(ReadyDeadline);
         await PushAndReadAsync(silo, job);
-        Wait.Until(() => Keys(redis) > 0, s_deadline, () => $"Redis has {Keys(redis)} keys.");
+        Wait.Until(() => Keys(redis) > 0, _deadline, () => $"Redis has {Keys(redis)} keys.");
 
         static int Keys(RedisServer redis) => int.Parse(redis.Ask("DBSIZE").AsSpan(1), CultureInfo.InvariantCulture);
     }
@@ -82,7 +82,7 @@ public sealed class HttpTests : SystemTest
                 answer = ReadFeatures(silo, [.. features.Select(feature => "customer_spending:" + feature)], [.. customers, -1]);
                 return customers.Index().All(customer => Matches(answer, customer.Index, transactions, customer.Item, nowMs));
             },
-            s_deadline, () => $"The features do not become right: {answer}");
+            _deadline, () => $"The features do not become right: {answer}");
 
         var names = answer.GetProperty("metadata").GetProperty("feature_names").EnumerateArray().Select(name => name.GetString()).ToList();
         CollectionAssert.AreEqual((string[])["CUSTOMER_ID", .. features], names);

@@ -10,15 +10,15 @@ namespace FeatureStore.Integration;
 public sealed class OracleTests
 {
     private const string Topic = "transactions";
-    private static readonly Transaction[] s_transactions = Sample();
-    private static readonly FeatureTable s_features = ReferenceEngine.Compute(s_transactions);
+    private static readonly Transaction[] _transactions = Sample();
+    private static readonly FeatureTable _features = ReferenceEngine.Compute(_transactions);
 
     [TestMethod]
     public void RightPredictionsPass()
     {
         var (verdict, oracle) = Judge(predictions => predictions);
         Assert.AreEqual("", verdict);
-        Assert.AreEqual(s_transactions.Length, oracle.ReferenceCompared);
+        Assert.AreEqual(_transactions.Length, oracle.ReferenceCompared);
         Assert.AreEqual(2, oracle.ScoresCompared);
     }
 
@@ -108,29 +108,28 @@ public sealed class OracleTests
     {
         var oracle = new PredictionOracle(new PredictionExpectation
         {
-            Transactions = s_transactions,
+            Transactions = _transactions,
             Topic = Topic,
             Model = "lr",
             Service = "fraud_v1",
-            Features = s_features,
+            Features = _features,
             Scores = new Dictionary<int, double> { [4] = 0.25, [9] = 0.25 },
         });
         var offsets = new long[2];
-        var predictions = s_transactions.Select(transaction => Prediction(transaction, offsets[transaction.Customer % 2]++)).ToList();
+        var predictions = _transactions.Select(transaction => Prediction(transaction, offsets[transaction.Customer % 2]++)).ToList();
         foreach (var (prediction, row) in change(predictions).Select((prediction, row) => (prediction, row)))
-            oracle.Accept(KeyOf(predictions, prediction, row), Encoding.UTF8.GetBytes(prediction));
-        return (oracle.Verdict(), oracle);
-    }
+        {
+            // A prediction keeps the key of the transaction that it was made of, wherever it comes; a changed one is no longer in the list.
+            var original = predictions.IndexOf(prediction);
+            oracle.Accept(_transactions[original < 0 ? row : original].Key, Encoding.UTF8.GetBytes(prediction));
+        }
 
-    private static byte[] KeyOf(List<string> predictions, string prediction, int row)
-    {
-        var original = predictions.IndexOf(prediction);
-        return s_transactions[original < 0 ? row : original].Key;
+        return (oracle.Verdict(), oracle);
     }
 
     private static string Prediction(Transaction transaction, long offset)
     {
-        var values = s_features.Get(transaction.Id).ToArray();
+        var values = _features.Get(transaction.Id).ToArray();
         var features = string.Join(',', FraudData.FeatureNames.Select((name, i) => string.Create(CultureInfo.InvariantCulture, $"\"{name}\":{values[i]:R}")));
         return string.Create(CultureInfo.InvariantCulture,
             $"{{\"id\":\"{transaction.Id}\",\"position\":\"{Topic}/{transaction.Customer % 2}/{offset}\",\"model\":\"lr\",\"version\":\"1\",\"service\":\"fraud_v1\",\"entity\":{{\"CUSTOMER_ID\":{transaction.Customer}}},\"event_time\":\"{transaction.Time:yyyy-MM-ddTHH:mm:ss.fffZ}\",\"outputs\":{{\"score\":0.25}},\"features\":{{{features}}}}}");

@@ -9,9 +9,9 @@ public abstract class SystemTest
 {
     protected static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(60);
     protected static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(30);
-    private static readonly Lock s_lock = new();
-    private static readonly Dictionary<int, string> s_loaded = [];
-    private static KafkaServer? s_kafka;
+    private static readonly Lock _lock = new();
+    private static readonly Dictionary<int, string> _loaded = [];
+    private static KafkaServer? _kafka;
     private readonly List<SiloProcess> _silos = [];
 
     public required TestContext TestContext { get; set; }
@@ -26,8 +26,8 @@ public abstract class SystemTest
     {
         get
         {
-            lock (s_lock)
-                return s_kafka ??= KafkaServer.Start();
+            lock (_lock)
+                return _kafka ??= KafkaServer.Start();
         }
     }
 
@@ -69,21 +69,21 @@ public abstract class SystemTest
 
     internal static void StopKafka()
     {
-        lock (s_lock)
-            s_kafka?.Dispose();
-        s_kafka = null;
+        lock (_lock)
+            _kafka?.Dispose();
+        _kafka = null;
     }
 
     /// <summary>A topic with the first transactions of the fraud data in 4 partitions, loaded by the first test that needs it.</summary>
     protected static string TransactionsTopic(int count = FraudData.TransactionCount)
     {
-        lock (s_lock)
+        lock (_lock)
         {
-            if (!s_loaded.TryGetValue(count, out var topic))
+            if (!_loaded.TryGetValue(count, out var topic))
             {
                 topic = $"transactions-{count}";
                 Kafka.LoadTransactions(topic, 4, "--limit", $"{count}");
-                s_loaded.Add(count, topic);
+                _loaded.Add(count, topic);
             }
 
             return topic;

@@ -1,10 +1,11 @@
+using System.Runtime.InteropServices;
 using FeatureStore.Scoring.Native;
 
 namespace FeatureStore.Scoring.Tests;
 
 /// <summary>Which native library is opened, and what is said where none can be.</summary>
 [TestClass]
-public sealed class OnnxLibraryTests
+public sealed partial class OnnxLibraryTests
 {
     [TestMethod]
     public void APathThatIsNoLibraryIsNamed()
@@ -31,4 +32,17 @@ public sealed class OnnxLibraryTests
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => OnnxRuntime.For(Scorers.Options with { BatchRowsMax = 0 }));
         Assert.IsGreaterThan(1L << 20, new OnnxOptions().MemoryBytesMax);
     }
+
+    [TestMethod]
+    public void TheLibrarySendsNoUsageReports()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows has no setenv; the library reports through its own channel there.");
+        OnnxRuntime.For(Scorers.Options);
+        // What C sees: .NET keeps a copy of the environment from the start of the process.
+        Assert.AreEqual("1", Marshal.PtrToStringUTF8(getenv(OnnxLibrary.TelemetryVariable)));
+    }
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint getenv(string name);
 }

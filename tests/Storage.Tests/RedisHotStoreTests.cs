@@ -312,7 +312,7 @@ public sealed class RedisHotStoreTests : HotStoreContract
         }
     }
 
-    private static RedisHotStoreOptions Options(int port) => new() { Configuration = $"127.0.0.1:{port}", RetryMsMax = 500 };
+    private static RedisHotStoreOptions Options(int port) => new() { Configuration = $"127.0.0.1:{port}", RetryMsMax = 500, GetTimeoutMs = 2_000 };
 
     /// <summary>A store whose two connections stand.</summary>
     private static async Task<RedisHotStore> ConnectedAsync(int port, string project, Func<RedisHotStoreOptions, RedisHotStoreOptions>? change = null)

@@ -42,11 +42,8 @@ internal sealed class Ring
 
     private int RowSize => RowSizeOf(_columns);
 
-    /// <summary>Bytes of an event.</summary>
-    public static int RowSizeOf(int columns) => 8 + 8 * columns;
-
-    /// <summary>Most rows that a ring has room for: a full ring moves to the front once in so many events as the room beyond its limit takes.</summary>
-    public static int CapacityMax(int limit) => limit + limit / 4 + 1;
+    /// <summary>Most bytes of data that a ring of some limit takes.</summary>
+    public static long BytesMax(int limit, int columns) => (long)CapacityMax(limit) * RowSizeOf(columns);
 
     public static int FixedSizeOf(int windows, int columns) =>
         Unsafe.SizeOf<Head>() + 8 * columns + windows * (Unsafe.SizeOf<Cursor>() + columns * Unsafe.SizeOf<ColumnSum>());
@@ -104,11 +101,12 @@ internal sealed class Ring
     public int CapacityWanted(ReadOnlySpan<byte> block, int fixedOffset)
     {
         ref readonly var head = ref HeadOf(block, fixedOffset);
-        if (head.Start + head.Count < head.Capacity)
+        // What a burst left is copied with the block at every save and publication, so a ring mostly empty is made smaller.
+        if (head.Capacity > 4 * CapacityFirst && head.Count * 4 < head.Capacity)
+            return Math.Max(CapacityFirst, head.Count * 2);
+        // Room at the front is used by moving the rows, once it is worth the move.
+        if (head.Start + head.Count < head.Capacity || (head.Start > 0 && head.Start * 4 >= head.Capacity))
             return head.Capacity;
-        // Room at the front is used by moving the rows, once it is worth the move; a ring mostly empty is made smaller.
-        if (head.Start > 0 && head.Start * 4 >= head.Capacity)
-            return head.Capacity > 4 * CapacityFirst && head.Count * 4 < head.Capacity ? Math.Max(CapacityFirst, head.Count * 2) : head.Capacity;
         return Math.Min(head.Capacity + Math.Max(CapacityFirst, head.Capacity / 4) & ~3, CapacityMax(_limit));
     }
 
@@ -121,6 +119,7 @@ internal sealed class Ring
         if (head.Count == _limit)
         {
             head.Overflowed++;
+            CoreInstruments.EventsOverflowed.Add(1);
             if (timeMs < Times(block, head)[0])
                 return;
             DropFromWindows(block, fixedOffset, head);
@@ -245,6 +244,11 @@ internal sealed class Ring
         dataOffset += DataSize(head.Capacity);
         return null;
     }
+
+    private static int RowSizeOf(int columns) => 8 + 8 * columns;
+
+    /// <summary>Most rows that a ring has room for: when it is full, its rows move to the front once in as many events as the room beyond its limit takes.</summary>
+    private static int CapacityMax(int limit) => limit + limit / 4 + 1;
 
     private static ReadOnlySpan<double> Between(ReadOnlySpan<double> inputs, int from, int to) => from < to ? inputs[from..to] : [];
 

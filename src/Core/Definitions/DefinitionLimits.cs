@@ -35,6 +35,9 @@ public static class DefinitionLimits
     public const int ModelOutputsMax = 100;
     public const int WindowEventsMax = 1_000_000;
 
+    /// <summary>Bytes of events that the windows of one entity may keep: what Redis takes as one value.</summary>
+    public const long EntityBytesMax = 512_000_000;
+
     /// <summary>Longest duration.</summary>
     public const int DurationDaysMax = 3650;
 }

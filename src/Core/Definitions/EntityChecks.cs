@@ -23,12 +23,27 @@ internal static class EntityChecks
                 else
                     Key(checks, entity, entity.Keys[index], keyPath, subject);
             }
+
+            Size(checks, entity, path, subject);
         }
     }
 
     /// <summary>Type of a key, as the first source that feeds the entity and has it declares it; null where none does.</summary>
     public static FieldDefinition? KeyField(DefinitionChecks checks, EntityDefinition entity, string key) =>
         Feeds(checks, entity).Select(feed => FieldOf(feed.Source, key)).FirstOrDefault(field => field is not null);
+
+    /// <summary>A block stays one value of every store, whatever its events.</summary>
+    private static void Size(DefinitionChecks checks, EntityDefinition entity, string path, string subject)
+    {
+        var bytes = checks.Views.Items.Where(view => view.Entity == entity.Name)
+            .SelectMany(view => view.Features.Where(feature => feature.Window is not null).Select(feature => (view.Source, Feature: feature)))
+            .GroupBy(windowed => (windowed.Source, windowed.Feature.Where))
+            .Sum(group => Blocks.Ring.BytesMax(
+                group.Max(windowed => Math.Clamp(windowed.Feature.Window!.Limit, 1, DefinitionLimits.WindowEventsMax)),
+                group.Select(windowed => windowed.Feature.Of).OfType<string>().Distinct().Count()));
+        if (bytes > DefinitionLimits.EntityBytesMax)
+            checks.Add(path, subject, $"its windows may keep {bytes:N0} bytes of events for one key. At most {DefinitionLimits.EntityBytesMax:N0} are allowed. Lower limit, or aggregate fewer different inputs.");
+    }
 
     /// <summary>Every source that feeds a view of the entity declares the key, with one type.</summary>
     private static void Key(DefinitionChecks checks, EntityDefinition entity, string key, string path, string subject)

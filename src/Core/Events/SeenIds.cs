@@ -155,6 +155,7 @@ public sealed class SeenIds
         {
             RemoveFirst();
             EvictedCount++;
+            CoreInstruments.IdsEvicted.Add(1);
         }
 
         Append(new Entry { Low = (ulong)id, High = (ulong)(id >> 64), TimeMs = timeMs }, hash);

@@ -231,6 +231,15 @@ public sealed class EntityPlan
     public long NewestMs(ReadOnlySpan<byte> block, int feature) =>
         block.IsEmpty ? long.MinValue : ViewTimes(block, BlockHeader.FixedOffset(block))[_viewOfFeature[feature]];
 
+    /// <summary>Number of events that the entity's windows no longer cover because more came than their limit.</summary>
+    public long Overflowed(ReadOnlySpan<byte> block)
+    {
+        var overflowed = 0L;
+        foreach (var ring in _rings)
+            overflowed += block.IsEmpty ? 0 : ring.Overflowed(block, BlockHeader.FixedOffset(block));
+        return overflowed;
+    }
+
     /// <summary>Number of events that a block has applied: its version.</summary>
     public static long Sequence(ReadOnlySpan<byte> block) => BlockHeader.Sequence(block);
 

@@ -42,7 +42,8 @@ internal sealed unsafe class KafkaSink : IPredictionSink
             new("dotnet.producer.enable.delivery.reports", "false"),
             new("queue.buffering.max.messages", "2000000"),
             new("queue.buffering.max.kbytes", "1048576"),
-            new("linger.ms", "5"),
+            // A commit sends what waits at once; until then only full batches go. A short linger would have the client's thread poll without pause.
+            new("linger.ms", "100"),
             new("batch.size", "1000000"),
             new("batch.num.messages", "10000"),
             new("message.max.bytes", MessageBytesMax.ToString(System.Globalization.CultureInfo.InvariantCulture)),
@@ -280,8 +281,11 @@ internal sealed unsafe class KafkaSink : IPredictionSink
     }
 
     private Exception Failure(KafkaException exception) => exception.Error.IsFatal || exception.Error.Code is ErrorCode.Local_Fenced or ErrorCode.ProducerFenced
-        ? new SinkFencedException($"Kafka has shut this instance out: {exception.Error.Reason}. Another instance of the project is running, or a transaction was left open too long.", exception)
+        ? Fenced(exception)
         : Aborted(exception, "The transaction failed");
+
+    private static SinkFencedException Fenced(KafkaException exception) => new(
+        $"Kafka has shut this instance out: {exception.Error.Reason}. Another instance of the project is running, or a transaction was left open too long.", exception);
 
     /// <summary>Undoes the transaction, so that a new one can begin.</summary>
     private Exception Aborted(KafkaException? exception, string fact)
@@ -289,7 +293,7 @@ internal sealed unsafe class KafkaSink : IPredictionSink
         var message = exception is null ? fact + "." : $"{fact}: {exception.Error.Reason}.";
         var abort = IsTransactional ? Call(_producer.AbortTransaction) : null;
         if (abort is { Error.IsFatal: true })
-            return new SinkFencedException($"{message} {abort.Error.Reason}.", abort);
+            return Fenced(abort);
         // Where the broker cannot be reached, the next attempt aborts first.
         return new SinkAbortedException(abort is null ? message : $"{message} It could not be aborted yet: {abort.Error.Reason}.", exception)
         {

@@ -68,8 +68,12 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
     {
         Debug.Assert(_saving.IsCompleted, "One checkpoint at a time.");
         // The blocks of a snapshot that was given up would be missing from every later one.
-        if (_saving.Exception?.InnerException is { } failure)
-            throw new InvalidOperationException($"A checkpoint could not be saved: {failure.Message}", failure);
+        if (!_saving.IsCompletedSuccessfully)
+        {
+            var failure = _saving.Exception?.InnerException;
+            throw new InvalidOperationException($"A checkpoint could not be saved: {failure?.Message ?? "it was given up."}", failure);
+        }
+
         var header = new CheckpointHeader
         {
             LayoutFingerprint = _plan.LayoutFingerprint,
@@ -110,8 +114,6 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
                 var size = checkpoint.Blocks.TotalLength;
                 Status = new CheckpointStatus(
                     header.Sequence, _time.GetUtcNow().ToUnixTimeMilliseconds(), size, _time.GetElapsedTime(start).TotalMilliseconds);
-                RuntimeInstruments.CheckpointDuration.Record(took.TotalSeconds);
-                RuntimeInstruments.CheckpointBytes.Add(size);
                 Schedule(took);
                 return;
             }

@@ -162,7 +162,9 @@ internal sealed unsafe class EntityTable : IDisposable
     {
         for (var id = 0; id < Count; id++)
             NativeMemory.Free(_blocks[id]);
+        // A reader that comes late finds nothing.
         Count = 0;
+        _entries = new Entry[64];
     }
 
     private Span<byte> Block(int id) => Block(id, EntityPlan.Length(new ReadOnlySpan<byte>(_blocks[id], 8)));

@@ -75,6 +75,7 @@ public sealed partial class HotPublisher : IAsyncDisposable
     private async Task PublishAsync(BlockSet keys, BlockSet blocks, List<long> sequences)
     {
         var current = _plan.Entities[0];
+        keys.Clear();
         try
         {
             foreach (var source in _plan.Sources)
@@ -98,10 +99,10 @@ public sealed partial class HotPublisher : IAsyncDisposable
                 LogRecovered();
             _failing = false;
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch (Exception exception) when (exception is not OperationCanceledException || !_stop.IsCancellationRequested)
         {
+            // A store's own time-out may be a cancellation too.
             _runtime.MarkUnpublished(current.Index, keys);
-            keys.Clear();
             if (!_failing)
                 LogFailing(exception);
             _failing = true;

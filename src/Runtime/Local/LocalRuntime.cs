@@ -21,6 +21,8 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
     {
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Shards, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Shards, 64);
         _plan = plan;
         _shards = [.. Enumerable.Range(0, options.Shards).Select(index => new Shard(plan, index, options.Shards, options.TracksPublishing))];
         _workers = [.. _shards.Skip(1).Select(shard => new ShardWorker(shard))];
@@ -30,16 +32,16 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
     }
 
     /// <summary>Number of entities.</summary>
-    public long Entities => _shards.Sum(shard => shard.Entities);
+    public long Entities => Total(shard => shard.Entities);
 
     /// <summary>Bytes of all blocks.</summary>
-    public long Bytes => _shards.Sum(shard => shard.Bytes);
+    public long Bytes => Total(shard => shard.Bytes);
 
     /// <summary>Bytes of the blocks that changed since the last snapshot began.</summary>
-    public long UnsavedBytes => _shards.Sum(shard => shard.UnsavedBytes);
+    public long UnsavedBytes => Total(shard => shard.UnsavedBytes);
 
     /// <summary>Blocks that changed since they were last published.</summary>
-    public long Unpublished => _shards.Sum(shard => shard.Unpublished);
+    public long Unpublished => Total(shard => shard.Unpublished);
 
     /// <inheritdoc/>
     public ValueTask ApplyAsync(ApplyBatch batch, CancellationToken cancellationToken)
@@ -98,8 +100,8 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
             _streamTimesMs[source.Index] = header.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue);
         loadBlocks((entity, key, block) =>
         {
-            if (_plan.Entities[entity].Check(block) is { } problem)
-                throw new InvalidDataException($"A block of entity \"{_plan.Entities[entity].Name}\" {problem}. The checkpoint is damaged; restore a copy or start with empty data.");
+            if (Problem(entity, key, block) is { } problem)
+                throw new InvalidDataException($"{problem}. The checkpoint is damaged; restore a copy or start with empty data.");
             var hash = KeyHash.Of(key);
             _shards[Shard.IndexOf(hash, _shards.Length)].Restore(entity, hash, key, block);
         });
@@ -148,6 +150,24 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
             worker.Dispose();
         foreach (var shard in _shards)
             shard.Dispose();
+    }
+
+    private string? Problem(int entity, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
+    {
+        if ((uint)entity >= _plan.Entities.Count)
+            return $"A block is of entity {entity}, and there are {_plan.Entities.Count}";
+        var plan = _plan.Entities[entity];
+        if (plan.Check(block) is { } problem)
+            return $"A block of entity \"{plan.Name}\" {problem}";
+        return EntityPlan.Key(block).SequenceEqual(key) ? null : $"A block of entity \"{plan.Name}\" has another key than its place";
+    }
+
+    private long Total(Func<Shard, long> number)
+    {
+        var total = 0L;
+        foreach (var shard in _shards)
+            total += number(shard);
+        return total;
     }
 
     private Route[] RoutesOf(SourcePlan source)

@@ -41,7 +41,7 @@ internal sealed class Shard : IDisposable
     public static int IndexOf(ulong hash, int count) => (int)((hash >> 32) * (uint)count >> 32);
 
     /// <summary>Applies the events of a batch to the entities that are in this shard, and fills their part of the vectors.</summary>
-    public void Apply(ApplyBatch batch, IReadOnlyList<Route> routes)
+    public void Apply(ApplyBatch batch, Route[] routes)
     {
         for (var first = 0; first < batch.Events.Count; first += EventsPerRun)
         {
@@ -168,8 +168,14 @@ internal sealed class Shard : IDisposable
 
     private long Total(Func<EntityTable, long> number)
     {
+        var total = 0L;
         lock (_gate)
-            return _tables.Sum(number);
+        {
+            foreach (var table in _tables)
+                total += number(table);
+        }
+
+        return total;
     }
 
     /// <summary>An event of a run and the entity it goes to.</summary>

@@ -3,9 +3,12 @@ using System.Runtime.InteropServices;
 namespace FeatureStore.Scoring.Native;
 
 /// <summary>Finds and opens ONNX Runtime's native library.</summary>
-internal static unsafe class OnnxLibrary
+internal static unsafe partial class OnnxLibrary
 {
     public const string PathVariable = "FEATURESTORE_ONNXRUNTIME";
+
+    /// <summary>ONNX Runtime's own: it sends no usage reports where this is 1.</summary>
+    public const string TelemetryVariable = "ORT_DISABLE_TELEMETRY";
 
     /// <summary>
     /// Opens the library: at the path given, at the path of the environment variable, in the application's own runtimes folder, or where .NET looks by itself.
@@ -14,6 +17,10 @@ internal static unsafe class OnnxLibrary
     /// <exception cref="ModelLoadException">There is none, or it is no ONNX Runtime, or too old.</exception>
     public static (OnnxApi Api, string Version) Open(string? path)
     {
+        // Unless told otherwise, the library keeps a device id under the user's cache folder and sends usage reports to its maker. It reads C's
+        // environment, which .NET does not write; a value that is there already stays.
+        if (!OperatingSystem.IsWindows())
+            _ = setenv(TelemetryVariable, "1", 0);
         path ??= Environment.GetEnvironmentVariable(PathVariable);
         var library = string.IsNullOrEmpty(path) ? OpenOwn() : OpenAt(path);
         if (!NativeLibrary.TryGetExport(library, "OrtGetApiBase", out var export))
@@ -53,4 +60,7 @@ internal static unsafe class OnnxLibrary
             $"ONNX Runtime's native library is missing: neither \"{own}\" nor \"{file}\" on the system's path can be opened. "
             + $"Restore the package Microsoft.ML.OnnxRuntime, or set {PathVariable} to the library's file.");
     }
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int setenv(string name, string value, int overwrite);
 }

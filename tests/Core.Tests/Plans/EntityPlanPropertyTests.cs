@@ -24,6 +24,7 @@ public sealed class EntityPlanPropertyTests
             naive.Apply(@event);
             newestMs = Math.Max(newestMs, @event.TimeMs);
             Assert.AreEqual(++applied, EntityPlan.Sequence(block.Bytes));
+            Assert.AreEqual(naive.Overflowed, entity.Plan.Overflowed(block.Bytes), name);
             Assert.IsNull(entity.Plan.Check(block.Bytes), name);
             Compare(entity, block, naive, @event.TimeMs, $"{name}, event {applied} ({@event})");
             Compare(entity, block, naive, entity.AsOfMs(newestMs), $"{name}, event {applied} ({@event})");
