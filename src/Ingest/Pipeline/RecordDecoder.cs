@@ -13,15 +13,18 @@ internal sealed class RecordDecoder
     private readonly JsonEventDecoder _json;
     private readonly Cleaner _cleaner;
     private readonly ulong _keyFields;
-    private readonly (EntityPlan Entity, int[] Fields)[] _textKeys;
+    private readonly (EntityPlan Entity, int[] Fields, ulong Mask)[] _textKeys;
 
     public RecordDecoder(ProjectPlan plan, SourcePlan source)
     {
         _json = new JsonEventDecoder(source);
         _cleaner = new Cleaner(source);
-        var entities = plan.Entities.Where(entity => entity.IsFedBy(source.Index))
-            .Select(entity => (Entity: entity, Fields: entity.Keys.Select(key => source.Schema.IndexOf(key.Name)).ToArray())).ToArray();
-        _keyFields = entities.SelectMany(entity => entity.Fields).Aggregate(0UL, (mask, field) => mask | 1UL << field);
+        // Of an entity that the source only looks up, or names predictions by, the key may be missing, and may not be longer than keys are.
+        var entities = plan.Entities
+            .Select(entity => (Entity: entity, Fields: entity.Keys.Select(key => source.Schema.IndexOf(key.Name)).ToArray()))
+            .Where(entity => !entity.Fields.Contains(-1))
+            .Select(entity => (entity.Entity, entity.Fields, Mask: entity.Fields.Aggregate(0UL, (mask, field) => mask | 1UL << field))).ToArray();
+        _keyFields = entities.Where(entity => entity.Entity.IsFedBy(source.Index)).Aggregate(0UL, (mask, entity) => mask | entity.Mask);
         _textKeys = [.. entities.Where(entity => entity.Entity.Keys.Any(key => key.Type == FieldType.String))];
     }
 
@@ -64,8 +67,10 @@ internal sealed class RecordDecoder
             return false;
         }
 
-        foreach (var (entity, keyFields) in _textKeys)
+        foreach (var (entity, keyFields, mask) in _textKeys)
         {
+            if (!fields.HasAll(mask))
+                continue;
             var length = entity.KeyLength(fields, keyFields);
             if (length > EntityPlan.KeyBytesMax)
             {

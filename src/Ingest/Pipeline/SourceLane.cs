@@ -115,13 +115,12 @@ internal sealed class SourceLane
     /// <summary>
     /// Latest event time that a partition may let through before another one moves. An event exactly the alignment ahead waits: what the other one may still
     /// bring, at most the lateness behind its position, is then older than anything that a window with a delay of alignment and lateness covers.
-    /// A strict merge cannot go past a partition whose next record is not known, and takes equal times in the order of the partitions.
+    /// A strict merge takes equal times in the order of the partitions.
     /// </summary>
     private long BoundMs(PartitionLane partition, PartitionLane other)
     {
-        if (other.PositionMs == long.MinValue || _alignMs == 0 && !other.HasRecord)
-            return long.MinValue;
-        return other.PositionMs + _alignMs - (_alignMs == 0 && partition.Partition < other.Partition ? 0 : 1);
+        var inclusive = _alignMs == 0 && partition.Partition < other.Partition;
+        return other.PositionMs == long.MinValue ? long.MinValue : other.PositionMs + _alignMs - (inclusive ? 0 : 1);
     }
 
     /// <summary>Fills the part of a service's vectors that comes from the events themselves.</summary>

@@ -11,6 +11,13 @@ internal sealed class SimulatedDisk
 
     public Dictionary<(int Entity, string Key), byte[]> Blocks { get; } = [];
 
+    /// <summary>The data directory is lost.</summary>
+    public void Wipe()
+    {
+        Header = null;
+        Blocks.Clear();
+    }
+
     public void Visit(BlockVisitor visit)
     {
         foreach (var ((entity, key), block) in Blocks)

@@ -29,6 +29,9 @@ internal sealed unsafe class SimulatedSource(SimulatedBroker broker, Chaos chaos
     /// <summary>Partitions whose questions and reads go unanswered.</summary>
     public HashSet<int> Away { get; } = [];
 
+    /// <summary>Offset from which records of a partition are in the log and do not arrive.</summary>
+    public Dictionary<int, long> Stuck { get; } = [];
+
     public int Questions { get; private set; }
 
     public (long First, long End) QueryOffsets(int partition)
@@ -100,7 +103,8 @@ internal sealed unsafe class SimulatedSource(SimulatedBroker broker, Chaos chaos
     {
         var log = broker.Partitions[partition];
         var next = Find(log, _positions[partition]);
-        var count = Math.Min(log.Records.Count - next, 1 + chaos.Random.Next(RecordsPerRead));
+        var end = Stuck.TryGetValue(partition, out var stuck) ? Find(log, stuck) : log.Records.Count;
+        var count = Math.Min(end - next, 1 + chaos.Random.Next(RecordsPerRead));
         for (var index = 0; index < count; index++)
             _fetched[partition].Enqueue((log.Records[next + index], -1));
         var whole = next + count == log.Records.Count;

@@ -80,6 +80,8 @@ public sealed class SimulationTests
             catch (SimulatedCrashException)
             {
                 End();
+                if (chaos.OneIn(8))
+                    disk.Wipe();
             }
 
             // The end is quiet: all has been written, and the process lives on.

@@ -43,6 +43,9 @@ internal sealed class Workload
     private readonly Dictionary<long, long>[] _seen;
     private readonly double[] _speeds;
     private readonly bool _isLive;
+
+    /// <summary>Times are multiples of it: of a minute, so that times are often equal, and often exactly the alignment or the lateness apart.</summary>
+    private readonly long _quantumMs;
     private int _left;
     private long _nowMs = StartMs;
     private long _id;
@@ -57,6 +60,7 @@ internal sealed class Workload
         _broker = broker;
         _left = records;
         _isLive = isLive;
+        _quantumMs = random.Next(2) == 0 ? 1 : 60_000;
         _seen = [.. broker.Partitions.Select(_ => new Dictionary<long, long>())];
         _speeds = [.. broker.Partitions.Select(_ => isLive ? 1 : Math.Pow(10, 2 * random.NextDouble() - 1))];
         Entries = [.. broker.Partitions.Select(_ => new List<Entry>())];
@@ -83,10 +87,12 @@ internal sealed class Workload
         if (_random.Next(20) == 0)
             log.AppendControl();
         var newestMs = Entries[partition].Count == 0 ? long.MinValue : Entries[partition][^1].NewestMs;
-        _nowMs += _random.Next(60_000);
+        _nowMs += _random.Next(_isLive ? 300_000 : 60_000);
         var nowMs = _isLive ? _nowMs : StartMs + (long)(Entries[partition].Count * 120_000 * _speeds[partition]);
+        var timeMs = nowMs - (_random.Next(3) == 0 ? _random.Next((int)Payments.LatenessMs + 1) : 0);
+        // Up, so that in a live stream no event is later than the lateness.
         var payment = new Payment(
-            _id++, nowMs - (_random.Next(3) == 0 ? _random.Next((int)Payments.LatenessMs + 1) : 0),
+            _id++, (timeMs + _quantumMs - 1) / _quantumMs * _quantumMs,
             partition + _broker.Partitions.Length * _random.Next(Customers / _broker.Partitions.Length), _random.Next(Terminals), Math.Round(100 * _random.NextDouble(), 2));
         var kind = _random.Next(100);
         switch (kind)
