@@ -6,8 +6,8 @@ using FeatureStore.Runtime;
 namespace FeatureStore.Silo.Embedded;
 
 /// <summary>
-/// The built-in stream: made-up card transactions, the same for the same seed, for a server that is only tried out. A second of it is half an hour of event
-/// time, so that windows of days fill while one watches. Some payments are large, some terminals and cards are in wrong hands for a while: those are the frauds.
+/// The built-in stream: made-up card transactions, the same for the same seed, for a server that is only tried out. It begins with two weeks of
+/// history at once, so that windows of days have something in them, and goes on with a minute a second. Some payments are large, some terminals and cards are in wrong hands for a while: those are the frauds.
 /// </summary>
 internal sealed class TransactionStream
 {
@@ -15,7 +15,10 @@ internal sealed class TransactionStream
 
     private const int Customers = 500;
     private const int Terminals = 200;
-    private const int EventTimeFactor = 1800;
+    private const int HistoryEvents = 20_000;
+    private const int HistorySpacingMs = 60_000;
+    private const int EventTimeFactor = 60;
+    private const int EventsPerTaking = 4000;
     private const double LargeAmount = 220;
 
     private readonly Random _random;
@@ -46,22 +49,10 @@ internal sealed class TransactionStream
         using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1.0 / ticksPerSecond), time);
         try
         {
+            for (var sent = 0; sent < HistoryEvents; sent += HistoryEvents / 40)
+                await SendAsync(publisher, source, HistoryEvents / 40, cancellationToken).ConfigureAwait(false);
             while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
-            {
-                var sent = Enumerable.Range(0, EventsPerSecond / ticksPerSecond).Select(_ =>
-                {
-                    var (key, value) = Next();
-                    return publisher.PublishAsync(source, Encoding.UTF8.GetBytes(key), Encoding.UTF8.GetBytes(value), cancellationToken).AsTask();
-                }).ToList();
-                try
-                {
-                    await Task.WhenAll(sent).ConfigureAwait(false);
-                }
-                catch (EventPublishException)
-                {
-                    // A payment of a made-up stream may be lost; the stream goes on.
-                }
-            }
+                await SendAsync(publisher, source, EventsPerSecond / ticksPerSecond, cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -69,13 +60,30 @@ internal sealed class TransactionStream
         }
     }
 
+    private async Task SendAsync(IEventPublisher publisher, int source, int count, CancellationToken cancellationToken)
+    {
+        var sent = Enumerable.Range(0, count).Select(_ =>
+        {
+            var (key, value) = Next();
+            return publisher.PublishAsync(source, Encoding.UTF8.GetBytes(key), Encoding.UTF8.GetBytes(value), cancellationToken).AsTask();
+        }).ToList();
+        try
+        {
+            await Task.WhenAll(sent).ConfigureAwait(false);
+        }
+        catch (EventPublishException)
+        {
+            // A payment of a made-up stream may be lost; the stream goes on.
+        }
+    }
+
     /// <summary>The next event: its key and its JSON.</summary>
     public (string Key, string Value) Next()
     {
-        _now += TimeSpan.FromMilliseconds(EventTimeFactor * 1000.0 / EventsPerSecond);
-        if (_random.Next(4 * EventsPerSecond) == 0)
+        _now += TimeSpan.FromMilliseconds(_id < HistoryEvents ? HistorySpacingMs : EventTimeFactor * 1000.0 / EventsPerSecond);
+        if (_random.Next(EventsPerTaking) == 0)
             _terminalTakenUntil[_random.Next(Terminals)] = _now.AddDays(28);
-        if (_random.Next(4 * EventsPerSecond) == 0)
+        if (_random.Next(EventsPerTaking) == 0)
             _cardTakenUntil[_random.Next(Customers)] = _now.AddDays(14);
         var (customer, terminal) = (_random.Next(Customers), _random.Next(Terminals));
         var mean = _meanAmounts[customer];
