@@ -195,7 +195,9 @@ internal sealed class PartitionLane
         {
             batch.Refused.Add(new RefusedRecord(header, new Rejection
             {
-                Reason = RejectionReason.TooLate, Measured = NewestMs - header.TimeMs, Limit = _latenessMs,
+                Reason = RejectionReason.TooLate,
+                Measured = NewestMs - header.TimeMs,
+                Limit = _latenessMs,
             }));
             return;
         }

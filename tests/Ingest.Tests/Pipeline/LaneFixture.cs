@@ -46,7 +46,12 @@ internal sealed class LaneFixture : IDisposable
     {
         var last = saved.Length == 0 ? null : new CheckpointHeader
         {
-            LayoutFingerprint = 0, Incarnation = default, Sequence = 1, ClusterId = "", Partitions = saved, StreamTimesMs = new Dictionary<string, long>(),
+            LayoutFingerprint = 0,
+            Incarnation = default,
+            Sequence = 1,
+            ClusterId = "",
+            Partitions = saved,
+            StreamTimesMs = new Dictionary<string, long>(),
         };
         _partitions = StartingPoints.Open(Plan, Plan.Sources[0], Records, last, Broker.Published, acceptRecreated, Time);
         Records.Start([.. _partitions.Select(partition => partition.StartOffset)]);

@@ -254,7 +254,12 @@ public sealed class PumpTests
             {
                 _begun.Add(new CheckpointHeader
                 {
-                    LayoutFingerprint = 0, Incarnation = default, Sequence = 1, ClusterId = clusterId, Partitions = partitions, StreamTimesMs = new Dictionary<string, long>(),
+                    LayoutFingerprint = 0,
+                    Incarnation = default,
+                    Sequence = 1,
+                    ClusterId = clusterId,
+                    Partitions = partitions,
+                    StreamTimesMs = new Dictionary<string, long>(),
                 });
             }
         }

@@ -273,12 +273,12 @@ internal sealed class Parser
         var hint = _previous.Kind == TokenKind.Identifier && _previous.Text is "not" or "NOT" ? " Use \"!\"."
             : _token.Kind != TokenKind.Identifier ? ""
             : _token.Text switch
-        {
-            "and" or "AND" => " Use \"&&\".",
-            "or" or "OR" => " Use \"||\".",
-            "is" => " Use \"==\", or has(x).",
-            _ => "",
-        };
+            {
+                "and" or "AND" => " Use \"&&\".",
+                "or" or "OR" => " Use \"||\".",
+                "is" => " Use \"==\", or has(x).",
+                _ => "",
+            };
         return new ExpressionException(_token.Start, $"Expected {expected}, found {_token}.{hint}");
     }
 }
