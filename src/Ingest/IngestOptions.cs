@@ -6,6 +6,9 @@ public sealed record IngestOptions
     /// <summary>Longest time between two commits of predictions. 5 ms to 100 ms; default 50 ms.</summary>
     public TimeSpan PublishInterval { get; init; } = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>Time between two readings while there is little to read: a few records more in a batch cost little, a batch does. Default 5 ms.</summary>
+    public TimeSpan ReadInterval { get; init; } = TimeSpan.FromMilliseconds(5);
+
     /// <summary>Bytes of predictions from which a commit does not wait for its time. Default 32 MiB.</summary>
     public long PublishBytesMax { get; init; } = 32L << 20;
 

@@ -66,6 +66,7 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
     /// <exception cref="IngestConfigurationException">It cannot work as configured.</exception>
     public async Task StartAsync()
     {
+        var rehearsal = Task.Run(() => Rehearsal.Run(_plan, _models, _options, _time));
         var group = $"featurestore.{_plan.Definition.Project}";
         var partitions = await PrepareTopicsAsync().ConfigureAwait(false);
         _sources = [.. _plan.Sources.Select((source, index) => new KafkaEventSource(
@@ -81,6 +82,8 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         for (var index = 0; index < lanes.Length; index++)
             _sources[index].Start([.. lanes[index].Partitions.Select(partition => partition.StartOffset)]);
         _publisher.Start();
+        PublishStart(lanes);
+        await rehearsal.ConfigureAwait(false);
         _pump.Start();
         _reporter = new StatusReporter(lanes, _runtime, _pump, _publisher, _checkpointStatus, _time, _logger, Publish);
         _reporter.Start();
@@ -121,6 +124,20 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         foreach (var source in _sources)
             source.Dispose();
         _wake.Dispose();
+    }
+
+    /// <summary>Commits where each partition starts: lag tools see it from the first moment, and the first real commit finds coordinators known.</summary>
+    private void PublishStart(SourceLane[] lanes)
+    {
+        var start = _publisher!.Rent();
+        start.ReadAt = _time.GetTimestamp();
+        foreach (var lane in lanes)
+        {
+            foreach (var partition in lane.Partitions)
+                start.Positions.Add((lane.Records.Topic, partition.Partition, partition.Published));
+        }
+
+        _publisher.Send(start, CancellationToken.None);
     }
 
     private void Fail(Exception exception)
@@ -184,6 +201,8 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         var partitions = StartingPoints.Open(_plan, source, records, _checkpoints.Last, published, _options.AcceptRecreatedTopics, _time);
         foreach (var partition in partitions)
         {
+            if (_options.Transactional && partition.Witness.Offset >= 0 && !published.ContainsKey((records.Topic, partition.Partition)))
+                LogPublishedLost(records.Topic, partition.Partition, partition.NextOffset);
             if (partition.Published > partition.NextOffset)
                 LogReplay(records.Topic, partition.Partition, partition.NextOffset, partition.Published);
         }
@@ -196,6 +215,9 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Made topic {Topic} with {Partitions} partitions")]
     private partial void LogTopicMade(string topic, int partitions);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Topic}/{Partition}: the group's committed offset is gone, so predictions for records from {Offset} on are sent, even if they were before. Let brokers keep offsets longer than the store may be down (offsets.retention.minutes)")]
+    private partial void LogPublishedLost(string topic, int partition, long offset);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Topic}/{Partition}: applying offsets {From} to {To} again in silence; their predictions are published already")]
     private partial void LogReplay(string topic, int partition, long from, long to);

@@ -54,6 +54,7 @@ public static class LiveStream
         try
         {
             using var producer = new TransactionProducer(bootstrap, job.Topic);
+            producer.Connect();
             var started = Stopwatch.GetTimestamp();
             for (var i = 0; i < count; i++)
             {

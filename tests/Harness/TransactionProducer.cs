@@ -21,6 +21,13 @@ public sealed class TransactionProducer : IDisposable
         }).Build();
     }
 
+    /// <summary>Finds the topic's partitions, so that the first record does not wait for that.</summary>
+    public void Connect()
+    {
+        using var admin = new DependentAdminClientBuilder(_producer.Handle).Build();
+        admin.GetMetadata(_topic, TimeSpan.FromSeconds(30));
+    }
+
     public void Send(Transaction transaction) => Send(transaction.Key, transaction.ToJson(), transaction.TimeMs);
 
     public void Send(byte[] key, byte[]? value, long timeMs, Headers? headers = null) =>

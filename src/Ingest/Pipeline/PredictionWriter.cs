@@ -23,6 +23,9 @@ internal sealed class PredictionWriter
             .Select(model => new Model(model, plan.ServicesOn(source).ToList().IndexOf(model.Service))).ToArray())];
     }
 
+    /// <summary>Whether what is written shows in the metrics.</summary>
+    public bool Counts { get; init; } = true;
+
     /// <summary>Writes what a batch gives.</summary>
     /// <param name="batch">Applied, its vectors filled.</param>
     /// <param name="records">Where the batch's records came from.</param>
@@ -62,7 +65,8 @@ internal sealed class PredictionWriter
             outgoing.Add(sink.Topic, valueLength, keyLength);
         }
 
-        IngestInstruments.Predictions.Add(batch.Events.Count - _scores.Failures.Count, new KeyValuePair<string, object?>("model", model.Plan.Definition.Name));
+        if (Counts)
+            IngestInstruments.Predictions.Add(batch.Events.Count - _scores.Failures.Count, new KeyValuePair<string, object?>("model", model.Plan.Definition.Name));
     }
 
     private void AddDeadLetter(SourcePlan source, IEventSource records, in RefusedRecord refused, (string Model, string Reason)? failure, OutgoingBatch outgoing)
@@ -89,7 +93,8 @@ internal sealed class PredictionWriter
             Value = value,
             ValueLength = header.ValueLength,
         });
-        IngestInstruments.DeadLetters.Add(
+        if (Counts)
+            IngestInstruments.DeadLetters.Add(
             1, new KeyValuePair<string, object?>("source", source.Definition.Name), new KeyValuePair<string, object?>("reason", refused.Rejection.Reason.ToString()));
     }
 

@@ -38,6 +38,9 @@ internal sealed class Pump : IDisposable
     private long _polledAt;
     private bool _isChanged;
 
+    /// <summary>Whether the last reading found much to do.</summary>
+    private bool _isBusy;
+
     public Pump(
         SourceLane[] sources, IEntityRuntime runtime, ICheckpoints checkpoints, PredictionWriter writer, Publisher publisher,
         IngestOptions options, TimeProvider time, WakeSignal wake, string clusterId, Action<Exception> fail)
@@ -108,6 +111,7 @@ internal sealed class Pump : IDisposable
     internal bool ReadOnce()
     {
         var progress = false;
+        _isBusy = false;
         IsLive = IsLive || Array.TrueForAll(_sources, source => source.IsCaughtUpWithPublished);
         for (var index = 0; index < _sources.Length; index++)
             progress |= Step(index, silent: !IsLive);
@@ -146,8 +150,11 @@ internal sealed class Pump : IDisposable
             while (!_stop.IsCancellationRequested)
             {
                 _wake.Reset();
+                var start = _time.GetTimestamp();
                 if (!ReadOnce())
                     _wake.Wait(IdleWaitMs);
+                else if (!_isBusy && _options.ReadInterval - _time.GetElapsedTime(start) is var left && left > TimeSpan.Zero)
+                    _stop.Token.WaitHandle.WaitOne(left);
             }
 
             _abort.Token.ThrowIfCancellationRequested();
@@ -188,6 +195,7 @@ internal sealed class Pump : IDisposable
 
             _runtime.ApplyAsync(batch.Apply, CancellationToken.None).AsTask().GetAwaiter().GetResult();
             _isChanged = true;
+            _isBusy |= batch.RecordCount >= _options.BatchRecordsMax / 8;
             IngestInstruments.Events.Add(batch.Events.Count, new KeyValuePair<string, object?>("source", source.Source.Definition.Name));
             if (!silent)
             {
