@@ -175,10 +175,10 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
         };
     }
 
-    private static WindowDefinition Window(MappingReader window)
+    private static WindowDefinition.Sliding Window(MappingReader window)
     {
         var sliding = window.Duration("sliding", "window", isRequired: true) ?? TimeSpan.Zero;
-        var definition = new WindowDefinition { Sliding = sliding, Delay = window.Duration("delay", "delay") ?? TimeSpan.Zero };
+        var definition = new WindowDefinition.Sliding(sliding) { Delay = window.Duration("delay", "delay") ?? TimeSpan.Zero };
         return window.OptionalInteger("limit") is { } limit ? definition with { Limit = limit } : definition;
     }
 

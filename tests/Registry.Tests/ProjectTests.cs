@@ -33,8 +33,8 @@ public sealed class ProjectTests
         CollectionAssert.AreEqual(
             new FeatureDefinition[]
             {
-                new() { Name = "total", Aggregate = Aggregate.Sum, Of = "AMOUNT", Where = "AMOUNT > 1.0", Window = new() { Sliding = TimeSpan.FromDays(7) } },
-                new() { Name = "late", Aggregate = Aggregate.Mean, Of = "AMOUNT", Window = new() { Sliding = TimeSpan.FromHours(1), Delay = TimeSpan.FromDays(1), Limit = 500 }, Default = -1 },
+                new() { Name = "total", Aggregate = Aggregate.Sum, Of = "AMOUNT", Where = "AMOUNT > 1.0", Window = new WindowDefinition.Sliding(TimeSpan.FromDays(7)) },
+                new() { Name = "late", Aggregate = Aggregate.Mean, Of = "AMOUNT", Window = new WindowDefinition.Sliding(TimeSpan.FromHours(1)) { Delay = TimeSpan.FromDays(1), Limit = 500 }, Default = -1 },
                 new() { Name = "ever", Aggregate = Aggregate.Count },
             },
             view.Features.ToArray());
@@ -74,7 +74,7 @@ public sealed class ProjectTests
             (SourceClock.Wall, TimeSpan.Zero, TimeSpan.FromHours(1), TimeSpan.FromHours(1), null, "clicks.dead-letter", null),
             (source.Clock, source.Lateness, source.Ahead, source.Align, source.DeadLetters, source.DeadLetterTopic, source.Id));
         Assert.AreEqual(new CleanRule { Field = "N", Missing = MissingAction.Fill, Fill = 7L }, source.Clean[0]);
-        Assert.AreEqual(new WindowDefinition { Sliding = TimeSpan.FromMilliseconds(500) }, project.FeatureViews[0].Features[0].Window);
+        Assert.AreEqual(new WindowDefinition.Sliding(TimeSpan.FromMilliseconds(500)), project.FeatureViews[0].Features[0].Window);
         Assert.IsNull(project.FeatureViews[0].Ttl);
     }
 

@@ -74,7 +74,7 @@ public sealed class SchemaTests
             DefinitionLimits.ServiceFeaturesMax, DefinitionLimits.ModelOutputsMax, DefinitionLimits.WindowEventsMax,
         ];
         CollectionAssert.AreEqual(inValidator, inSchema.Select(limit => (int)limit!).ToArray());
-        Assert.AreEqual(new WindowDefinition { Sliding = TimeSpan.Zero }.Limit, (int)Property("window", "limit", "default")!);
+        Assert.AreEqual(WindowDefinition.LimitDefault, (int)Property("window", "limit", "default")!);
 
         JsonNode? Property(string definition, string key, string limit) => definitions[definition]!["properties"]![key]![limit];
     }

@@ -83,10 +83,10 @@ internal static class DefinitionsJson
             writer.WriteString("of", feature.Of);
         if (feature.Where is not null)
             writer.WriteString("where", feature.Where);
-        if (feature.Window is { } window)
+        if (feature.Window is WindowDefinition.Sliding window)
         {
             writer.WriteStartObject("window");
-            writer.WriteString("sliding", Duration(window.Sliding));
+            writer.WriteString("sliding", Duration(window.Length));
             if (window.Delay > TimeSpan.Zero)
                 writer.WriteString("delay", Duration(window.Delay));
             writer.WriteNumber("limit", window.Limit);

@@ -36,10 +36,10 @@ internal static class EntityChecks
     private static void Size(DefinitionChecks checks, EntityDefinition entity, string path, string subject)
     {
         var bytes = checks.Views.Items.Where(view => view.Entity == entity.Name)
-            .SelectMany(view => view.Features.Where(feature => feature.Window is not null).Select(feature => (view.Source, Feature: feature)))
+            .SelectMany(view => view.Features.Where(feature => feature.Window is WindowDefinition.Sliding).Select(feature => (view.Source, Feature: feature)))
             .GroupBy(windowed => (windowed.Source, windowed.Feature.Where))
             .Sum(group => Blocks.Ring.BytesMax(
-                group.Max(windowed => Math.Clamp(windowed.Feature.Window!.Limit, 1, DefinitionLimits.WindowEventsMax)),
+                group.Max(windowed => Math.Clamp(((WindowDefinition.Sliding)windowed.Feature.Window!).Limit, 1, DefinitionLimits.WindowEventsMax)),
                 group.Select(windowed => windowed.Feature.Of).OfType<string>().Distinct().Count()));
         if (bytes > DefinitionLimits.EntityBytesMax)
             checks.Add(path, subject, $"its windows may keep {bytes:N0} bytes of events for one key. At most {DefinitionLimits.EntityBytesMax:N0} are allowed. Lower limit, or aggregate fewer different inputs.");

@@ -39,7 +39,7 @@ internal static class FeatureViewChecks
             Aggregate(checks, feature, schema, path, subject);
             if (feature.Where is { } where && checks.Compile(where, schema, $"{path}.where", subject) is { } type && type is not (ExpressionType.Bool or ExpressionType.Dynamic))
                 checks.Add($"{path}.where", subject, $"where is {OfType(type)}, not a condition. Compare it with something.");
-            if (feature.Window is { } window)
+            if (feature.Window is WindowDefinition.Sliding window)
                 Window(checks, window, $"{path}.window", subject);
             if (feature.Default is { } value && checks.Finite($"{path}.default", subject, "default", value)
                 && value != 0 && feature.Aggregate is Definitions.Aggregate.Count or Definitions.Aggregate.Sum)
@@ -64,9 +64,9 @@ internal static class FeatureViewChecks
             checks.Add($"{path}.of", subject, $"{name} takes a number, a bool or a timestamp; of is {OfType(type)}. Only count takes anything.");
     }
 
-    private static void Window(DefinitionChecks checks, WindowDefinition window, string path, string subject)
+    private static void Window(DefinitionChecks checks, WindowDefinition.Sliding window, string path, string subject)
     {
-        checks.Duration($"{path}.sliding", subject, "window", window.Sliding, isZeroAllowed: false);
+        checks.Duration($"{path}.sliding", subject, "window", window.Length, isZeroAllowed: false);
         checks.Duration($"{path}.delay", subject, "delay", window.Delay, isZeroAllowed: true);
         if (window.Limit is < 1 or > DefinitionLimits.WindowEventsMax)
             checks.Add($"{path}.limit", subject, $"limit is outside 1 to {DefinitionLimits.WindowEventsMax}.");

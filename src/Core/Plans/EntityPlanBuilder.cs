@@ -99,7 +99,7 @@ internal sealed class EntityPlanBuilder
     private Ring BuildRing(SourcePlan source, int[] features, List<string> inputs)
     {
         var windows = features.Select(WindowOf).Distinct().ToList();
-        var limit = features.Max(feature => Features[feature].Definition.Window!.Limit);
+        var limit = features.Max(feature => ((WindowDefinition.Sliding)Features[feature].Definition.Window!).Limit);
         var disorder = source.Definition.Lateness + source.Definition.Align;
         var ring = new Ring(windows, inputs.Count, FixedSize, limit, (long)disorder.TotalMilliseconds);
         Describe($"ring columns {inputs.Count} limit {limit} windows {string.Join(',', windows)}");
@@ -148,8 +148,8 @@ internal sealed class EntityPlanBuilder
 
     private SlidingWindow WindowOf(int feature)
     {
-        var window = Features[feature].Definition.Window!;
-        return new SlidingWindow((long)window.Sliding.TotalMilliseconds, (long)window.Delay.TotalMilliseconds);
+        var window = (WindowDefinition.Sliding)Features[feature].Definition.Window!;
+        return new SlidingWindow((long)window.Length.TotalMilliseconds, (long)window.Delay.TotalMilliseconds);
     }
 
     private List<string> InputsOf(IEnumerable<int> features) =>
