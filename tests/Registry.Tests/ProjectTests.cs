@@ -30,14 +30,24 @@ public sealed class ProjectTests
 
         var view = Assert.ContainsSingle(project.FeatureViews);
         Assert.AreEqual(("spend", "user", "orders", TimeSpan.FromDays(90)), (view.Name, view.Entity, view.Source, view.Ttl));
+        var bounds = view.Features[8].Bounds;
         CollectionAssert.AreEqual(
             new FeatureDefinition[]
             {
-                new() { Name = "total", Aggregate = Aggregate.Sum, Of = "AMOUNT", Where = "AMOUNT > 1.0", Window = new() { Sliding = TimeSpan.FromDays(7) } },
-                new() { Name = "late", Aggregate = Aggregate.Mean, Of = "AMOUNT", Window = new() { Sliding = TimeSpan.FromHours(1), Delay = TimeSpan.FromDays(1), Limit = 500 }, Default = -1 },
+                new() { Name = "total", Aggregate = Aggregate.Sum, Of = "AMOUNT", Where = "AMOUNT > 1.0", Window = new WindowDefinition.Sliding(TimeSpan.FromDays(7)) },
+                new() { Name = "late", Aggregate = Aggregate.Mean, Of = "AMOUNT", Window = new WindowDefinition.Sliding(TimeSpan.FromHours(1)) { Delay = TimeSpan.FromDays(1), Limit = 500 }, Default = -1 },
                 new() { Name = "ever", Aggregate = Aggregate.Count },
+                new() { Name = "tiled", Aggregate = Aggregate.Quantile, Of = "AMOUNT", Q = 0.95, Window = new WindowDefinition.Sliding(TimeSpan.FromDays(30)) { Delay = TimeSpan.FromHours(1), Tile = TimeSpan.FromHours(2) } },
+                new() { Name = "daily", Aggregate = Aggregate.Variance, Of = "AMOUNT", Sample = true, Window = new WindowDefinition.Tumbling(TimeSpan.FromDays(1)) { Offset = TimeSpan.FromHours(6), Closed = true, TimeZone = "Europe/Berlin" } },
+                new() { Name = "visit", Aggregate = Aggregate.SessionDuration, Window = new WindowDefinition.Session(TimeSpan.FromMinutes(30)) { Max = TimeSpan.FromHours(12), Closed = 3, Limit = 600 } },
+                new() { Name = "recent", Aggregate = Aggregate.LastN, Of = "CHANNEL", N = 5, Window = new WindowDefinition.Last(10) },
+                new() { Name = "faded", Aggregate = Aggregate.DecayedSum, Of = "AMOUNT", HalfLife = TimeSpan.FromHours(36) },
+                new() { Name = "spread", Aggregate = Aggregate.Histogram, Of = "AMOUNT", Bounds = bounds },
+                new() { Name = "usual", Aggregate = Aggregate.TopK, Of = "CHANNEL", K = 4 },
+                new() { Name = "by_channel", Aggregate = Aggregate.Stddev, Of = "AMOUNT", By = "CHANNEL", Limit = 20, Window = new WindowDefinition.Tumbling(TimeSpan.FromDays(7)) },
             },
             view.Features.ToArray());
+        CollectionAssert.AreEqual(new[] { 0, 10, 100.5 }, bounds!.ToArray());
 
         var service = Assert.ContainsSingle(project.FeatureServices);
         CollectionAssert.AreEqual(new FieldDefinition[] { new("AMOUNT", FieldType.Double), new("CHANNEL", FieldType.String) }, service.Request.ToArray());
@@ -74,7 +84,7 @@ public sealed class ProjectTests
             (SourceClock.Wall, TimeSpan.Zero, TimeSpan.FromHours(1), TimeSpan.FromHours(1), null, "clicks.dead-letter", null),
             (source.Clock, source.Lateness, source.Ahead, source.Align, source.DeadLetters, source.DeadLetterTopic, source.Id));
         Assert.AreEqual(new CleanRule { Field = "N", Missing = MissingAction.Fill, Fill = 7L }, source.Clean[0]);
-        Assert.AreEqual(new WindowDefinition { Sliding = TimeSpan.FromMilliseconds(500) }, project.FeatureViews[0].Features[0].Window);
+        Assert.AreEqual(new WindowDefinition.Sliding(TimeSpan.FromMilliseconds(500)), project.FeatureViews[0].Features[0].Window);
         Assert.IsNull(project.FeatureViews[0].Ttl);
     }
 
@@ -111,7 +121,7 @@ public sealed class ProjectTests
             "lateness: 10m", "§latness: 10x",
             "AMOUNT: double, CHANNEL: string, FIRST", "AMOUNT: §float, CHANNEL: string, FIRST",
             "keys: [USER]", "§key: [USER]",
-            "aggregate: count", "aggregate: §rate",
+            "name: ever, aggregate: count", "name: ever, aggregate: §rating",
             "where: \"AMOUNT > 1.0\", window: { sliding: 7d }", "where: \"CHANNEL == §7\", window: { sliding: §0d }",
             "- spend:total", "- §spend:totall",
             "std: 42.3", "std: §0",

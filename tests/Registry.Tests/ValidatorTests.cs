@@ -6,6 +6,7 @@ namespace FeatureStore.Registry.Tests;
 [TestClass]
 public sealed class ValidatorTests
 {
+    private static string Aggregates => string.Join(", ", DefinitionText.Names<Aggregate>());
     private static readonly ProjectDefinition _sound = Definitions.Load(Definitions.Sound).Project!;
 
     [TestMethod]
@@ -15,12 +16,12 @@ public sealed class ValidatorTests
     public void EveryErrorHasItsPath() => Expect(
         With(
             source: source => source with { Clock = (SourceClock)9, Kafka = source.Kafka with { Format = (EventFormat)9 }, Fields = [.. source.Fields, new("ID", FieldType.Int64), new("X", (FieldType)9)] },
-            feature: feature => feature with { Aggregate = (Aggregate)9 }),
+            feature: feature => feature with { Aggregate = (Aggregate)99 }),
         "sources[0].kafka.format: source \"orders\": format is not known. Use json.",
         "sources[0].clock: source \"orders\": clock is not known. Use wall, stream.",
         "sources[0].fields.ID: source \"orders\": field \"ID\" is declared twice.",
         "sources[0].fields.X: source \"orders\": type of field \"X\" is not known. Use int64, double, bool, string, timestamp.",
-        "feature_views[0].features[0].aggregate: feature view \"spend\": feature \"total\": aggregate is not known. Use count, sum, mean, min, max, last.");
+        $"feature_views[0].features[0].aggregate: feature view \"spend\": feature \"total\": aggregate is not known. Use {Aggregates}.");
 
     [TestMethod]
     public void OffsetsPointIntoExpressions()
@@ -33,7 +34,7 @@ public sealed class ValidatorTests
     public void DurationsAreWholeMilliseconds() => Expect(
         With(
             source: source => source with { Lateness = TimeSpan.FromSeconds(-1), Align = TimeSpan.FromTicks(1) },
-            feature: feature => feature with { Window = new() { Sliding = TimeSpan.FromTicks(10_001), Delay = TimeSpan.FromDays(3650) + TimeSpan.FromMilliseconds(1) } }),
+            feature: feature => feature with { Window = new WindowDefinition.Sliding(TimeSpan.FromTicks(10_001)) { Delay = TimeSpan.FromDays(3650) + TimeSpan.FromMilliseconds(1) } }),
         "sources[0].lateness: source \"orders\": lateness is not 0 or more.",
         "sources[0].align: source \"orders\": align is not a whole number of milliseconds.",
         "feature_views[0].features[0].window.sliding: feature view \"spend\": feature \"total\": window is not a whole number of milliseconds.",

@@ -146,6 +146,18 @@ internal sealed class DefinitionChecks
         return false;
     }
 
+    /// <summary>Bounds are finite, each greater than the one before.</summary>
+    public void Ascending(string path, string subject, IReadOnlyList<double> bounds)
+    {
+        for (var index = 0; index < bounds.Count; index++)
+        {
+            if (!Finite($"{path}[{index}]", subject, "bound", bounds[index]))
+                return;
+            if (index > 0 && bounds[index] <= bounds[index - 1])
+                Add($"{path}[{index}]", subject, $"bound {bounds[index]} is not greater than the one before, {bounds[index - 1]}.");
+        }
+    }
+
     /// <summary>What a name refers to. Null, with an error, where there is no such thing.</summary>
     public T? Resolve<T>(NamedSet<T> set, string name, string path, string subject)
         where T : class

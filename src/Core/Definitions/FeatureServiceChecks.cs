@@ -80,9 +80,15 @@ internal static class FeatureServiceChecks
     /// <summary>The features of all views, found by <c>view:feature</c>.</summary>
     private sealed class ViewFeatures(DefinitionChecks checks)
     {
-        private readonly Dictionary<string, HashSet<string>> _featuresOfView = checks.Views.Items
+        private readonly Dictionary<string, Dictionary<string, FeatureDefinition>> _featuresOfView = checks.Views.Items
             .DistinctBy(view => view.Name)
-            .ToDictionary(view => view.Name, view => view.Features.Select(feature => feature.Name).ToHashSet(StringComparer.Ordinal), StringComparer.Ordinal);
+            .ToDictionary(
+                view => view.Name,
+                view => view.Features.DistinctBy(feature => feature.Name).ToDictionary(feature => feature.Name, StringComparer.Ordinal),
+                StringComparer.Ordinal);
+
+        /// <summary>What each feature asked for is that no vector takes; null where one does.</summary>
+        private readonly Dictionary<FeatureDefinition, string?> _shapes = new(ReferenceEqualityComparer.Instance);
 
         public bool Resolve(string reference, string path, string subject)
         {
@@ -94,18 +100,35 @@ internal static class FeatureServiceChecks
 
             if (checks.Resolve(checks.Views, viewName, path, subject) is not { } view)
                 return false;
-            var names = _featuresOfView[view.Name];
-            if (names.Contains(featureName))
+            var features = _featuresOfView[view.Name];
+            if (features.TryGetValue(featureName, out var feature))
+            {
+                if (ShapeOf(view, feature) is { } shape)
+                    checks.Add(path, subject, $"{DefinitionText.Quote(reference)} is {shape}, and a vector takes numbers. Look it up by its view instead.");
                 return true;
-            if (names.Count > 0 && !names.Contains(""))
-                checks.Add(path, subject, $"feature view {DefinitionText.Quote(viewName)} has no feature {DefinitionText.Quote(featureName)}.{checks.Hint(featureName, names)}");
+            }
+
+            if (features.Count > 0 && !features.ContainsKey(""))
+                checks.Add(path, subject, $"feature view {DefinitionText.Quote(viewName)} has no feature {DefinitionText.Quote(featureName)}.{checks.Hint(featureName, features.Keys)}");
             return false;
         }
+
+        private string? ShapeOf(FeatureViewDefinition view, FeatureDefinition feature)
+        {
+            if (!_shapes.TryGetValue(feature, out var shape))
+                _shapes.Add(feature, shape = AggregateRules.ShapeOf(feature) ?? (IsText(view, feature) ? "a text" : null));
+            return shape;
+        }
+
+        private bool IsText(FeatureViewDefinition view, FeatureDefinition feature) =>
+            feature is { Aggregate: Aggregate.First or Aggregate.Last, Of: { } of }
+            && checks.Sources.Find(view.Source) is { } source && checks.SchemaOf(source) is { } schema
+            && AggregateChecks.IsText(feature.Aggregate, CompiledExpression.Compile(of, schema, out _)?.Type);
 
         /// <summary>A feature's plain name in place of <c>view:feature</c> is the usual mistake.</summary>
         public string RequestHint(string name, FeatureServiceDefinition service)
         {
-            var view = _featuresOfView.FirstOrDefault(view => view.Value.Contains(name)).Key;
+            var view = _featuresOfView.FirstOrDefault(view => view.Value.ContainsKey(name)).Key;
             return view is null
                 ? checks.Hint(name, DefinitionChecks.FieldNames(service.Request))
                 : $" Did you mean {DefinitionText.Quote($"{view}:{name}")}?";

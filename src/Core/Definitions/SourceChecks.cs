@@ -30,6 +30,7 @@ internal static class SourceChecks
         var topic = source.Kafka.Topic;
         checks.Topic($"{path}.kafka.topic", subject, "topic", topic);
         checks.Defined($"{path}.kafka.format", subject, "format", source.Kafka.Format);
+        checks.Defined($"{path}.envelope", subject, "envelope", source.Envelope);
         if (topic.Length > 0 && !ReferenceEquals(topics[topic], source))
             checks.Add($"{path}.kafka.topic", subject, $"topic {DefinitionText.Quote(topic)} is read by source {DefinitionText.Quote(topics[topic].Name)} already. One source reads a topic.");
 

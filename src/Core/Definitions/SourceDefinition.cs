@@ -35,6 +35,9 @@ public sealed record SourceDefinition
 
     public IReadOnlyList<CleanRule> Clean { get; init; } = [];
 
+    /// <summary>What a record of the topic says: an event, or a change of a row.</summary>
+    public EventEnvelope Envelope { get; init; }
+
     public string DeadLetterTopic => DeadLetters ?? Kafka.Topic + ".dead-letter";
 }
 
@@ -48,6 +51,15 @@ public sealed record KafkaTopicDefinition
 public enum EventFormat
 {
     Json,
+}
+
+public enum EventEnvelope
+{
+    /// <summary>A record is an event.</summary>
+    None,
+
+    /// <summary>A record is a change of a row as Debezium writes it, with op, before and after: a create or a snapshot's read adds the row as an event, a delete takes it back, an update does both.</summary>
+    Debezium,
 }
 
 public enum SourceClock

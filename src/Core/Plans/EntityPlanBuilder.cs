@@ -19,7 +19,7 @@ internal sealed class EntityPlanBuilder
         Definition = definition;
         var views = project.FeatureViews.Where(view => view.Entity == definition.Name).ToList();
         ViewCount = views.Count;
-        Features = [.. views.SelectMany(view => view.Features.Select(feature => new EntityFeature(view, feature)))];
+        Features = [.. views.SelectMany(view => view.Features.Select(feature => new EntityFeature(view, feature with { Window = feature.Window is WindowDefinition.Sliding && feature.Aggregate <= Aggregate.Max ? feature.Window : null }) { Kind = KindOf(view, feature, sources) }))];
         ViewOfFeature = [.. Features.Select(feature => views.IndexOf(feature.View))];
         Readers = new FeatureReader[Features.Count];
         Routes = new EntityRoute?[sources.Count];
@@ -78,6 +78,20 @@ internal sealed class EntityPlanBuilder
     /// <summary>Of the layout and of what each part of it means; blocks written under another cannot be read.</summary>
     public ulong Fingerprint { get; }
 
+    private static FeatureKind KindOf(FeatureViewDefinition view, FeatureDefinition feature, IReadOnlyList<SourcePlan> sources)
+    {
+        var isText = feature.Of is not null && CompiledExpression.CompileSound(feature.Of, sources.First(source => source.Definition.Name == view.Source).Schema).Type == ExpressionType.String;
+        return feature switch
+        {
+            { By: not null } => FeatureKind.Map,
+            { Aggregate: Aggregate.TopK } => FeatureKind.TopList,
+            { Aggregate: Aggregate.Histogram } => FeatureKind.NumberList,
+            { Aggregate: Aggregate.FirstN or Aggregate.LastN } => isText ? FeatureKind.TextList : FeatureKind.NumberList,
+            { Aggregate: Aggregate.First or Aggregate.Last } => isText ? FeatureKind.Text : FeatureKind.Number,
+            _ => FeatureKind.Number,
+        };
+    }
+
     private InputGroup BuildGroup(SourcePlan source, string? where, int[] features)
     {
         var windowed = features.Where(feature => Features[feature].Definition.Window is not null).ToArray();
@@ -99,7 +113,7 @@ internal sealed class EntityPlanBuilder
     private Ring BuildRing(SourcePlan source, int[] features, List<string> inputs)
     {
         var windows = features.Select(WindowOf).Distinct().ToList();
-        var limit = features.Max(feature => Features[feature].Definition.Window!.Limit);
+        var limit = features.Max(feature => ((WindowDefinition.Sliding)Features[feature].Definition.Window!).Limit);
         var disorder = source.Definition.Lateness + source.Definition.Align;
         var ring = new Ring(windows, inputs.Count, FixedSize, limit, (long)disorder.TotalMilliseconds);
         Describe($"ring columns {inputs.Count} limit {limit} windows {string.Join(',', windows)}");
@@ -148,8 +162,8 @@ internal sealed class EntityPlanBuilder
 
     private SlidingWindow WindowOf(int feature)
     {
-        var window = Features[feature].Definition.Window!;
-        return new SlidingWindow((long)window.Sliding.TotalMilliseconds, (long)window.Delay.TotalMilliseconds);
+        var window = (WindowDefinition.Sliding)Features[feature].Definition.Window!;
+        return new SlidingWindow((long)window.Length.TotalMilliseconds, (long)window.Delay.TotalMilliseconds);
     }
 
     private List<string> InputsOf(IEnumerable<int> features) =>

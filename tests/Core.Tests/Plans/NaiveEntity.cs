@@ -33,9 +33,9 @@ internal sealed class NaiveEntity(RandomEntity definition)
 
     public Expected Value(RandomFeature feature, long asOfMs)
     {
-        var window = feature.Definition.Window;
+        var window = (WindowDefinition.Sliding?)feature.Definition.Window;
         var newest = window is null ? long.MaxValue : asOfMs - (long)window.Delay.TotalMilliseconds;
-        var oldest = window is null ? long.MinValue : newest - (long)window.Sliding.TotalMilliseconds;
+        var oldest = window is null ? long.MinValue : newest - (long)window.Length.TotalMilliseconds;
         var covered = _events.Where(kept => kept.Event.Source == feature.Source && feature.Where.Holds(kept.Event) &&
             kept.Event.TimeMs > oldest && kept.Event.TimeMs <= newest && (window is null || !kept.DroppedFrom.Contains(feature.RingGroup!))).ToList();
         if (feature.Of is null)

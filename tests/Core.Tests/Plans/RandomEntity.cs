@@ -103,11 +103,11 @@ internal sealed class RandomEntity
 
     private RingGroup ToRingGroup(IGrouping<(int Source, Condition Where), RandomFeature> features)
     {
-        var windows = features.Select(feature => feature.Definition.Window!).ToList();
+        var windows = features.Select(feature => (WindowDefinition.Sliding)feature.Definition.Window!).ToList();
         var source = features.Key.Source;
         var group = new RingGroup(source, features.Key.Where, windows.Max(window => window.Limit))
         {
-            ReachMs = (long)(windows.Max(window => window.Sliding + window.Delay) + Sources[source].Lateness + Sources[source].Align).TotalMilliseconds,
+            ReachMs = (long)(windows.Max(window => window.Length + window.Delay) + Sources[source].Lateness + Sources[source].Align).TotalMilliseconds,
         };
         foreach (var feature in features)
             feature.RingGroup = group;

@@ -29,9 +29,8 @@ internal static class TestEntity
             Of = of,
             Where = where,
             Default = defaultValue,
-            Window = slidingMs == 0 ? null : new WindowDefinition
+            Window = slidingMs == 0 ? null : new WindowDefinition.Sliding(TimeSpan.FromMilliseconds(slidingMs))
             {
-                Sliding = TimeSpan.FromMilliseconds(slidingMs),
                 Delay = TimeSpan.FromMilliseconds(delayMs),
                 Limit = limit,
             },
