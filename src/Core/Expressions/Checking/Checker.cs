@@ -6,7 +6,7 @@ namespace FeatureStore.Core.Expressions;
 /// <summary>Gives each part of a syntax tree its meaning and type, and makes the node that evaluates it. Parts that do not depend on the row become constants.</summary>
 internal sealed partial class Checker(string source, RowSchema schema)
 {
-    /// <summary>Variables of the comprehensions around what is being checked, outermost first. A variable's index is its slot.</summary>
+    /// <summary>Variables of the comprehensions and cel.bind around what is being checked, outermost first. A variable's index is its slot.</summary>
     private readonly List<(string Name, CelType Type)> _variables = [];
 
     /// <summary>One for the whole compilation, so that folding is bounded too.</summary>
@@ -83,7 +83,7 @@ internal sealed partial class Checker(string source, RowSchema schema)
     {
         var known = schema.Fields.Select(field => field.Name).Concat(_variables.Select(variable => variable.Name));
         var hint = FunctionTable.Find(name.Name).Length > 0 ? " It is a function: call it."
-            : FunctionTable.IsNamespace(name.Name) ? $" It holds functions: call one, such as {name.Name}.abs(x)."
+            : FunctionTable.IsNamespace(name.Name) ? $" It holds functions: call one, such as {FunctionTable.FirstOf(name.Name)}(x)."
             : Suggestions.DidYouMean(name.Name, known);
         if (hint.Length == 0)
             hint = schema.Count == 0 ? " There are no fields." : $" Fields are {Listed(schema.Fields.Select(field => field.Name))}.";
@@ -146,9 +146,10 @@ internal sealed partial class Checker(string source, RowSchema schema)
         _ => new ConditionalNode<Value>(condition, (Node<Value>)whenTrue, (Node<Value>)whenFalse),
     };
 
-    private Typed List(ListSyntax list)
+    private Typed List(ListSyntax list) => ListOf([.. list.Items.Select(item => Item(item, "A list"))]);
+
+    private Typed ListOf(Typed[] items)
     {
-        var items = list.Items.Select(item => Item(item, "A list")).ToArray();
         var type = items.Length == 0 ? CelType.AnyList : CelType.ListOf(items.Select(item => item.Type).Aggregate(CelType.Join));
         return Finish(new ListNode([.. items.Select(item => item.ToValue())]), type);
     }

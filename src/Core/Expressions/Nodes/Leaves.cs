@@ -136,7 +136,7 @@ internal sealed class HasField : Node<bool>
     }
 }
 
-/// <summary>The variable of a comprehension.</summary>
+/// <summary>The variable of a comprehension or of cel.bind.</summary>
 internal sealed class Slot : Node<Value>
 {
     private readonly int _slot;
@@ -152,6 +152,6 @@ internal sealed class Slot : Node<Value>
     public override bool Try(in FieldRow row, Scope? scope, out Value value)
     {
         value = scope![_slot];
-        return true;
+        return value.Kind != ExpressionType.Null;
     }
 }
