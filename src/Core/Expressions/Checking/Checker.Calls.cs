@@ -65,7 +65,7 @@ internal sealed partial class Checker
             var counts = fewest == most ? $"{fewest}" : $"{fewest} or {most}";
             throw new ExpressionException(call.Position, $"\"{call.Function}\" takes {counts} arguments, not {count}: {usage}.");
         }
-        var variableCount = call.Function is "transformList" or "transformMap" || count == 3 && call.Function != "map" ? 2 : 1;
+        var variableCount = VariableCount(call);
         var range = Check(call.Target!);
         var (keyType, valueType) = range.Type.Kind switch
         {
@@ -86,6 +86,15 @@ internal sealed partial class Checker
         _variables.RemoveRange(variables.Slot, variableCount);
         return Finish(comprehension.Node, comprehension.Type);
     }
+
+    /// <summary>How many arguments of a call are names of variables, where it is a comprehension; else 0.</summary>
+    public static int VariableCount(CallSyntax call) => call.Target is null ? 0 : (call.Function, call.Arguments.Count) switch
+    {
+        ("transformList" or "transformMap", 3 or 4) => 2,
+        ("all" or "exists" or "exists_one" or "existsOne", 3) => 2,
+        ("all" or "exists" or "exists_one" or "existsOne" or "filter" or "map", 2) or ("map", 3) => 1,
+        _ => 0,
+    };
 
     private static string VariableName(CallSyntax call, int index, string name) => call.Arguments[index] is NameSyntax { IsRooted: false, Name: var variable }
         ? variable

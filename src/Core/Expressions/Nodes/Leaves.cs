@@ -155,3 +155,33 @@ internal sealed class Slot : Node<Value>
         return value.Kind != ExpressionType.Null;
     }
 }
+
+/// <summary>A number of the vector.</summary>
+internal sealed class VectorNumber : Node<double>
+{
+    private readonly int _position;
+
+    public VectorNumber(int position)
+    {
+        _position = position;
+        ReadsRow = true;
+        NeedsScope = true;
+    }
+
+    public override bool Try(in FieldRow row, Scope? scope, out double value) => scope!.TryNumber(_position, out value);
+}
+
+/// <summary>A text of the vector.</summary>
+internal sealed class VectorText : Node<ReadOnlySpan<byte>>
+{
+    private readonly int _position;
+
+    public VectorText(int position)
+    {
+        _position = position;
+        ReadsRow = true;
+        NeedsScope = true;
+    }
+
+    public override bool Try(in FieldRow row, Scope? scope, out ReadOnlySpan<byte> value) => scope!.TryText(_position, out value);
+}
