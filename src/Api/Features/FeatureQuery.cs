@@ -4,6 +4,7 @@ using System.Text.Json;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
+using FeatureStore.Core.Vectors;
 
 namespace FeatureStore.Api.Features;
 
@@ -39,6 +40,7 @@ internal sealed class FeatureQuery
         _keys = [.. set.Parts.Select(part => new EventBatch(part.Keys, 16))];
         Request = new EventBatch(set.Request, 16);
         Inputs = new ColumnInputs(set);
+        Vectors = set.Service is null ? null : new VectorBatch(set.Service);
         _read = new double[set.Parts.SelectMany(part => part.Groups).Select(group => group.Features.Length).DefaultIfEmpty().Max()];
     }
 
@@ -47,6 +49,9 @@ internal sealed class FeatureQuery
 
     /// <summary>The request's fields.</summary>
     public EventBatch Request { get; }
+
+    /// <summary>The service's vectors, once they are read; null where the features are listed.</summary>
+    public VectorBatch? Vectors { get; }
 
     /// <summary>The columns that came in.</summary>
     public ColumnInputs Inputs { get; }
@@ -66,8 +71,8 @@ internal sealed class FeatureQuery
     /// <summary>What a value is worth.</summary>
     public FeatureStatus Status(int row, int column, FeatureColumn of)
     {
-        if (of.Expression is not null)
-            return IsNull(row, of) ? FeatureStatus.NULL_VALUE : FeatureStatus.PRESENT;
+        if (of.View is null)
+            return IsNull(row, column, of) ? FeatureStatus.NULL_VALUE : FeatureStatus.PRESENT;
         var newestMs = NewestMs(row, column);
         if (newestMs == long.MinValue)
             return FeatureStatus.NOT_FOUND;
@@ -87,13 +92,12 @@ internal sealed class FeatureQuery
             writer.WriteRawValue(_json.WrittenSpan.Slice(_places[column * Rows + row].Start, _places[column * Rows + row].Length), skipInputValidation: true);
     }
 
-    /// <summary>Writes the value of a column that comes from the request.</summary>
-    public void WriteRequestValue(Utf8JsonWriter writer, FeatureColumn of, int row)
+    /// <summary>Writes the value of a column that no view gives.</summary>
+    public void WriteComputedValue(Utf8JsonWriter writer, FeatureColumn of, int row, int column)
     {
-        var fields = Request.Row(row);
-        if (of.IsText && of.Expression!.TryEvaluateText(fields, out var text))
+        if (of.IsText && Vectors!.TryGetText(row, column, out var text))
             writer.WriteStringValue(text);
-        else if (!of.IsText && of.Expression!.EvaluateNumber(fields) is var number && double.IsFinite(number))
+        else if (!of.IsText && Vectors![row, column] is var number && double.IsFinite(number))
             writer.WriteNumberValue(number);
         else
             writer.WriteNullValue();
@@ -108,7 +112,7 @@ internal sealed class FeatureQuery
         return Rows++;
     }
 
-    /// <summary>Reads every column that a view gives.</summary>
+    /// <summary>Reads every column that a view gives, and computes the others.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask ReadAsync(EntityReader reader, CancellationToken cancellationToken)
     {
@@ -139,6 +143,8 @@ internal sealed class FeatureQuery
                 }
             }
         }
+
+        Compute();
     }
 
     /// <summary>Makes it fit for another caller.</summary>
@@ -154,15 +160,32 @@ internal sealed class FeatureQuery
             _json = new ArrayBufferWriter<byte>(256);
         else
             _json.ResetWrittenCount();
-        return _values.Length <= KeptValuesMax && _blocks.Reset();
+        return _values.Length <= KeptValuesMax && (Vectors?.TextBytes ?? 0) <= KeptBytesMax && _blocks.Reset();
     }
 
-    private bool IsNull(int row, int column, FeatureColumn of) =>
-        of.Kind is FeatureKind.Number ? !double.IsFinite(Value(row, column)) : _places[column * Rows + row].Length == 0;
+    private bool IsNull(int row, int column, FeatureColumn of)
+    {
+        if (of.View is null)
+            return of.IsText ? !Vectors!.TryGetText(row, column, out _) : !double.IsFinite(Vectors![row, column]);
+        return of.Kind is FeatureKind.Number ? !double.IsFinite(Value(row, column)) : _places[column * Rows + row].Length == 0;
+    }
 
-    private bool IsNull(int row, FeatureColumn of) => of.IsText
-        ? !of.Expression!.TryEvaluateText(Request.Row(row), out _)
-        : !double.IsFinite(of.Expression!.EvaluateNumber(Request.Row(row)));
+    /// <summary>Columns of a service's set are the features of its vector, in their order.</summary>
+    private void Compute()
+    {
+        if (Vectors is null)
+            return;
+        Vectors.Reset(Rows);
+        for (var column = 0; column < _set.Columns.Count; column++)
+        {
+            if (_set.Columns[column].View is null)
+                continue;
+            for (var row = 0; row < Rows; row++)
+                Vectors[row, column] = Value(row, column);
+        }
+
+        _set.Computed!.Fill(Vectors, Request);
+    }
 
     private void EncodeKeys(int part, int first, int count)
     {

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
-using FeatureStore.Core.Expressions;
 using FeatureStore.Core.Plans;
 using FeatureStore.Core.Vectors;
 using Microsoft.Extensions.ObjectPool;
@@ -21,6 +20,7 @@ internal sealed class FeatureSet
         Service = service;
         Inputs = InputsOf(parts, request);
         HasOthers = parts.Any(part => part.Groups.Any(group => group.Others.Length > 0));
+        Computed = service is null ? null : new ComputedFeatures(service, request);
         _queries = new DefaultObjectPool<FeatureQuery>(new QueryPolicy(this));
     }
 
@@ -39,6 +39,9 @@ internal sealed class FeatureSet
     /// <summary>Whether some views' values are no numbers.</summary>
     public bool HasOthers { get; }
 
+    /// <summary>What computes the columns that no view gives; null where the features are listed.</summary>
+    public ComputedFeatures? Computed { get; }
+
     /// <summary>Columns that a request must have: join keys, then request fields.</summary>
     public IReadOnlyList<InputColumn> Inputs { get; }
 
@@ -51,7 +54,7 @@ internal sealed class FeatureSet
             if (feature.Origin is FeatureOrigin.OfEntity origin)
                 builder.Add(plan.Entities[origin.Entity], origin.Feature, feature.Name, fullNames);
             else
-                builder.Add(feature.Name, ((FeatureOrigin.OfRequest)feature.Origin).Expression, feature.IsText);
+                builder.Add(feature.Name, feature.IsText);
         }
 
         if (entity is not null)
@@ -99,10 +102,10 @@ internal sealed class FeatureSet
         {
             var view = entity.Features[feature].View;
             _features[PartOf(entity)].Add((feature, _columns.Count));
-            _columns.Add(new FeatureColumn(fullName ? $"{view.Name}__{name}" : name, view, null, false) { Kind = entity.Features[feature].Kind });
+            _columns.Add(new FeatureColumn(fullName ? $"{view.Name}__{name}" : name, view, false) { Kind = entity.Features[feature].Kind });
         }
 
-        public void Add(string name, CompiledExpression expression, bool isText) => _columns.Add(new FeatureColumn(name, null, expression, isText));
+        public void Add(string name, bool isText) => _columns.Add(new FeatureColumn(name, null, isText));
 
         public int PartOf(EntityPlan entity)
         {
@@ -129,10 +132,9 @@ internal sealed class FeatureSet
 
 /// <summary>A feature that goes out.</summary>
 /// <param name="Name">As the answer calls it.</param>
-/// <param name="View">Its view; null where it comes from the request.</param>
-/// <param name="Expression">What gives it from the request's fields; null where a view does.</param>
+/// <param name="View">Its view; null where it is computed: a request field or an expression.</param>
 /// <param name="IsText">Whether its values are texts.</param>
-internal sealed record FeatureColumn(string Name, FeatureViewDefinition? View, CompiledExpression? Expression, bool IsText)
+internal sealed record FeatureColumn(string Name, FeatureViewDefinition? View, bool IsText)
 {
     public JsonEncodedText JsonName { get; } = JsonEncodedText.Encode(Name);
 

@@ -130,8 +130,8 @@ internal sealed class OnlineFeaturesEndpoint(FeatureCatalog catalog, EntityReade
         writer.WriteStartArray("values"u8);
         for (var row = 0; row < query.Rows; row++)
         {
-            if (column.Expression is not null)
-                query.WriteRequestValue(writer, column, row);
+            if (column.View is null)
+                query.WriteComputedValue(writer, column, row, index);
             else
                 query.WriteValue(writer, column, row, index);
         }
@@ -146,7 +146,7 @@ internal sealed class OnlineFeaturesEndpoint(FeatureCatalog catalog, EntityReade
         }
 
         writer.WriteEndArray();
-        if (column.Expression is not null)
+        if (column.View is null)
             WriteRepeated(writer, "event_timestamps"u8, _epoch, query.Rows);
         else
             WriteTimestamps(writer, index, query);

@@ -1,5 +1,5 @@
-using FeatureStore.Core.Events;
 using FeatureStore.Core.Expressions;
+using FeatureStore.Core.Vectors;
 
 namespace FeatureStore.Core.Definitions;
 
@@ -17,14 +17,14 @@ internal static class FeatureServiceChecks
                 continue;
             }
 
-            var schema = DefinitionChecks.Schema(service.Request);
+            var expressions = DefinitionChecks.Schema(service.Request) is { } request ? ServiceExpressions.Compile(service.Features, request) : null;
             var names = new HashSet<string>(StringComparer.Ordinal);
             var columns = 0;
             for (var index = 0; index < service.Features.Count; index++)
             {
                 var feature = service.Features[index];
                 var featurePath = $"{path}.features[{index}]";
-                if (!Origin(checks, features, service, feature, schema, featurePath, subject, out var isText))
+                if (!Origin(checks, features, service, index, expressions, featurePath, subject, out var isText))
                     continue;
                 if (checks.Identifier($"{featurePath}.name", subject, "feature", feature.Name) && !names.Add(feature.Name))
                     checks.Add($"{featurePath}.name", subject, $"two features are called {DefinitionText.Quote(feature.Name)}. Give one of them another name.");
@@ -48,8 +48,9 @@ internal static class FeatureServiceChecks
 
     /// <summary>Checks where a value comes from; <paramref name="isText"/> is null where its type is not known.</summary>
     /// <returns>False where it comes from nowhere.</returns>
-    private static bool Origin(DefinitionChecks checks, ViewFeatures features, FeatureServiceDefinition service, ServiceFeatureDefinition feature, RowSchema? schema, string path, string subject, out bool? isText)
+    private static bool Origin(DefinitionChecks checks, ViewFeatures features, FeatureServiceDefinition service, int index, ServiceExpressions? expressions, string path, string subject, out bool? isText)
     {
+        var feature = service.Features[index];
         isText = null;
         switch (feature)
         {
@@ -63,7 +64,11 @@ internal static class FeatureServiceChecks
                     checks.Add($"{path}.feature", subject, $"{DefinitionText.Quote(field)} is not a field of the service's request.{features.RequestHint(field, service)}");
                 return declared is not null;
             case { Feature: null, RequestField: null, Expression: { } expression }:
-                if (checks.Compile(expression, schema, $"{path}.expression", subject) is { } type)
+                if (string.IsNullOrWhiteSpace(expression))
+                    checks.Add($"{path}.expression", subject, "the expression is empty.");
+                else if (expressions?.Errors[index] is { } error)
+                    checks.Add($"{path}.expression", subject, error.Message, error.Position);
+                else if (expressions?.Compiled[index]?.Type is { } type)
                 {
                     isText = type == ExpressionType.String;
                     if (type is ExpressionType.Bytes or ExpressionType.List or ExpressionType.Map or ExpressionType.Type or ExpressionType.Null)

@@ -61,10 +61,14 @@ public sealed class ProjectPlan
     private static ServicePlan CompileService(FeatureServiceDefinition definition, List<EntityPlan> entities)
     {
         var request = new RowSchema(definition.Request);
-        return new ServicePlan(definition.Name, request, [.. definition.Features.Select(feature => CompileFeature(feature, request, entities))]);
+        var expressions = ServiceExpressions.Compile(definition.Features, request);
+        if (expressions.Errors.FirstOrDefault(error => error is not null) is { } error)
+            throw new ArgumentException($"feature service \"{definition.Name}\": {error.Message} Validate the definitions before they are compiled.");
+        var features = definition.Features.Select((feature, index) => CompileFeature(feature, expressions.Compiled[index], entities));
+        return new ServicePlan(definition.Name, request, [.. features], expressions.Order);
     }
 
-    private static VectorFeature CompileFeature(ServiceFeatureDefinition definition, RowSchema request, List<EntityPlan> entities)
+    private static VectorFeature CompileFeature(ServiceFeatureDefinition definition, CompiledExpression? expression, List<EntityPlan> entities)
     {
         if (definition.Feature is not null)
         {
@@ -75,8 +79,7 @@ public sealed class ProjectPlan
         }
 
         var text = definition.Expression ?? definition.RequestField!;
-        var expression = CompiledExpression.CompileSound(text, request);
-        return new VectorFeature(definition.Name, expression.Type == ExpressionType.String, new FeatureOrigin.OfRequest(text, expression), definition.Transforms);
+        return new VectorFeature(definition.Name, expression!.Type == ExpressionType.String, new FeatureOrigin.OfRequest(text, expression), definition.Transforms);
     }
 
     private static ModelPlan CompileModel(ModelDefinition definition, List<SourcePlan> sources, List<EntityPlan> entities, List<ServicePlan> services)

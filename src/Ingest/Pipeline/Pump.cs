@@ -258,6 +258,7 @@ internal sealed class Pump : IDisposable
             outgoing.ReadAt = batch.ReadAt;
             for (var partition = 0; partition < batch.NextOffsets.Length; partition++)
                 outgoing.Positions.Add((records.Topic, partition, batch.NextOffsets[partition]));
+            _sources[batch.Source.Index].Compute(batch);
             _writer.Write(batch, records, outgoing);
         }
         finally

@@ -1,5 +1,3 @@
-using FeatureStore.Core.Events;
-using FeatureStore.Core.Expressions;
 using FeatureStore.Core.Plans;
 using FeatureStore.Core.Vectors;
 using FeatureStore.Runtime;
@@ -14,7 +12,7 @@ internal sealed class SourceLane
 {
     private readonly IEventSource _records;
     private readonly PartitionLane[] _partitions;
-    private readonly RequestFiller[] _fillers;
+    private readonly ComputedFeatures[] _computed;
     private readonly long _alignMs;
 
     public SourceLane(ProjectPlan plan, SourcePlan source, IEventSource records, PartitionLane[] partitions)
@@ -24,7 +22,7 @@ internal sealed class SourceLane
         _partitions = partitions;
         _alignMs = (long)source.Definition.Align.TotalMilliseconds;
         Services = plan.ServicesOn(source);
-        _fillers = [.. Services.Select(service => new RequestFiller(service, source.Schema))];
+        _computed = [.. Services.Select(service => new ComputedFeatures(service, source.Schema))];
     }
 
     public SourcePlan Source { get; }
@@ -67,8 +65,15 @@ internal sealed class SourceLane
 
         for (var index = 0; index < _partitions.Length; index++)
             batch.NextOffsets[index] = _partitions[index].NextOffset;
+        foreach (var vectors in batch.Vectors)
+            vectors.Reset(batch.Events.Count);
+    }
+
+    /// <summary>Completes the vectors of a batch, once the runtime has applied it: expressions may use the entities' features.</summary>
+    public void Compute(PipelineBatch batch)
+    {
         for (var vector = 0; vector < batch.Vectors.Length; vector++)
-            _fillers[vector].Fill(batch.Vectors[vector], batch.Events);
+            _computed[vector].Fill(batch.Vectors[vector], batch.Events);
     }
 
     /// <summary>Looks whether the partitions that hold others back are at their end. Where nothing waits, nothing is asked.</summary>
@@ -121,37 +126,5 @@ internal sealed class SourceLane
     {
         var inclusive = _alignMs == 0 && partition.Partition < other.Partition;
         return other.PositionMs == long.MinValue ? long.MinValue : other.PositionMs + _alignMs - (inclusive ? 0 : 1);
-    }
-
-    /// <summary>Fills the part of a service's vectors that comes from the events themselves.</summary>
-    private sealed class RequestFiller
-    {
-        private readonly (int Feature, CompiledExpression Expression, bool IsText)[] _features;
-
-        public RequestFiller(ServicePlan service, RowSchema schema)
-        {
-            _features = [.. Enumerable.Range(0, service.Features.Count)
-                .Where(feature => service.Features[feature].Origin is FeatureOrigin.OfRequest)
-                .Select(feature => (feature, Compile(((FeatureOrigin.OfRequest)service.Features[feature].Origin).Text, schema), service.Features[feature].IsText))];
-        }
-
-        public void Fill(VectorBatch vectors, EventBatch events)
-        {
-            vectors.Reset(events.Count);
-            foreach (var (feature, expression, isText) in _features)
-            {
-                for (var row = 0; row < events.Count; row++)
-                {
-                    var fields = events.Row(row);
-                    if (!isText)
-                        vectors[row, feature] = expression.EvaluateNumber(fields);
-                    else if (expression.TryEvaluateText(fields, out var text))
-                        vectors.SetText(row, feature, text);
-                }
-            }
-        }
-
-        private static CompiledExpression Compile(string text, RowSchema schema) =>
-            CompiledExpression.Compile(text, schema, out var error) ?? throw new ArgumentException($"expression \"{text}\": {error!.Message}");
     }
 }
