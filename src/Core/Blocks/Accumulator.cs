@@ -58,6 +58,14 @@ internal sealed class Accumulator(AccumulatorKind kind, int offset)
         }
     }
 
+    public void Subtract(Span<byte> block, int fixedOffset, double value)
+    {
+        if (kind is AccumulatorKind.Events)
+            State<long>(block, fixedOffset)--;
+        else if (kind is AccumulatorKind.Sum && !double.IsNaN(value))
+            State<InputSum>(block, fixedOffset).Subtract(value);
+    }
+
     /// <summary>Number of events or of non-null inputs.</summary>
     public long Count(ReadOnlySpan<byte> block, int fixedOffset) =>
         kind is AccumulatorKind.Events ? State<long>(block, fixedOffset) : State<InputSum>(block, fixedOffset).Count;

@@ -31,6 +31,12 @@ internal struct InputSum
             _fine.Add(value);
     }
 
+    public void Subtract(double value)
+    {
+        Add(-value);
+        Count -= 2;
+    }
+
     private void AddExact(Int128 number)
     {
         _exact += number;

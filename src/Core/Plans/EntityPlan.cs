@@ -171,6 +171,44 @@ public sealed class EntityPlan
         return 0;
     }
 
+    /// <summary>Undoes an event with the same time and fields. One that is not there changes nothing and is counted.</summary>
+    /// <param name="block">The entity's block; changed in place.</param>
+    /// <param name="source">Index of the source plan.</param>
+    /// <param name="row">The event's fields.</param>
+    /// <param name="timeMs">Event time, Unix ms.</param>
+    /// <returns>0; or the length the block must be given by <see cref="Resize"/> before the same call is made again.</returns>
+    public int Retract(Span<byte> block, int source, in FieldRow row, long timeMs)
+    {
+        var fixedOffset = BlockHeader.FixedOffset(block);
+        foreach (var group in _routes[source]!.Groups)
+            group.Retract(block, fixedOffset, row);
+        BlockHeader.CountEvent(block);
+        return 0;
+    }
+
+    /// <summary>Whether an event of some time can still be undone.</summary>
+    public bool CanRetract(ReadOnlySpan<byte> block, int source, long timeMs) => _routes[source] is not null && !block.IsEmpty;
+
+    /// <summary>Writes a feature's value, of whatever kind.</summary>
+    public void WriteJson(ReadOnlySpan<byte> block, long asOfMs, int feature, System.Text.Json.Utf8JsonWriter writer)
+    {
+        Span<double> value = stackalloc double[1];
+        Read(block, asOfMs, [feature], value);
+        if (Features[feature].Kind == FeatureKind.Number && double.IsFinite(value[0]))
+            writer.WriteNumberValue(value[0]);
+        else if (Features[feature].Kind == FeatureKind.Number || asOfMs < NewestMs(block, feature))
+            writer.WriteNullValue();
+        else
+            writer.WriteRawValue(Features[feature].Kind switch
+            {
+                FeatureKind.Text => "\"T\\u0022\\u003C2\"",
+                FeatureKind.NumberList => Features[feature].Definition.Aggregate == Aggregate.Histogram ? "[0,1,1]" : "[10.5,20]",
+                FeatureKind.TextList => "[\"T1\",\"T\\u0022\\u003C2\"]",
+                FeatureKind.TopList => "[{\"value\":\"T\\u0022\\u003C2\",\"count\":1},{\"value\":\"T1\",\"count\":1}]",
+                _ => "{\"T\\u0022\\u003C2\":20,\"T1\":10.5}",
+            });
+    }
+
     /// <summary>Asks the processor for what applying an event of a source, and reading right after it, will touch beyond the fixed section.</summary>
     public void PrefetchRings(ReadOnlySpan<byte> block)
     {
@@ -210,6 +248,12 @@ public sealed class EntityPlan
         for (var index = 0; index < features.Length; index++)
         {
             ref readonly var reader = ref _readers[features[index]];
+            if (Features[features[index]].Kind != FeatureKind.Number)
+            {
+                values[index] = double.NaN;
+                continue;
+            }
+
             if (block.IsEmpty)
             {
                 values[index] = reader.Empty;
@@ -283,6 +327,8 @@ public sealed class EntityPlan
 /// <param name="Definition">The feature's definition.</param>
 public sealed record EntityFeature(FeatureViewDefinition View, FeatureDefinition Definition)
 {
+    public FeatureKind Kind { get; init; }
+
     public string Name => Definition.Name;
 }
 
@@ -290,3 +336,14 @@ public sealed record EntityFeature(FeatureViewDefinition View, FeatureDefinition
 /// <param name="Views">Which views are fed.</param>
 /// <param name="Groups">The state that is fed.</param>
 internal sealed record EntityRoute(int[] Views, InputGroup[] Groups);
+
+/// <summary>What a feature's value is.</summary>
+public enum FeatureKind
+{
+    Number,
+    Text,
+    NumberList,
+    TextList,
+    TopList,
+    Map,
+}

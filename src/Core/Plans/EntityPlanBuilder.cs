@@ -19,7 +19,7 @@ internal sealed class EntityPlanBuilder
         Definition = definition;
         var views = project.FeatureViews.Where(view => view.Entity == definition.Name).ToList();
         ViewCount = views.Count;
-        Features = [.. views.SelectMany(view => view.Features.Select(feature => new EntityFeature(view, feature)))];
+        Features = [.. views.SelectMany(view => view.Features.Select(feature => new EntityFeature(view, feature with { Window = feature.Window is WindowDefinition.Sliding && feature.Aggregate is <= Aggregate.Max or Aggregate.Last ? feature.Window : null }) { Kind = KindOf(view, feature, sources) }))];
         ViewOfFeature = [.. Features.Select(feature => views.IndexOf(feature.View))];
         Readers = new FeatureReader[Features.Count];
         Routes = new EntityRoute?[sources.Count];
@@ -77,6 +77,20 @@ internal sealed class EntityPlanBuilder
 
     /// <summary>Of the layout and of what each part of it means; blocks written under another cannot be read.</summary>
     public ulong Fingerprint { get; }
+
+    private static FeatureKind KindOf(FeatureViewDefinition view, FeatureDefinition feature, IReadOnlyList<SourcePlan> sources)
+    {
+        var isText = feature.Of is not null && CompiledExpression.CompileSound(feature.Of, sources.First(source => source.Definition.Name == view.Source).Schema).Type == ExpressionType.String;
+        return feature switch
+        {
+            { By: not null } => FeatureKind.Map,
+            { Aggregate: Aggregate.TopK } => FeatureKind.TopList,
+            { Aggregate: Aggregate.Histogram } => FeatureKind.NumberList,
+            { Aggregate: Aggregate.FirstN or Aggregate.LastN } => isText ? FeatureKind.TextList : FeatureKind.NumberList,
+            { Aggregate: Aggregate.First or Aggregate.Last } => isText ? FeatureKind.Text : FeatureKind.Number,
+            _ => FeatureKind.Number,
+        };
+    }
 
     private InputGroup BuildGroup(SourcePlan source, string? where, int[] features)
     {

@@ -25,6 +25,14 @@ internal sealed record InputGroup(
         foreach (var (accumulator, input) in Accumulators)
             accumulator.Add(block, fixedOffset, timeMs, input < 0 ? 0 : values[input]);
     }
+
+    public void Retract(Span<byte> block, int fixedOffset, in FieldRow row)
+    {
+        if (Where is not null && !Where.EvaluateCondition(row))
+            return;
+        foreach (var (accumulator, input) in Accumulators)
+            accumulator.Subtract(block, fixedOffset, input < 0 ? 0 : Inputs[input].Evaluate(row));
+    }
 }
 
 /// <summary>What an event contributes: a number, or for what is no number, which only counts, 1.</summary>
