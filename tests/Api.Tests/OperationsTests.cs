@@ -204,7 +204,7 @@ public sealed class OperationsTests
         var json = (await host.GetAsync("/v1/definitions")).Json;
 
         Assert.AreEqual("shop", json.GetProperty("project").GetString());
-        Assert.AreEqual("""{"name":"replayed","kafka":{"topic":"replayed","format":"json"},"timestamp":"at","clock":"stream","lateness":"10m","align":"1h","dead_letters":"replayed.dead-letter","fields":{"at":"timestamp","customer":"int64","amount":"double"},"clean":[]}""", json.GetProperty("sources")[1].GetRawText());
+        Assert.AreEqual("""{"name":"replayed","kafka":{"topic":"replayed","format":"json"},"timestamp":"at","clock":"stream","lateness":"10m","align":"1h","dead_letters":"replayed.dead-letter","envelope":"none","fields":{"at":"timestamp","customer":"int64","amount":"double"},"clean":[]}""", json.GetProperty("sources")[1].GetRawText());
         Assert.AreEqual("""[{"name":"terminal","keys":["terminal","region"]}]""", $"[{json.GetProperty("entities")[1].GetRawText()}]");
         Assert.AreEqual("7d", json.GetProperty("feature_views")[0].GetProperty("ttl").GetString());
         Assert.AreEqual("""{"name":"mean_7d","aggregate":"mean","of":"amount","window":{"sliding":"7d","limit":100000}}""", json.GetProperty("feature_views")[0].GetProperty("features")[1].GetRawText());

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using FeatureStore.Core.Definitions;
@@ -13,6 +14,10 @@ internal sealed class FeatureQuery
     private const int ChunkRows = 256;
 
     private const int KeptValuesMax = 1 << 16;
+    private const int KeptBytesMax = 1 << 20;
+
+    /// <summary>Most bytes of values that are no numbers: a list or a map has a thousand times the size of a number.</summary>
+    private const int JsonBytesMax = 64 << 20;
 
     private readonly FeatureSet _set;
     private readonly EventBatch[] _keys;
@@ -22,6 +27,11 @@ internal sealed class FeatureQuery
     private double[] _values = [];
     private long[] _newestMs = [];
     private long[] _asOfMs = [];
+
+    // Values that are no numbers, as JSON, and where each of them is; those of no length are null.
+    private ArrayBufferWriter<byte> _json = new(256);
+    private Utf8JsonWriter? _jsonWriter;
+    private (int Start, int Length)[] _places = [];
 
     public FeatureQuery(FeatureSet set)
     {
@@ -44,7 +54,7 @@ internal sealed class FeatureQuery
     /// <summary>Keys of a part's entity.</summary>
     public EventBatch Keys(int part) => _keys[part];
 
-    /// <summary>Value of a column that a view gives; NaN is null. Of an entity never seen, the feature's empty value.</summary>
+    /// <summary>Value of a column of numbers that a view gives; NaN is null. Of an entity never seen, the feature's empty value.</summary>
     public double Value(int row, int column) => _values[column * Rows + row];
 
     /// <summary>Newest event that the column's view has applied, Unix ms; <see cref="long.MinValue"/>: none.</summary>
@@ -63,7 +73,18 @@ internal sealed class FeatureQuery
             return FeatureStatus.NOT_FOUND;
         if (of.TtlMs != long.MaxValue && AsOfMs(row, column) - newestMs >= of.TtlMs)
             return FeatureStatus.OUTSIDE_MAX_AGE;
-        return !double.IsFinite(Value(row, column)) ? FeatureStatus.NULL_VALUE : FeatureStatus.PRESENT;
+        return IsNull(row, column, of) ? FeatureStatus.NULL_VALUE : FeatureStatus.PRESENT;
+    }
+
+    /// <summary>Writes the value of a column that a view gives; null for an entity never seen.</summary>
+    public void WriteValue(Utf8JsonWriter writer, FeatureColumn of, int row, int column)
+    {
+        if (NewestMs(row, column) == long.MinValue || IsNull(row, column, of))
+            writer.WriteNullValue();
+        else if (of.Kind is FeatureKind.Number)
+            writer.WriteNumberValue(Value(row, column));
+        else
+            writer.WriteRawValue(_json.WrittenSpan.Slice(_places[column * Rows + row].Start, _places[column * Rows + row].Length), skipInputValidation: true);
     }
 
     /// <summary>Writes the value of a column that comes from the request.</summary>
@@ -99,6 +120,8 @@ internal sealed class FeatureQuery
             _asOfMs = new long[length];
         }
 
+        if (_set.HasOthers && _places.Length < length)
+            _places = new (int, int)[length];
         var nowMs = reader.NowMs;
         for (var part = 0; part < _set.Parts.Count; part++)
         {
@@ -127,8 +150,15 @@ internal sealed class FeatureQuery
         Request.Clear();
         Inputs.Clear();
         Rows = 0;
+        if (_json.Capacity > KeptBytesMax)
+            _json = new ArrayBufferWriter<byte>(256);
+        else
+            _json.ResetWrittenCount();
         return _values.Length <= KeptValuesMax && _blocks.Reset();
     }
+
+    private bool IsNull(int row, int column, FeatureColumn of) =>
+        of.Kind is FeatureKind.Number ? !double.IsFinite(Value(row, column)) : _places[column * Rows + row].Length == 0;
 
     private bool IsNull(int row, FeatureColumn of) => of.IsText
         ? !of.Expression!.TryEvaluateText(Request.Row(row), out _)
@@ -169,6 +199,25 @@ internal sealed class FeatureQuery
                 _newestMs[at] = entity.NewestMs(block, group.Features[feature]);
                 _asOfMs[at] = groupAsOfMs;
             }
+
+            foreach (var other in group.Others)
+                _places[group.Columns[other] * Rows + first + index] = Append(entity, block, groupAsOfMs, group.Features[other]);
         }
+    }
+
+    /// <summary>Appends a value that is no number.</summary>
+    /// <returns>Its place; of no length for null.</returns>
+    private (int Start, int Length) Append(EntityPlan entity, ReadOnlySpan<byte> block, long asOfMs, int feature)
+    {
+        var start = _json.WrittenCount;
+        if (block.IsEmpty)
+            return (start, 0);
+        if (start > JsonBytesMax)
+            throw Http.ApiException.BadRequest("too-many-values", $"The lists and maps asked for have more than {JsonBytesMax:N0} bytes. Ask in several requests.");
+        _jsonWriter ??= new Utf8JsonWriter(_json, new JsonWriterOptions { SkipValidation = true });
+        _jsonWriter.Reset(_json);
+        entity.WriteJson(block, asOfMs, feature, _jsonWriter);
+        _jsonWriter.Flush();
+        return (start, _json.WrittenSpan[start..].SequenceEqual("null"u8) ? 0 : _json.WrittenCount - start);
     }
 }

@@ -20,6 +20,7 @@ internal sealed class FeatureSet
         Request = request;
         Service = service;
         Inputs = InputsOf(parts, request);
+        HasOthers = parts.Any(part => part.Groups.Any(group => group.Others.Length > 0));
         _queries = new DefaultObjectPool<FeatureQuery>(new QueryPolicy(this));
     }
 
@@ -34,6 +35,9 @@ internal sealed class FeatureSet
 
     /// <summary>The service, where the features are a service's.</summary>
     public ServicePlan? Service { get; }
+
+    /// <summary>Whether some views' values are no numbers.</summary>
+    public bool HasOthers { get; }
 
     /// <summary>Columns that a request must have: join keys, then request fields.</summary>
     public IReadOnlyList<InputColumn> Inputs { get; }
@@ -95,7 +99,7 @@ internal sealed class FeatureSet
         {
             var view = entity.Features[feature].View;
             _features[PartOf(entity)].Add((feature, _columns.Count));
-            _columns.Add(new FeatureColumn(fullName ? $"{view.Name}__{name}" : name, view, null, false));
+            _columns.Add(new FeatureColumn(fullName ? $"{view.Name}__{name}" : name, view, null, false) { Kind = entity.Features[feature].Kind });
         }
 
         public void Add(string name, CompiledExpression expression, bool isText) => _columns.Add(new FeatureColumn(name, null, expression, isText));
@@ -118,7 +122,8 @@ internal sealed class FeatureSet
             [.. features.GroupBy(feature => entity.Features[feature.Feature].View.Source).Select(group => new ReadGroup(
                 plan.Sources.First(source => source.Definition.Name == group.Key),
                 [.. group.Select(feature => feature.Feature)],
-                [.. group.Select(feature => feature.Column)]))];
+                [.. group.Select(feature => feature.Column)],
+                [.. group.Index().Where(feature => entity.Features[feature.Item.Feature].Kind != FeatureKind.Number).Select(feature => feature.Index)]))];
     }
 }
 
@@ -130,6 +135,9 @@ internal sealed class FeatureSet
 internal sealed record FeatureColumn(string Name, FeatureViewDefinition? View, CompiledExpression? Expression, bool IsText)
 {
     public JsonEncodedText JsonName { get; } = JsonEncodedText.Encode(Name);
+
+    /// <summary>What a view's values are.</summary>
+    public FeatureKind Kind { get; init; }
 
     /// <summary>Age from which values are too old, ms; <see cref="long.MaxValue"/>: none.</summary>
     public long TtlMs { get; } = View?.Ttl is { } ttl ? (long)ttl.TotalMilliseconds : long.MaxValue;
@@ -148,7 +156,8 @@ internal sealed record EntityPart(EntityPlan Entity, ReadGroup[] Groups)
 /// <param name="Source">The source.</param>
 /// <param name="Features">Indexes in the entity plan.</param>
 /// <param name="Columns">Where each value goes.</param>
-internal sealed record ReadGroup(SourcePlan Source, int[] Features, int[] Columns);
+/// <param name="Others">Which of them are no numbers.</param>
+internal sealed record ReadGroup(SourcePlan Source, int[] Features, int[] Columns, int[] Others);
 
 /// <summary>A column that comes in.</summary>
 /// <param name="Name">Its name.</param>

@@ -133,7 +133,7 @@ internal sealed class OnlineFeaturesEndpoint(FeatureCatalog catalog, EntityReade
             if (column.Expression is not null)
                 query.WriteRequestValue(writer, column, row);
             else
-                Number(writer, query.Status(row, index, column) is FeatureStatus.NOT_FOUND ? double.NaN : query.Value(row, index));
+                query.WriteValue(writer, column, row, index);
         }
 
         writer.WriteEndArray();
@@ -181,14 +181,6 @@ internal sealed class OnlineFeaturesEndpoint(FeatureCatalog catalog, EntityReade
             return text;
         text[^5] = (byte)'Z';
         return text[..^4];
-    }
-
-    private static void Number(Utf8JsonWriter writer, double value)
-    {
-        if (double.IsFinite(value))
-            writer.WriteNumberValue(value);
-        else
-            writer.WriteNullValue();
     }
 
     private static void WriteRepeated(Utf8JsonWriter writer, ReadOnlySpan<byte> name, JsonEncodedText value, int count)

@@ -119,7 +119,7 @@ internal sealed class EntityEndpoint(ProjectPlan plan, EntityReader reader)
                 writer.WriteNumber("age_ms"u8, query.AsOfMs(0, column) - newestMs);
             writer.WriteStartArray("features"u8);
             for (; column < set.Columns.Count && set.Columns[column].View == view; column++)
-                WriteFeature(writer, entity.Features[column].Name, query.Status(0, column, set.Columns[column]), query.Value(0, column));
+                WriteFeature(writer, entity.Features[column].Name, set.Columns[column], column, query);
             writer.WriteEndArray();
             writer.WriteEndObject();
         }
@@ -128,15 +128,13 @@ internal sealed class EntityEndpoint(ProjectPlan plan, EntityReader reader)
         writer.WriteEndObject();
     }
 
-    private static void WriteFeature(Utf8JsonWriter writer, string name, FeatureStatus status, double value)
+    private static void WriteFeature(Utf8JsonWriter writer, string name, FeatureColumn of, int column, FeatureQuery query)
     {
         writer.WriteStartObject();
         writer.WriteString("name"u8, name);
-        if (status is FeatureStatus.NOT_FOUND || !double.IsFinite(value))
-            writer.WriteNull("value"u8);
-        else
-            writer.WriteNumber("value"u8, value);
-        writer.WriteString("status"u8, status.ToString());
+        writer.WritePropertyName("value"u8);
+        query.WriteValue(writer, of, 0, column);
+        writer.WriteString("status"u8, query.Status(0, column, of).ToString());
         writer.WriteEndObject();
     }
 }

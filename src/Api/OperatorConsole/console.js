@@ -292,7 +292,7 @@ function entityNodes(found) {
   const nodes = found.found ? [] : [empty('Never seen. No event of any view of this entity has carried this key.')];
   for (const view of found.views) {
     const rows = view.features.map(feature => el('tr', {}, el('td', {}, feature.name),
-      number(feature.value == null ? 'null' : String(feature.value)), el('td', {}, state(feature.status, feature.status.replaceAll('_', ' ').toLowerCase()))));
+      number(plain(feature.value)), el('td', {}, state(feature.status, feature.status.replaceAll('_', ' ').toLowerCase()))));
     nodes.push(el('div', { class: 'panel' }, el('h3', {}, view.view), el('p', { class: 'tags' },
       el('span', {}, 'source ', el('b', {}, view.source)), el('span', {}, 'as of ', el('b', {}, time(view.as_of))),
       el('span', {}, 'newest event ', el('b', {}, time(view.event_timestamp))), el('span', {}, 'age ', el('b', {}, duration(view.age_ms)))),
