@@ -7,7 +7,8 @@ namespace FeatureStore.Runtime;
 public interface IEntityRuntime
 {
     /// <summary>
-    /// Applies a batch in order. Each vector of <see cref="ApplyBatch.Vectors"/> gets its entities' values as of each event, right after that event.
+    /// Applies a batch in order. Each vector of <see cref="ApplyBatch.Vectors"/> gets its entities' values as of each event, right after that event;
+    /// of a row that takes an event back, none. Such rows do not move the stream's time.
     /// The features that come from the request are the caller's. Batches take effect in the order of the calls.
     /// </summary>
     ValueTask ApplyAsync(ApplyBatch batch, CancellationToken cancellationToken);

@@ -7,6 +7,9 @@ internal static class RuntimeInstruments
 {
     private static readonly Meter _meter = new("FeatureStore.Runtime");
 
+    public static readonly Counter<long> RetractionsLost = _meter.CreateCounter<long>(
+        "featurestore.retractions.lost", "{event}", "Events that could not be taken back, as their entity has none or has settled them, by entity.");
+
     public static readonly Counter<long> CheckpointFailures = _meter.CreateCounter<long>(
         "featurestore.checkpoint.failures", "{attempt}", "Attempts to write a checkpoint that failed.");
 }

@@ -72,7 +72,24 @@ internal sealed class PushTarget
         }
     }
 
+    /// <summary>Writes an event; for a source of changes, the create of a row.</summary>
     public void WriteValue(in FieldRow row, Utf8JsonWriter writer)
+    {
+        if (Source.Definition.Envelope is EventEnvelope.None)
+        {
+            WriteFields(row, writer);
+            return;
+        }
+
+        writer.WriteStartObject();
+        writer.WriteString("op"u8, "c"u8);
+        writer.WriteNull("before"u8);
+        writer.WritePropertyName("after"u8);
+        WriteFields(row, writer);
+        writer.WriteEndObject();
+    }
+
+    private void WriteFields(in FieldRow row, Utf8JsonWriter writer)
     {
         Span<byte> time = stackalloc byte[Rfc3339.Length];
         writer.WriteStartObject();

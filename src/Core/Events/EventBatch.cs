@@ -122,6 +122,12 @@ public unsafe struct EventHeader
     public int Partition;
     public int KeyLength;
 
+    /// <summary>Whether the row takes back an earlier event of the same time and fields, in place of being one.</summary>
+    public bool IsRetraction;
+
+    /// <summary>Whether the row is half of an update: what was, or what is now.</summary>
+    public bool IsUpdate;
+
     /// <summary>Raw key; null where the record has none.</summary>
     public byte* Key;
 

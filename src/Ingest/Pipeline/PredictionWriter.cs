@@ -46,8 +46,11 @@ internal sealed class PredictionWriter
         var vectors = batch.Vectors[model.Vector];
         scorer.Score(vectors, _scores);
         var sink = model.Plan.Definition.Sink!;
+        var predictions = 0;
         for (var row = 0; row < batch.Events.Count; row++)
         {
+            if (batch.Events[row].IsRetraction)
+                continue;
             if (_scores.Failures.Count > 0 && _scores.Failures.TryGetValue(row, out var failure))
             {
                 var rejection = new Rejection { Reason = RejectionReason.ModelFailure };
@@ -60,9 +63,10 @@ internal sealed class PredictionWriter
             var valueLength = encoder.TryWriteValue(room, batch.Events, row, _scores.Row(row), vectors, row);
             var keyLength = encoder.TryWriteKey(room[valueLength..], batch.Events, row);
             outgoing.Add(sink.Topic, valueLength, keyLength);
+            predictions++;
         }
 
-        IngestInstruments.Predictions.Add(batch.Events.Count - _scores.Failures.Count, new KeyValuePair<string, object?>("model", model.Plan.Definition.Name));
+        IngestInstruments.Predictions.Add(predictions, new KeyValuePair<string, object?>("model", model.Plan.Definition.Name));
     }
 
     private void AddDeadLetter(SourcePlan source, IEventSource records, in RefusedRecord refused, (string Model, string Reason)? failure, OutgoingBatch outgoing)

@@ -1,3 +1,4 @@
+using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Plans;
 using FeatureStore.Ingest.Kafka;
 using FeatureStore.Runtime;
@@ -60,7 +61,12 @@ internal static class StartingPoints
                 start = start with { NextOffset = first, WitnessOffset = -1 };
             }
 
-            return new PartitionLane(source, records, partition, start, first, answered, new RecordDecoder(plan, source), time) { AcceptsAnyWitness = acceptRecreated };
+            return new PartitionLane(source, records, partition, start, first, answered, new RecordDecoder(plan, source), time)
+            {
+                AcceptsAnyWitness = acceptRecreated,
+                Settles = plan.Definition.FeatureViews.Any(view => view.Source == source.Definition.Name
+                    && view.Features.Any(feature => feature.Window is WindowDefinition.Session or WindowDefinition.Last)),
+            };
         }
     }
 }

@@ -103,6 +103,23 @@ internal sealed unsafe class EntityTable : IDisposable
         return Block(id);
     }
 
+    /// <summary>Takes an event back, where that can still be done; else it is counted, and changes nothing.</summary>
+    public void Retract(ulong hash, ReadOnlySpan<byte> key, int source, in Core.Events.FieldRow row, long timeMs, SnapshotPart snapshot)
+    {
+        var id = _entries[Slot(hash, key)].Id - 1;
+        if (id < 0 || !_plan.CanRetract(Block(id), source, timeMs))
+        {
+            RuntimeInstruments.RetractionsLost.Add(1, new KeyValuePair<string, object?>("entity", _plan.Name));
+            return;
+        }
+
+        if ((_states[id] & State.InSnapshot) != 0)
+            CopyToSnapshot(id, snapshot);
+        MarkChanged(id);
+        while (_plan.Retract(Block(id), source, row, timeMs) is > 0 and var wanted)
+            Resize(id, wanted);
+    }
+
     /// <summary>Takes in a block from a checkpoint.</summary>
     public void Restore(ulong hash, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {

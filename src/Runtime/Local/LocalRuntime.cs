@@ -68,7 +68,11 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
 
         var newest = _streamTimesMs[batch.Source];
         for (var row = 0; row < batch.Events.Count; row++)
-            newest = Math.Max(newest, batch.Events[row].TimeMs);
+        {
+            if (!batch.Events[row].IsRetraction)
+                newest = Math.Max(newest, batch.Events[row].TimeMs);
+        }
+
         Volatile.Write(ref _streamTimesMs[batch.Source], newest);
         return ValueTask.CompletedTask;
     }

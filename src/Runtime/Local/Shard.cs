@@ -151,6 +151,13 @@ internal sealed class Shard : IDisposable
         {
             var key = _keys.AsSpan(target.KeyStart, target.KeyLength);
             var timeMs = batch.Events[target.Row].TimeMs;
+            if (batch.Events[target.Row].IsRetraction)
+            {
+                if (route.Feeds)
+                    table.Retract(target.Hash, key, batch.Source, batch.Events.Row(target.Row), timeMs, Snapshot);
+                continue;
+            }
+
             var block = route.Feeds
                 ? table.Apply(target.Hash, key, batch.Source, batch.Events.Row(target.Row), timeMs, Snapshot)
                 : table.Find(target.Hash, key);
