@@ -19,7 +19,7 @@ internal sealed class EntityPlanBuilder
         Definition = definition;
         var views = project.FeatureViews.Where(view => view.Entity == definition.Name).ToList();
         ViewCount = views.Count;
-        Features = [.. views.SelectMany(view => view.Features.Select(feature => new EntityFeature(view, feature with { Window = feature.Window is WindowDefinition.Sliding && feature.Aggregate <= Aggregate.Max ? feature.Window : null }) { Kind = KindOf(view, feature, sources) }))];
+        Features = [.. views.SelectMany(view => view.Features.Select(feature => new EntityFeature(view, feature with { Window = feature.Window is WindowDefinition.Sliding && feature.Aggregate is <= Aggregate.Max or Aggregate.Last ? feature.Window : null }) { Kind = KindOf(view, feature, sources) }))];
         ViewOfFeature = [.. Features.Select(feature => views.IndexOf(feature.View))];
         Readers = new FeatureReader[Features.Count];
         Routes = new EntityRoute?[sources.Count];

@@ -150,7 +150,7 @@ public sealed class LimitTests
         var error = DefinitionValidator.Validate(project with { FeatureViews = [TestEntity.View("v", 0, features)] }).Single();
         Assert.AreEqual("entities[0]", error.Path);
         Assert.AreEqual(
-            "entity \"e\": its windows may keep 610,000,488 bytes of events for one key. At most 512,000,000 are allowed. Lower limit, or aggregate fewer different inputs.",
+            "entity \"e\": its features may come to keep 610,001,952 bytes for one key. At most 512,000,000 are allowed. Lower limit, use longer tiles, or aggregate fewer different inputs.",
             error.Message);
     }
 }
