@@ -5,8 +5,9 @@ namespace FeatureStore.Core.Blocks.Sketches;
 
 /// <summary>
 /// About how many different values there were: HyperLogLog++ (S. Heule, M. Nunkesser, A. Hall, 2013) with the improved raw estimator of O. Ertl (2017,
-/// "New cardinality estimation algorithms for HyperLogLog sketches"), which needs no tables. Standard error 1.04/√m with m = 2^precision registers: 2.3 % at the
-/// default; in the sizes below the greatest the number is exact but for collisions of 26 bits. The state depends on the set of values alone.
+/// "New cardinality estimation algorithms for HyperLogLog sketches"), which needs no tables. Standard error 1.04/√m with m = 2^precision registers, 2.3 % at the
+/// default, with a bias of about 1/m; in the sizes below the greatest the number is exact but for collisions of 26 bits. The state depends on the set of
+/// values alone.
 /// <code>
 /// below SizeMax: int32 number of entries; uint32 entries, ascending: 26 bits index, 6 bits rank (the position of the first 1 in the hash after the index)
 /// SizeMax:       m registers of 6 bits, each the greatest rank of its index of precision bits

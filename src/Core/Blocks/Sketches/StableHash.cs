@@ -1,6 +1,4 @@
 using System.Buffers.Binary;
-using System.Numerics;
-using System.Runtime.CompilerServices;
 
 namespace FeatureStore.Core.Blocks.Sketches;
 
@@ -17,66 +15,56 @@ internal static class StableHash
     private const ulong Root7 = 0xa54ff53a5f1d36f1;
 
     /// <summary>64-bit hash of a number: different for different numbers.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ulong Of(ulong number) => Mix(number + Root5);
+    public static ulong Of(ulong number) => MixFirst(number + Root5);
 
     /// <summary>128-bit hash of a number: different for different numbers.</summary>
-    public static UInt128 Of128(ulong number) => new(Mix(number ^ Root7), Mix(number + Root5));
+    public static UInt128 Of128(ulong number) => new(MixSecond(number + Root2), MixFirst(number + Root5));
 
     /// <summary>64-bit hash of bytes.</summary>
     public static ulong Of(ReadOnlySpan<byte> bytes)
     {
-        var (first, second) = Lanes(bytes);
-        return Mix(first ^ BitOperations.RotateLeft(second, 32));
+        var hash = Root5 + (ulong)bytes.Length * Root7;
+        var rest = bytes;
+        for (; rest.Length > sizeof(ulong); rest = rest[sizeof(ulong)..])
+            hash = MixFirst(hash ^ BinaryPrimitives.ReadUInt64LittleEndian(rest));
+        return MixFirst(hash ^ LastWord(bytes));
     }
 
-    /// <summary>128-bit hash of bytes.</summary>
+    /// <summary>128-bit hash of bytes: two of 64 bits that have nothing in common. The low half is <see cref="Of(ReadOnlySpan{byte})"/>.</summary>
     public static UInt128 Of128(ReadOnlySpan<byte> bytes)
     {
-        var (first, second) = Lanes(bytes);
-        return new UInt128(Mix(second), Mix(first));
-    }
-
-    /// <summary>Two hashes of all bytes, apart from each other: where one has a collision, the other has none but by chance.</summary>
-    private static (ulong First, ulong Second) Lanes(ReadOnlySpan<byte> bytes)
-    {
-        var first = Root2 + (ulong)bytes.Length;
-        var second = Root3 ^ (ulong)bytes.Length * Root5;
-        for (; bytes.Length > 16; bytes = bytes[16..])
-            Absorb(ref first, ref second, Word(bytes), Word(bytes[8..]));
-        // The length is in the hash, so words that overlap are as good as the bytes.
-        var (low, high) = bytes.Length switch
+        var (first, second) = (Root5 + (ulong)bytes.Length * Root7, Root2 + (ulong)bytes.Length * Root3);
+        var rest = bytes;
+        for (; rest.Length > sizeof(ulong); rest = rest[sizeof(ulong)..])
         {
-            >= 8 => (Word(bytes), Word(bytes[^8..])),
-            >= 4 => (BinaryPrimitives.ReadUInt32LittleEndian(bytes), (ulong)BinaryPrimitives.ReadUInt32LittleEndian(bytes[^4..])),
-            > 0 => (bytes[0] | (ulong)bytes[bytes.Length / 2] << 8, bytes[^1]),
-            _ => (0UL, 0UL),
-        };
-        Absorb(ref first, ref second, low, high);
-        return (first, second);
+            var word = BinaryPrimitives.ReadUInt64LittleEndian(rest);
+            first = MixFirst(first ^ word);
+            second = MixSecond(second + word);
+        }
+
+        var last = LastWord(bytes);
+        return new UInt128(MixSecond(second + last), MixFirst(first ^ last));
     }
 
-    private static void Absorb(ref ulong first, ref ulong second, ulong low, ulong high)
+    /// <summary>What is left behind the last full word. It may overlap with what came before: the length is in the hash, so nothing is lost.</summary>
+    private static ulong LastWord(ReadOnlySpan<byte> bytes) => bytes.Length switch
     {
-        first = Fold(first ^ low, Root7 ^ high);
-        second = Fold(second ^ high, Root5 ^ low);
-    }
+        >= 8 => BinaryPrimitives.ReadUInt64LittleEndian(bytes[^8..]),
+        >= 4 => BinaryPrimitives.ReadUInt32LittleEndian(bytes) | (ulong)BinaryPrimitives.ReadUInt32LittleEndian(bytes[^4..]) << 32,
+        > 0 => bytes[0] | (ulong)bytes[bytes.Length / 2] << 8 | (ulong)bytes[^1] << 16,
+        _ => 0,
+    };
 
-    private static ulong Fold(ulong left, ulong right)
-    {
-        var high = Math.BigMul(left, right, out var low);
-        return high ^ low;
-    }
+    private static ulong MixFirst(ulong number) => Mix(number, Root2, Root3, Root7);
+
+    private static ulong MixSecond(ulong number) => Mix(number, Root7, Root5, Root2);
 
     /// <summary>A permutation of the 64-bit numbers in which every bit of the result depends on every bit of the number.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Mix(ulong number)
+    private static ulong Mix(ulong number, ulong first, ulong second, ulong third)
     {
-        number = (number ^ number >> 32) * Root2;
-        number = (number ^ number >> 29) * Root3;
-        number = (number ^ number >> 32) * Root7;
+        number = (number ^ number >> 32) * first;
+        number = (number ^ number >> 29) * second;
+        number = (number ^ number >> 32) * third;
         return number ^ number >> 30;
     }
-
-    private static ulong Word(ReadOnlySpan<byte> bytes) => BinaryPrimitives.ReadUInt64LittleEndian(bytes);
 }
