@@ -111,7 +111,7 @@ public sealed class QuantileSketchTests : SketchContract<QuantileSketchTests, do
                 var state = StateOf(sketch, all);
                 CheckQuantiles(state, all, name);
                 // So that errors stated at a high level are not the reason why all is well.
-                if (name is "all equal" or "all zero" or "one bucket" or "heavy tail" && sketch.SizeMax > 2000)
+                if (name is "all equal" or "all zero" or "one bucket")
                     Assert.AreEqual(sketch.ErrorOf(new byte[sketch.SizeMin]), sketch.ErrorOf(state.Bytes), name);
             }
         }
@@ -272,7 +272,8 @@ public sealed class QuantileSketchTests : SketchContract<QuantileSketchTests, do
 
         Assert.AreEqual(0.0, StableLog.Of(1));
         // The buckets of blocks depend on it.
-        Assert.AreEqual(0x4000_0000_0000_0000 + 0x2_6bb1_bbb5_5516L, BitConverter.DoubleToInt64Bits(StableLog.Of(10)), $"{BitConverter.DoubleToInt64Bits(StableLog.Of(10)):x}");
+        Assert.AreEqual(0x4002_6bb1_bbb5_5515, BitConverter.DoubleToInt64Bits(StableLog.Of(10)));
+        Assert.AreEqual(0x3f94_7b0e_059d_057d, BitConverter.DoubleToInt64Bits(StableLog.Of(1.01 / 0.99)));
     }
 
     [TestMethod]
