@@ -277,6 +277,25 @@ public sealed class QuantileSketchTests : SketchContract<QuantileSketchTests, do
     }
 
     [TestMethod]
+    public void ADamagedStateIsRefusedWithItsReason()
+    {
+        var sketch = new QuantileSketch();
+        var state = StateOf(sketch, [1e10, 1e20]).Bytes.ToArray();
+        foreach (var (offset, value, problem) in new (int, ulong, string)[]
+        {
+            (0, 19 | 2UL << 32, "has no level 19"), (0, 2UL << 32 | 1UL << 31, "has no level -2147483648"), (0, 4UL << 32, "cannot hold 4 buckets"), (0, 255UL << 56, "cannot hold"),
+            // At the last level such buckets could be too many, and no collapse would make room.
+            (0, 18 | 2UL << 32, "level 18 of a quantile sketch has no bucket"),
+            (8, BitConverter.ToUInt64(state, 16), "do not ascend"), (8, BitConverter.ToUInt64(state, 8) & ~((1UL << 44) - 1), "is empty"),
+        })
+        {
+            var damaged = state.ToArray();
+            BitConverter.TryWriteBytes(damaged.AsSpan(offset), value);
+            StringAssert.Contains(sketch.Check(damaged), problem);
+        }
+    }
+
+    [TestMethod]
     public void ImpossibleParametersAreRefused()
     {
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new QuantileSketch(0.001));
