@@ -30,7 +30,7 @@ internal sealed class EngineBlock
         bytes.CopyTo(Bytes);
     }
 
-    /// <summary>Called with the block before and after it was resized.</summary>
+    /// <summary>Called with the block before and after it was resized, which waits for the rest of a change and so is no block to keep.</summary>
     public Action<EngineBlock, EngineBlock>? Resized { get; init; }
 
     public Span<byte> Bytes => MemoryMarshal.AsBytes(_words.AsSpan());

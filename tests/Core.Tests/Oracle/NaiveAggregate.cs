@@ -158,7 +158,8 @@ internal sealed class NaiveAggregate(FeatureDefinition feature, NaiveWindow wind
         var sum = inputs.Sum(input => Weighted(input, window.AsOfMs));
         // What each step rounds is bounded by the magnitudes; a weight below the least normal double is rounded by itself.
         var tolerance = 1e-11 * ever.Sum(input => Math.Abs(Weighted(input, window.AsOfMs))) + 1e-300 * ever.Sum(input => Math.Abs(Magnitude(input))) + 1e-300;
-        return double.IsFinite(sum) && double.IsFinite(tolerance) ? Expectation.Number.Near(sum, tolerance) : new Expectation.Anything();
+        // Where the sum as of the newest event is next to the greatest double, it may be beyond it.
+        return double.IsFinite(tolerance) && ever.Sum(input => Math.Abs(Magnitude(input))) < double.MaxValue / 4 ? Expectation.Number.Near(sum, tolerance) : new Expectation.Anything();
     }
 
     /// <summary>The mean does not depend on the time it is asked for, so it is known even where every weight has become 0.</summary>

@@ -43,9 +43,11 @@ internal sealed class NaiveEngine(IReadOnlyList<SourceDefinition> sources, IRead
     public Expectation Value(NaiveFeature feature, long asOfMs)
     {
         var window = Window(feature, asOfMs, withRetracted: false);
-        // States that hold single events forget a retracted one wholly.
-        var keepsEvents = feature.Definition.Window is WindowDefinition.Sliding { Tile: null } or WindowDefinition.Last;
-        var ever = keepsEvents ? window : Window(feature, asOfMs, withRetracted: true);
+        // Windows that hold single events forget a retracted one wholly.
+        var ever = sources[feature.Source].Envelope == EventEnvelope.None || feature.Definition.Window is WindowDefinition.Sliding { Tile: null } or WindowDefinition.Session or WindowDefinition.Last
+            ? window : Window(feature, asOfMs, withRetracted: true);
+        // And what has been seen in a period does not make time run backwards when it is taken back.
+        window = window with { AsOfMs = ever.AsOfMs };
         return feature.By is null
             ? new NaiveAggregate(feature.Definition, window, Inputs(feature, window.Events), Inputs(feature, ever.Events)).Value()
             : ByKey(feature, window, ever);

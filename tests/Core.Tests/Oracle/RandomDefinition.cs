@@ -56,8 +56,10 @@ internal sealed class RandomDefinition
         var conditions = Enumerable.Range(0, 2).Select(_ => Pick(_conditions)).ToArray();
         Features = [.. Enumerable.Range(0, _random.Next(1, FeaturesMax + 1)).Select(index => Feature($"f{index}", _random.Next(Sources.Count), Pick([.. windows]), Pick(conditions)))
             .OrderBy(feature => feature.Source)];
-        var views = Features.GroupBy(feature => feature.Source).Select(view => TestEntity.View($"v{view.Key}", view.Key, [.. view.Select(feature => feature.Definition)]));
+        var views = Features.GroupBy(feature => feature.Source).Select(view => TestEntity.View($"v{view.Key}", view.Key, [.. view.Select(feature => feature.Definition)])).ToList();
         Plan = TestEntity.Plan(Sources, [.. views]);
+        var added = TestEntity.Feature("added", Aggregate.Count, where: "C > 1000");
+        Grown = new Lazy<EntityPlan>(() => TestEntity.Plan(Sources, [TestEntity.View("before", Features[0].Source, added), .. views, TestEntity.View("after", Features[0].Source, added)]));
     }
 
     public int Seed { get; }
@@ -71,6 +73,9 @@ internal sealed class RandomDefinition
     public IReadOnlyList<SourceDefinition> Sources { get; }
 
     public EntityPlan Plan { get; }
+
+    /// <summary>The plan with another feature before and one after, which share nothing with the others.</summary>
+    public Lazy<EntityPlan> Grown { get; }
 
     /// <summary>In the order of the plan's.</summary>
     public IReadOnlyList<NaiveFeature> Features { get; }
@@ -137,7 +142,7 @@ internal sealed class RandomDefinition
             N = aggregate is Aggregate.FirstN or Aggregate.LastN ? _random.Next(1, 6) : null,
             K = aggregate is Aggregate.TopK ? _random.Next(1, 6) : null,
             Q = aggregate is Aggregate.Quantile ? Pick(0, 0.07, 0.25, 0.5, 0.9, 0.95, 1) : null,
-            HalfLife = aggregate is Aggregate.DecayedSum or Aggregate.DecayedCount or Aggregate.DecayedMean ? Duration(1, 10, 100, 100_000) : null,
+            HalfLife = aggregate is Aggregate.DecayedSum or Aggregate.DecayedCount or Aggregate.DecayedMean ? Duration(1, 10, 100, 80_000) : null,
             Bounds = aggregate is Aggregate.Histogram ? Pick<double[]>([0], [-1, 0, 1, 2.5, 1e16], [0.1, 100]) : null,
             Sample = aggregate is Aggregate.Variance or Aggregate.Stddev or Aggregate.Skew or Aggregate.Kurtosis && _random.Next(2) == 0,
         }, where, of, by);
