@@ -38,7 +38,7 @@ internal static class EntityChecks
         var bytes = checks.Views.Items.Where(view => view.Entity == entity.Name)
             .SelectMany(view => view.Features.Where(feature => feature.Window is WindowDefinition.Sliding).Select(feature => (view.Source, Feature: feature)))
             .GroupBy(windowed => (windowed.Source, windowed.Feature.Where))
-            .Sum(group => Blocks.Ring.BytesMax(
+            .Sum(group => Blocks.Containers.Sliding.BytesMax(
                 group.Max(windowed => Math.Clamp(((WindowDefinition.Sliding)windowed.Feature.Window!).Limit, 1, DefinitionLimits.WindowEventsMax)),
                 group.Select(windowed => windowed.Feature.Of).OfType<string>().Distinct().Count()));
         if (bytes > DefinitionLimits.EntityBytesMax)

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json;
 using FeatureStore.Core.Definitions;
+using FeatureStore.Core.Plans;
 using FeatureStore.Core.Tests.Plans;
 
 namespace FeatureStore.Core.Tests.Oracle;

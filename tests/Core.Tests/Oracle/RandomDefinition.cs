@@ -10,7 +10,6 @@ internal sealed class RandomDefinition
     public const long HourMs = 3_600_000;
 
     private const int FeaturesMax = 12;
-    public static bool Today = Environment.GetEnvironmentVariable("ORACLE_TODAY") is not null;
 
     private static readonly Input[] _numbers =
     [
@@ -47,12 +46,11 @@ internal sealed class RandomDefinition
             : new DateTimeOffset(Pick(new DateTime(2018, 6, 1), new(2018, 3, 24), new(2018, 10, 26), new(2018, 11, 3), new(2018, 2, 16), new(1969, 12, 30)), TimeSpan.Zero).ToUnixTimeMilliseconds();
         Sources = [.. Enumerable.Range(0, _random.Next(1, 3)).Select(index => TestEntity.Source(index, Pick(0, 3, 60) * UnitMs, Pick(0, 20, 500) * UnitMs) with
         {
-            Envelope = !Today && _random.Next(4) == 0 ? EventEnvelope.Debezium : EventEnvelope.None,
+            Envelope = _random.Next(4) == 0 ? EventEnvelope.Debezium : EventEnvelope.None,
         })];
         _isLimited = _random.Next(6) == 0 && Sources.All(source => source.Envelope == EventEnvelope.None);
 
         var windows = Windows();
-        if (Today) windows = [.. windows.Where(w => w is null or WindowDefinition.Sliding { Tile: null }), null];
         var conditions = Enumerable.Range(0, 2).Select(_ => Pick(_conditions)).ToArray();
         Features = [.. Enumerable.Range(0, _random.Next(1, FeaturesMax + 1)).Select(index => Feature($"f{index}", _random.Next(Sources.Count), Pick([.. windows]), Pick(conditions)))
             .OrderBy(feature => feature.Source)];
@@ -117,14 +115,14 @@ internal sealed class RandomDefinition
     private NaiveFeature Feature(string name, int source, WindowDefinition? window, Condition where)
     {
         var isRetractable = Sources[source].Envelope == EventEnvelope.Debezium;
-        var aggregate = Pick(Enum.GetValues<Aggregate>().Where(aggregate => IsAllowed(window, aggregate, isRetractable) && (!Today || aggregate is <= Aggregate.Max or Aggregate.Last)).ToArray());
-        var by = !Today && _random.Next(4) == 0 && TakesBy(aggregate) ? Pick(_keys) : null;
+        var aggregate = Pick(Enum.GetValues<Aggregate>().Where(aggregate => IsAllowed(window, aggregate, isRetractable)).ToArray());
+        var by = _random.Next(4) == 0 && TakesBy(aggregate) ? Pick(_keys) : null;
         var of = aggregate switch
         {
             Aggregate.TimeSinceLast or Aggregate.TimeBetween or Aggregate.SessionCount or Aggregate.SessionDuration or Aggregate.SessionStart => null,
             Aggregate.Count => Pick([null, null, .. _numbers, .. _texts, .. _countable]),
             Aggregate.Rate or Aggregate.DecayedCount => Pick([null, .. _numbers]),
-            _ when !Today && TakesText(aggregate) && by is null && _random.Next(2) == 0 => Pick(_texts),
+            _ when TakesText(aggregate) && by is null && _random.Next(2) == 0 => Pick(_texts),
             _ => Pick(_numbers),
         };
         var isNumber = by is null && !(of is not null && _texts.Contains(of) && aggregate is Aggregate.First or Aggregate.Last) &&
