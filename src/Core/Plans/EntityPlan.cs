@@ -18,9 +18,6 @@ public sealed class EntityPlan
     /// <summary>Longest encoded key, in bytes.</summary>
     public const int KeyBytesMax = 1024;
 
-    /// <summary>Times with which windows can be computed: all years to 9999 and far beyond.</summary>
-    private const long TimeMsMax = 1L << 50;
-
     /// <summary>Inputs of more bytes are computed on the heap.</summary>
     private const int StackBytesMax = 2048;
 
@@ -168,12 +165,13 @@ public sealed class EntityPlan
     /// <param name="block">The entity's block; changed in place.</param>
     /// <param name="source">Index of the source plan.</param>
     /// <param name="row">The event's fields.</param>
-    /// <param name="timeMs">Event time, Unix ms.</param>
+    /// <param name="timeMs">Event time, Unix ms; outside the years 1 to 9999 it counts as the nearest time inside.</param>
     /// <returns>0; or the length the block must be given by <see cref="Resize"/> before the same call is made again, which then goes on with the event.</returns>
     public int Apply(Span<byte> block, int source, in FieldRow row, long timeMs)
     {
         var route = _routes[source]!;
         var fixedOffset = BlockHeader.FixedOffset(block);
+        timeMs = Math.Clamp(timeMs, Rfc3339.MinMs, Rfc3339.MaxMs);
         ref var resume = ref Memory.At<long>(block, fixedOffset + _resumeOffset);
         Span<bool> takes = stackalloc bool[route.Groups.Length];
         for (var group = 0; group < takes.Length; group++)
@@ -211,6 +209,7 @@ public sealed class EntityPlan
     {
         var fixedOffset = BlockHeader.FixedOffset(block);
         var groups = _routes[source]!.Groups;
+        timeMs = Math.Clamp(timeMs, Rfc3339.MinMs, Rfc3339.MaxMs);
         var isThere = true;
         foreach (var group in groups)
             isThere = isThere && (!group.Takes(row) || Retract(block, fixedOffset, group, row, timeMs, isTrial: true));
@@ -371,10 +370,10 @@ public sealed class EntityPlan
             return problem;
         var fixedOffset = BlockHeader.FixedOffset(block);
         if (Memory.At<long>(block, fixedOffset + _resumeOffset) != 0)
-            return "waits for room";
+            return "is in the middle of a change";
         foreach (var group in _groups)
         {
-            if (NewestMs(block, fixedOffset, group) is > TimeMsMax or < -TimeMsMax and not long.MinValue)
+            if (NewestMs(block, fixedOffset, group) is > Rfc3339.MaxMs or < Rfc3339.MinMs and not long.MinValue)
                 return "has an impossible time";
         }
 

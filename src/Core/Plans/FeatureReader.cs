@@ -113,7 +113,8 @@ internal sealed class FeatureReader
             case Aggregate.CountDistinct:
                 return Blocks.Sketches.DistinctCounts.Count(state);
             case Aggregate.ApproxCountDistinct:
-                return ((ApproxDistinctCell)cell).Sketch.Estimate(state);
+                // An estimate of nothing may be −0.
+                return ((ApproxDistinctCell)cell).Sketch.Estimate(state) + 0.0;
             case Aggregate.Quantile:
                 return cell is QuantileCell sketch ? sketch.Sketch.Quantile(state, _definition.Q!.Value) : Memory.At<double>(state);
             case Aggregate.DecayedSum or Aggregate.DecayedCount:
@@ -125,7 +126,7 @@ internal sealed class FeatureReader
         }
     }
 
-    private static double Sum(Cell cell, ReadOnlySpan<byte> state) => cell is SumCell ? Memory.At<CompensatedSum>(state).Total : Memory.At<InputSum>(state).Total;
+    private static double Sum(Cell cell, ReadOnlySpan<byte> state) => cell is SumCell ? Memory.At<CompensatedSum>(state).Total : ExactSumCell.Value(state);
 
     private double OfSpan(in SpanCell.Span span, long asOfMs) => _definition.Aggregate switch
     {

@@ -76,6 +76,10 @@ internal abstract class Container(ContainerPlace place, string description)
 
     /// <summary>Event time of the newest event that ever met the condition.</summary>
     protected long NewestMs(ReadOnlySpan<byte> block, int fixedOffset) => Memory.At<long>(block, fixedOffset + place.NewestOffset);
+
+    /// <summary>The oldest time at which an event may still come or be taken back; <see cref="long.MinValue"/> where none came yet.</summary>
+    protected long FrontierMs(ReadOnlySpan<byte> block, int fixedOffset, long disorderMs) =>
+        NewestMs(block, fixedOffset) is var newestMs and not long.MinValue ? newestMs - disorderMs : long.MinValue;
 }
 
 /// <summary>Where a container is.</summary>

@@ -64,7 +64,7 @@ internal sealed class LastEvents : Container
         return row >= 0;
     }
 
-    public override bool CanRemove(ReadOnlySpan<byte> block, int fixedOffset, long timeMs) => timeMs >= NewestMs(block, fixedOffset) - _disorderMs;
+    public override bool CanRemove(ReadOnlySpan<byte> block, int fixedOffset, long timeMs) => timeMs >= FrontierMs(block, fixedOffset, _disorderMs);
 
     public override bool Holds(ReadOnlySpan<byte> block, int fixedOffset, long timeMs, ReadOnlySpan<byte> inputs)
     {

@@ -109,6 +109,9 @@ internal sealed class Tiles : Container
 
     public override long AsOfMs(in BlockReading reading, ReadOnlySpan<byte> row) => AsOfMs(reading);
 
+    public override string? Check(ReadOnlySpan<byte> block, int fixedOffset) =>
+        NewestMs(block, fixedOffset) is var newestMs && MergedFor(block, fixedOffset) != (newestMs == long.MinValue ? newestMs : TileOf(newestMs)) ? "has tiles of another time" : null;
+
     public override void Prefetch(ReadOnlySpan<byte> block, int fixedOffset) => _table.Prefetch(block, fixedOffset);
 
     private static long Floor(long number, long size) => number >= 0 ? number / size : ~(~number / size);
