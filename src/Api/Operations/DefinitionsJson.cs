@@ -44,6 +44,13 @@ internal static class DefinitionsJson
         writer.WriteString("envelope", DefinitionText.Name(source.Envelope));
         Fields(writer, "fields", source.Fields);
         Array(writer, "clean", source.Clean, Rule);
+        Array(writer, "enrich", source.Enrich, Enrich);
+    }
+
+    private static void Enrich(Utf8JsonWriter writer, EnrichDefinition enrich)
+    {
+        writer.WriteString("feature", enrich.Feature);
+        writer.WriteString("as", enrich.As);
     }
 
     private static void Rule(Utf8JsonWriter writer, CleanRule rule)
