@@ -44,7 +44,8 @@ internal static class DefinitionsJson
         writer.WriteString("envelope", DefinitionText.Name(source.Envelope));
         Fields(writer, "fields", source.Fields);
         Array(writer, "clean", source.Clean, Rule);
-        Array(writer, "enrich", source.Enrich, Enrich);
+        if (source.Enrich.Count > 0)
+            Array(writer, "enrich", source.Enrich, Enrich);
     }
 
     private static void Enrich(Utf8JsonWriter writer, EnrichDefinition enrich)
