@@ -97,7 +97,14 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
             Envelope = source.EnumValue<EventEnvelope>("envelope") ?? standard.Envelope,
             Fields = fields,
             Clean = [.. source.List("clean", isRequired: false).Select(item => CleanRule(item.Node, item.Path, source.Subject, fields))],
+            Enrich = [.. source.List("enrich", isRequired: false).Select(item => Enrich(item.Node, item.Path, source.Subject))],
         };
+    }
+
+    private EnrichDefinition Enrich(YamlNode node, string path, string subject)
+    {
+        var field = new MappingReader(_context, DefinitionShape.Enrich, node, path, subject);
+        return new() { Feature = field.Text("feature"), As = field.Text("as") };
     }
 
     private CleanRule CleanRule(YamlNode node, string path, string subject, IReadOnlyList<FieldDefinition> fields)

@@ -24,6 +24,8 @@ internal static class Definitions
             clean:
               - { field: AMOUNT, missing: drop, below: 0, above: 1e6, outside: clip }
               - { field: CHANNEL, missing: fill, fill: web }
+            enrich:
+              - { feature: spend:ever, as: PAST }
         entities:
           - { name: user, keys: [USER] }
         feature_views:

@@ -26,6 +26,7 @@ public sealed class ProjectTests
                 new() { Field = "CHANNEL", Missing = MissingAction.Fill, Fill = "web" },
             },
             source.Clean.ToArray());
+        Assert.AreEqual(new EnrichDefinition { Feature = "spend:ever", As = "PAST" }, Assert.ContainsSingle(source.Enrich));
         Assert.AreEqual("user: USER", string.Join(';', project.Entities.Select(entity => $"{entity.Name}: {string.Join(',', entity.Keys)}")));
 
         var view = Assert.ContainsSingle(project.FeatureViews);

@@ -44,6 +44,14 @@ internal static class DefinitionsJson
         writer.WriteString("envelope", DefinitionText.Name(source.Envelope));
         Fields(writer, "fields", source.Fields);
         Array(writer, "clean", source.Clean, Rule);
+        if (source.Enrich.Count > 0)
+            Array(writer, "enrich", source.Enrich, Enrich);
+    }
+
+    private static void Enrich(Utf8JsonWriter writer, EnrichDefinition enrich)
+    {
+        writer.WriteString("feature", enrich.Feature);
+        writer.WriteString("as", enrich.As);
     }
 
     private static void Rule(Utf8JsonWriter writer, CleanRule rule)

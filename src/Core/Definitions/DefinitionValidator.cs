@@ -15,6 +15,7 @@ public static class DefinitionValidator
         SourceChecks.Check(checks);
         EntityChecks.Check(checks);
         FeatureViewChecks.Check(checks);
+        EnrichChecks.Check(checks);
         FeatureServiceChecks.Check(checks);
         ModelChecks.Check(checks);
         return checks.Errors;

@@ -35,10 +35,29 @@ public sealed record SourceDefinition
 
     public IReadOnlyList<CleanRule> Clean { get; init; } = [];
 
+    /// <summary>Further fields of an event, which no record holds.</summary>
+    public IReadOnlyList<EnrichDefinition> Enrich { get; init; } = [];
+
+    /// <summary>All fields of an event: <see cref="Fields"/>, then those of <see cref="Enrich"/>.</summary>
+    public IReadOnlyList<FieldDefinition> EventFields => Enrich.Count == 0 ? Fields : [.. Fields, .. Enrich.Select(enrich => new FieldDefinition(enrich.As, FieldType.Double))];
+
     /// <summary>What a record of the topic says: an event, or a change of a row.</summary>
     public EventEnvelope Envelope { get; init; }
 
     public string DeadLetterTopic => DeadLetters ?? Kafka.Topic + ".dead-letter";
+}
+
+/// <summary>
+/// A field of type double that holds a feature of the entity that an event is about, as of the event's time: right after the event where its source feeds
+/// the entity, else as far as the entity has come. Null where the feature, or the entity's key, is null.
+/// </summary>
+public sealed record EnrichDefinition
+{
+    /// <summary>A number, as <c>view:feature</c>. The keys of the view's entity are fields of the source.</summary>
+    public required string Feature { get; init; }
+
+    /// <summary>Name of the field.</summary>
+    public required string As { get; init; }
 }
 
 public sealed record KafkaTopicDefinition

@@ -27,6 +27,8 @@ public sealed class ProjectPlan
         ArgumentNullException.ThrowIfNull(definition);
         var sources = definition.Sources.Select(CompileSource).ToList();
         var entities = definition.Entities.Select((entity, index) => new EntityPlan(new EntityPlanBuilder(index, entity, definition, sources))).ToList();
+        foreach (var source in sources)
+            Relate(source, definition, sources, entities);
         var services = definition.FeatureServices.Select(service => CompileService(service, entities)).ToList();
         return new ProjectPlan
         {
@@ -47,7 +49,7 @@ public sealed class ProjectPlan
 
     private static SourcePlan CompileSource(SourceDefinition definition, int index)
     {
-        var schema = new RowSchema(definition.Fields);
+        var schema = new RowSchema(definition.EventFields);
         return new SourcePlan
         {
             Index = index,
@@ -56,6 +58,32 @@ public sealed class ProjectPlan
             TimestampField = schema.IndexOf(definition.Timestamp),
             IdField = definition.Id is null ? -1 : schema.IndexOf(definition.Id),
         };
+    }
+
+    /// <summary>Finds what enriches a source's events, and which sources must not run ahead of each other for it.</summary>
+    private static void Relate(SourcePlan source, ProjectDefinition definition, List<SourcePlan> sources, List<EntityPlan> entities)
+    {
+        source.Enrichment = [.. source.Definition.Enrich.Select((field, index) =>
+        {
+            var (entity, feature) = Find(field.Feature, entities);
+            return new Enrichment(source.ReadFields + index, entity, feature);
+        })];
+        var enriched = source.Schema.Count == 64 ? ulong.MaxValue : (1UL << source.Schema.Count) - 1;
+        enriched &= ulong.MaxValue << source.ReadFields;
+        source.EntitiesOfEnriched = [.. definition.FeatureViews
+            .Where(view => source.Enrichment.Count > 0 && view.Source == source.Definition.Name && (EnrichChecks.FieldsUsed(view, source.Schema) & enriched) != 0)
+            .Select(view => entities.First(entity => entity.Name == view.Entity).Index).Distinct()];
+        source.Peers = [.. sources.Where(other => other != source && (Enriches(source, other) || Enriches(other, source)))];
+
+        bool Enriches(SourcePlan feeding, SourcePlan enriched) => enriched.Definition.Enrich
+            .Any(field => definition.FeatureViews.First(view => view.Name == field.Feature[..field.Feature.IndexOf(':')]).Source == feeding.Definition.Name);
+    }
+
+    private static (EntityPlan Entity, int Feature) Find(string reference, List<EntityPlan> entities)
+    {
+        var (view, feature) = (reference[..reference.IndexOf(':')], reference[(reference.IndexOf(':') + 1)..]);
+        var entity = entities.First(entity => entity.IndexOf(view, feature) >= 0);
+        return (entity, entity.IndexOf(view, feature));
     }
 
     private static ServicePlan CompileService(FeatureServiceDefinition definition, List<EntityPlan> entities)
@@ -72,10 +100,9 @@ public sealed class ProjectPlan
     {
         if (definition.Feature is not null)
         {
-            var (view, feature) = (definition.Feature[..definition.Feature.IndexOf(':')], definition.Feature[(definition.Feature.IndexOf(':') + 1)..]);
-            var entity = entities.First(entity => entity.IndexOf(view, feature) >= 0);
+            var (entity, feature) = Find(definition.Feature, entities);
             return new VectorFeature(
-                definition.Name, false, new FeatureOrigin.OfEntity(entity.Index, view, entity.IndexOf(view, feature)), definition.Transforms);
+                definition.Name, false, new FeatureOrigin.OfEntity(entity.Index, entity.Features[feature].View.Name, feature), definition.Transforms);
         }
 
         var text = definition.Expression ?? definition.RequestField!;
@@ -105,7 +132,20 @@ public sealed class SourcePlan
 
     public required SourceDefinition Definition { get; init; }
 
+    /// <summary>Its fields: first those that records hold, then those of <see cref="Enrichment"/>.</summary>
     public required RowSchema Schema { get; init; }
+
+    /// <summary>How many of the fields are read from records.</summary>
+    public int ReadFields => Definition.Fields.Count;
+
+    /// <summary>The fields that no record holds, in order, with what the runtime sets them to.</summary>
+    public IReadOnlyList<Enrichment> Enrichment { get; internal set; } = [];
+
+    /// <summary>Indexes of the entities that events feed with enriched fields: they change after all that enriches an event is known.</summary>
+    public IReadOnlyList<int> EntitiesOfEnriched { get; internal set; } = [];
+
+    /// <summary>Sources that are aligned with this one as if all their partitions were of one source.</summary>
+    public IReadOnlyList<SourcePlan> Peers { get; internal set; } = [];
 
     /// <summary>Index of the field that holds event time.</summary>
     public required int TimestampField { get; init; }
@@ -113,6 +153,12 @@ public sealed class SourcePlan
     /// <summary>Index of the field that identifies an event, or −1.</summary>
     public required int IdField { get; init; }
 }
+
+/// <summary>A field of an event that holds a feature of the entity that the event is about.</summary>
+/// <param name="Field">Index in the source's schema.</param>
+/// <param name="Entity">The entity.</param>
+/// <param name="Feature">Index in the entity's features.</param>
+public sealed record Enrichment(int Field, EntityPlan Entity, int Feature);
 
 /// <summary>A model of the definitions, compiled.</summary>
 public sealed class ModelPlan

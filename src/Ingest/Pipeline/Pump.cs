@@ -34,6 +34,7 @@ internal sealed class Pump : IDisposable
     private readonly Thread _encoder;
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _abort = new();
+    private readonly bool[] _moved;
     private long _sequence;
     private long _polledAt;
     private bool _isChanged;
@@ -46,6 +47,9 @@ internal sealed class Pump : IDisposable
         IngestOptions options, TimeProvider time, WakeSignal wake, string clusterId, Action<Exception> fail)
     {
         _sources = sources;
+        foreach (var source in sources)
+            source.AlignWith(sources);
+        _moved = new bool[sources.Length];
         _runtime = runtime;
         _checkpoints = checkpoints;
         _writer = writer;
@@ -114,18 +118,18 @@ internal sealed class Pump : IDisposable
         _isBusy = false;
         IsLive = IsLive || Array.TrueForAll(_sources, source => source.IsCaughtUpWithPublished);
         for (var index = 0; index < _sources.Length; index++)
-            progress |= Step(index, silent: !IsLive);
+            progress |= _moved[index] = Step(index, silent: !IsLive);
         // Also where nothing arrives any more: S must not fall behind what the topic keeps.
         if (_isChanged && _checkpoints.IsDue)
             BeginCheckpoint();
         if (progress && _time.GetElapsedTime(_polledAt) < _pollInterval)
             return true;
         _polledAt = _time.GetTimestamp();
-        foreach (var source in _sources)
+        for (var index = 0; index < _sources.Length; index++)
         {
-            source.Records.Poll();
-            if (!progress)
-                source.ProbeIdle();
+            _sources[index].Records.Poll();
+            if (!_moved[index])
+                _sources[index].ProbeIdle();
         }
 
         return progress;

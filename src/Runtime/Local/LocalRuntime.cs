@@ -12,7 +12,8 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
     private readonly ProjectPlan _plan;
     private readonly Shard[] _shards;
     private readonly ShardWorker[] _workers;
-    private readonly Route[][] _routes;
+    private readonly Passes[] _passes;
+    private readonly EnrichedRows _enriched = new();
     private readonly long[] _streamTimesMs;
 
     /// <param name="plan">The compiled definitions.</param>
@@ -28,7 +29,7 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         _workers = [.. _shards.Skip(1).Select(shard => new ShardWorker(shard))];
         _streamTimesMs = new long[plan.Sources.Count];
         _streamTimesMs.AsSpan().Fill(long.MinValue);
-        _routes = [.. plan.Sources.Select(RoutesOf)];
+        _passes = [.. plan.Sources.Select(PassesOf)];
     }
 
     /// <summary>Number of entities.</summary>
@@ -49,22 +50,14 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentNullException.ThrowIfNull(batch);
         if (batch.Events.Count == 0)
             return ValueTask.CompletedTask;
-        var routes = _routes[batch.Source];
-        foreach (var worker in _workers)
-            worker.Start(batch, routes);
-        ExceptionDispatchInfo? failure = null;
-        try
+        var passes = _passes[batch.Source];
+        _enriched.Reset(batch.Events.Count, passes.Enriched.Length);
+        Apply(batch, passes.First);
+        if (passes.Enriched.Length > 0)
         {
-            _shards[0].Apply(batch, routes);
+            _enriched.CopyTo(batch.Events, passes.Enriched);
+            Apply(batch, passes.Second);
         }
-        catch (Exception exception)
-        {
-            failure = ExceptionDispatchInfo.Capture(exception);
-        }
-
-        foreach (var worker in _workers)
-            failure = worker.Wait() ?? failure;
-        failure?.Throw();
 
         var newest = _streamTimesMs[batch.Source];
         for (var row = 0; row < batch.Events.Count; row++)
@@ -156,6 +149,28 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
             shard.Dispose();
     }
 
+    /// <summary>Lets all shards apply a batch, and waits for them.</summary>
+    private void Apply(ApplyBatch batch, Route[] routes)
+    {
+        if (routes.Length == 0)
+            return;
+        foreach (var worker in _workers)
+            worker.Start(batch, routes, _enriched);
+        ExceptionDispatchInfo? failure = null;
+        try
+        {
+            _shards[0].Apply(batch, routes, _enriched);
+        }
+        catch (Exception exception)
+        {
+            failure = ExceptionDispatchInfo.Capture(exception);
+        }
+
+        foreach (var worker in _workers)
+            failure = worker.Wait() ?? failure;
+        failure?.Throw();
+    }
+
     private string? Problem(int entity, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
         if ((uint)entity >= _plan.Entities.Count)
@@ -174,19 +189,25 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         return total;
     }
 
-    private Route[] RoutesOf(SourcePlan source)
+    private Passes PassesOf(SourcePlan source)
     {
         var services = _plan.ServicesOn(source);
         List<Route> routes = [];
         foreach (var entity in _plan.Entities)
         {
             VectorSlice[] slices = [.. services.Select(service => VectorSlice.Of(service, entity.Index))];
-            if (entity.IsFedBy(source.Index) || slices.Any(slice => slice.Features.Length > 0))
-                routes.Add(new Route(entity, entity.IsFedBy(source.Index), [.. entity.Keys.Select(key => source.Schema.IndexOf(key.Name))], slices));
+            var enriched = Enumerable.Range(0, source.Enrichment.Count).Where(index => source.Enrichment[index].Entity == entity).ToArray();
+            var enrichment = new VectorSlice([.. enriched.Select(index => source.Enrichment[index].Feature)], enriched);
+            if (entity.IsFedBy(source.Index) || enriched.Length > 0 || slices.Any(slice => slice.Features.Length > 0))
+                routes.Add(new Route(entity, entity.IsFedBy(source.Index), [.. entity.Keys.Select(key => source.Schema.IndexOf(key.Name))], slices, enrichment));
         }
 
-        return [.. routes];
+        var second = routes.Where(route => source.EntitiesOfEnriched.Contains(route.Entity.Index)).ToArray();
+        return new Passes([.. routes.Except(second)], [.. source.Enrichment.Select(enrichment => enrichment.Field)], second);
     }
+
+    /// <summary>How the events of a source are applied: first to the entities that need no enriched field, among them all that enrich; then to the others.</summary>
+    private sealed record Passes(Route[] First, int[] Enriched, Route[] Second);
 
     /// <summary>The thread of a shard.</summary>
     private sealed class ShardWorker : IDisposable
@@ -195,7 +216,7 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         private readonly Thread _thread;
         private readonly SemaphoreSlim _start = new(0);
         private readonly SemaphoreSlim _done = new(0);
-        private (ApplyBatch Batch, Route[] Routes)? _work;
+        private (ApplyBatch Batch, Route[] Routes, EnrichedRows Enriched)? _work;
         private ExceptionDispatchInfo? _failure;
 
         public ShardWorker(Shard shard)
@@ -205,9 +226,9 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
             _thread.Start();
         }
 
-        public void Start(ApplyBatch batch, Route[] routes)
+        public void Start(ApplyBatch batch, Route[] routes, EnrichedRows enriched)
         {
-            _work = (batch, routes);
+            _work = (batch, routes, enriched);
             _start.Release();
         }
 
@@ -231,11 +252,11 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
             while (true)
             {
                 _start.Wait();
-                if (_work is not var (batch, routes))
+                if (_work is not var (batch, routes, enriched))
                     return;
                 try
                 {
-                    _shard.Apply(batch, routes);
+                    _shard.Apply(batch, routes, enriched);
                 }
                 catch (Exception exception)
                 {

@@ -40,8 +40,8 @@ internal sealed class Shard : IDisposable
     /// <summary>Which shard has a key.</summary>
     public static int IndexOf(ulong hash, int count) => (int)((hash >> 32) * (uint)count >> 32);
 
-    /// <summary>Applies the events of a batch to the entities that are in this shard, and fills their part of the vectors.</summary>
-    public void Apply(ApplyBatch batch, Route[] routes)
+    /// <summary>Applies the events of a batch to the entities that are in this shard, and fills their part of the vectors and of what enriches the events.</summary>
+    public void Apply(ApplyBatch batch, Route[] routes, EnrichedRows enriched)
     {
         for (var first = 0; first < batch.Events.Count; first += EventsPerRun)
         {
@@ -50,7 +50,7 @@ internal sealed class Shard : IDisposable
             {
                 var end = Math.Min(first + EventsPerRun, batch.Events.Count);
                 foreach (var route in routes)
-                    ApplyRun(batch, route, first, end);
+                    ApplyRun(batch, route, enriched, first, end);
             }
         }
     }
@@ -125,7 +125,7 @@ internal sealed class Shard : IDisposable
     }
 
     /// <summary>Applies a run in four passes, of which the first three only find things and have the processor fetch them.</summary>
-    private void ApplyRun(ApplyBatch batch, Route route, int first, int end)
+    private void ApplyRun(ApplyBatch batch, Route route, EnrichedRows enriched, int first, int end)
     {
         var table = _tables[route.Entity.Index];
         var (count, used) = (0, 0);
@@ -161,6 +161,8 @@ internal sealed class Shard : IDisposable
             var block = route.Feeds
                 ? table.Apply(target.Hash, key, batch.Source, batch.Events.Row(target.Row), timeMs, Snapshot)
                 : table.Find(target.Hash, key);
+            if (route.Enrichment.Features.Length > 0)
+                route.Enrichment.Read(route.Entity, block, timeMs, enriched.Row(target.Row));
             for (var vector = 0; vector < batch.Vectors.Count; vector++)
                 route.Slices[vector].Read(route.Entity, block, timeMs, batch.Vectors[vector].Row(target.Row));
         }
@@ -194,4 +196,5 @@ internal sealed class Shard : IDisposable
 /// <param name="Feeds">Whether the events change the entity; false: they only read it.</param>
 /// <param name="KeyFields">Where its join keys are in the source's rows.</param>
 /// <param name="Slices">One a vector of the batch.</param>
-internal sealed record Route(EntityPlan Entity, bool Feeds, int[] KeyFields, VectorSlice[] Slices);
+/// <param name="Enrichment">What it gives to the fields that enrich the events.</param>
+internal sealed record Route(EntityPlan Entity, bool Feeds, int[] KeyFields, VectorSlice[] Slices, VectorSlice Enrichment);
