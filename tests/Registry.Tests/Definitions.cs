@@ -26,6 +26,8 @@ internal static class Definitions
               - { field: CHANNEL, missing: fill, fill: web }
             enrich:
               - { feature: spend:ever, as: PAST }
+          - { name: hits, kafka: { topic: hits }, timestamp: SEEN, fields: { SEEN: timestamp, CHANNEL: string, USER: int64 } }
+          - { name: hit_orders, join: { left: hits, right: orders, on: [USER], within: 45m, unmatched: left, limit: 40 } }
         entities:
           - { name: user, keys: [USER] }
         feature_views:

@@ -15,7 +15,7 @@ public sealed class ValidatorTests
     [TestMethod]
     public void EveryErrorHasItsPath() => Expect(
         With(
-            source: source => source with { Clock = (SourceClock)9, Kafka = source.Kafka with { Format = (EventFormat)9 }, Fields = [.. source.Fields, new("ID", FieldType.Int64), new("X", (FieldType)9)] },
+            source: source => source with { Clock = (SourceClock)9, Kafka = source.Kafka! with { Format = (EventFormat)9 }, Fields = [.. source.Fields, new("ID", FieldType.Int64), new("X", (FieldType)9)] },
             feature: feature => feature with { Aggregate = (Aggregate)99 }),
         "sources[0].kafka.format: source \"orders\": format is not known. Use json.",
         "sources[0].clock: source \"orders\": clock is not known. Use wall, stream.",
@@ -154,9 +154,9 @@ public sealed class ValidatorTests
                     Click("short") with { Kafka = new() { Topic = "long" }, DeadLetters = "orders.bad" },
                 ],
             },
-            "sources[1].kafka.topic: source \"again\": topic \"orders\" is read by source \"orders\" already. One source reads a topic.",
-            "sources[2].kafka.topic: source \"long\": the dead-letter topic's name, the topic's and \".dead-letter\", is longer than 249. Name one with dead_letters.",
-            "sources[3].dead_letters: source \"loop\": dead-letter topic \"long\" is what source \"short\" reads. Dead letters would come back as events.");
+            "sources[3].kafka.topic: source \"again\": topic \"orders\" is read by source \"orders\" already. One source reads a topic.",
+            "sources[4].kafka.topic: source \"long\": the dead-letter topic's name, the topic's and \".dead-letter\", is longer than 249. Name one with dead_letters.",
+            "sources[5].dead_letters: source \"loop\": dead-letter topic \"long\" is what source \"short\" reads. Dead letters would come back as events.");
     }
 
     [TestMethod]

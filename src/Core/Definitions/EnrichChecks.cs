@@ -34,6 +34,8 @@ internal sealed class EnrichChecks
     private void Source(SourceDefinition source, ViewFeatures features, string path)
     {
         var subject = DefinitionText.Subject("source", source.Name, path);
+        if (source.Join is not null)
+            return;
         if (source.Enrich.Count > 0 && source.Envelope == EventEnvelope.Debezium)
         {
             _checks.Add($"{path}.enrich", subject, "its events can be taken back (envelope: debezium), and what enriched one then is not known any more. Enrich a source whose records are events.");
@@ -72,6 +74,12 @@ internal sealed class EnrichChecks
         if (feeding.Envelope == EventEnvelope.Debezium)
         {
             _checks.Add(path, subject, $"events that feed {reference} can be taken back (source {DefinitionText.Quote(feeding.Name)} has envelope: debezium), and what they enriched cannot. Take a view of a source whose records are events.");
+            return;
+        }
+
+        if (feeding.Join is not null)
+        {
+            _checks.Add(path, subject, $"{reference} is made of joined events (source {DefinitionText.Quote(feeding.Name)}), which come after the events that they are of. Take a view of a source that reads a topic.");
             return;
         }
 

@@ -104,9 +104,9 @@ internal static partial class ModelChecks
         if (model.On is null)
             checks.Add($"{path}.sink", subject, "a sink takes predictions of events, and the model scores none. Add on, or remove sink.");
         checks.Topic($"{path}.sink.topic", subject, "topic", sink.Topic);
-        foreach (var source in checks.Definition.Sources)
+        foreach (var source in checks.Definition.Sources.Where(source => source.Kafka is not null))
         {
-            if (sink.Topic.Length > 0 && source.Kafka.Topic == sink.Topic)
+            if (sink.Topic.Length > 0 && source.Kafka!.Topic == sink.Topic)
                 checks.Add($"{path}.sink.topic", subject, $"topic {DefinitionText.Quote(sink.Topic)} is what source {DefinitionText.Quote(source.Name)} reads. Predictions would come back as events.");
             else if (sink.Topic.Length > 0 && source.DeadLetterTopic == sink.Topic)
                 checks.Add($"{path}.sink.topic", subject, $"topic {DefinitionText.Quote(sink.Topic)} takes the dead letters of source {DefinitionText.Quote(source.Name)}. Give predictions their own.");

@@ -1,6 +1,7 @@
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Expressions;
+using FeatureStore.Core.Joins;
 using FeatureStore.Core.Vectors;
 
 namespace FeatureStore.Core.Plans;
@@ -18,6 +19,12 @@ public sealed class ProjectPlan
 
     public required IReadOnlyList<ModelPlan> Models { get; init; }
 
+    /// <summary>The joins of sources. What each keeps for a key is state like an entity's; in a checkpoint their indexes come after those of the entities.</summary>
+    public IReadOnlyList<JoinPlan> Joins { get; init; } = [];
+
+    /// <summary>The sources that read topics, in order.</summary>
+    public IEnumerable<SourcePlan> TopicSources => Sources.Where(source => source.Join is null);
+
     /// <summary>Hash of every layout of state: equal exactly where stored blocks can be read on.</summary>
     public required ulong LayoutFingerprint { get; init; }
 
@@ -25,10 +32,12 @@ public sealed class ProjectPlan
     public static ProjectPlan Compile(ProjectDefinition definition)
     {
         ArgumentNullException.ThrowIfNull(definition);
+        definition = JoinedSources.Expand(definition);
         var sources = definition.Sources.Select(CompileSource).ToList();
         var entities = definition.Entities.Select((entity, index) => new EntityPlan(new EntityPlanBuilder(index, entity, definition, sources))).ToList();
+        List<JoinPlan> joins = [.. sources.Where(source => source.Definition.Join is not null).Select((source, index) => new JoinPlan(index, source, sources))];
         foreach (var source in sources)
-            Relate(source, definition, sources, entities);
+            Relate(source, definition, sources, entities, joins);
         var services = definition.FeatureServices.Select(service => CompileService(service, entities)).ToList();
         return new ProjectPlan
         {
@@ -37,7 +46,9 @@ public sealed class ProjectPlan
             Entities = entities,
             Services = services,
             Models = [.. definition.Models.Select(model => CompileModel(model, sources, entities, services))],
-            LayoutFingerprint = entities.Aggregate(14695981039346656037UL, (hash, entity) => unchecked((hash ^ entity.LayoutFingerprint) * 1099511628211UL)),
+            Joins = joins,
+            LayoutFingerprint = entities.Select(entity => entity.LayoutFingerprint).Concat(joins.Select(join => join.LayoutFingerprint))
+                .Aggregate(14695981039346656037UL, (hash, layout) => unchecked((hash ^ layout) * 1099511628211UL)),
         };
     }
 
@@ -55,14 +66,16 @@ public sealed class ProjectPlan
             Index = index,
             Definition = definition,
             Schema = schema,
-            TimestampField = schema.IndexOf(definition.Timestamp),
+            TimestampField = definition.Timestamp.Length == 0 ? -1 : schema.IndexOf(definition.Timestamp),
             IdField = definition.Id is null ? -1 : schema.IndexOf(definition.Id),
         };
     }
 
     /// <summary>Finds what enriches a source's events, and which sources must not run ahead of each other for it.</summary>
-    private static void Relate(SourcePlan source, ProjectDefinition definition, List<SourcePlan> sources, List<EntityPlan> entities)
+    private static void Relate(SourcePlan source, ProjectDefinition definition, List<SourcePlan> sources, List<EntityPlan> entities, List<JoinPlan> joins)
     {
+        source.Join = joins.Find(join => join.Source == source);
+        source.Joins = [.. joins.Where(join => join.Left == source || join.Right == source)];
         source.Enrichment = [.. source.Definition.Enrich.Select((field, index) =>
         {
             var (entity, feature) = Find(field.Feature, entities);
@@ -73,7 +86,7 @@ public sealed class ProjectPlan
         source.EntitiesOfEnriched = [.. definition.FeatureViews
             .Where(view => source.Enrichment.Count > 0 && view.Source == source.Definition.Name && (EnrichChecks.FieldsUsed(view, source.Schema) & enriched) != 0)
             .Select(view => entities.First(entity => entity.Name == view.Entity).Index).Distinct()];
-        source.Peers = [.. sources.Where(other => other != source && (Enriches(source, other) || Enriches(other, source)))];
+        source.Peers = [.. sources.Where(other => other != source && (Enriches(source, other) || Enriches(other, source) || source.Joins.Any(join => join.Left == other || join.Right == other)))];
 
         bool Enriches(SourcePlan feeding, SourcePlan enriched) => enriched.Definition.Enrich
             .Any(field => definition.FeatureViews.First(view => view.Name == field.Feature[..field.Feature.IndexOf(':')]).Source == feeding.Definition.Name);
@@ -147,7 +160,13 @@ public sealed class SourcePlan
     /// <summary>Sources that are aligned with this one as if all their partitions were of one source.</summary>
     public IReadOnlyList<SourcePlan> Peers { get; internal set; } = [];
 
-    /// <summary>Index of the field that holds event time.</summary>
+    /// <summary>What its events are pairs of; null for a source that reads a topic.</summary>
+    public JoinPlan? Join { get; internal set; }
+
+    /// <summary>The joins that it is a side of.</summary>
+    public IReadOnlyList<JoinPlan> Joins { get; internal set; } = [];
+
+    /// <summary>Index of the field that holds event time; −1 for a joined source, whose events have their time in their headers alone.</summary>
     public required int TimestampField { get; init; }
 
     /// <summary>Index of the field that identifies an event, or −1.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using FeatureStore.Core.Plans;
 using FeatureStore.Ingest.Kafka;
 using FeatureStore.Runtime;
 
@@ -19,6 +20,9 @@ internal sealed class Pump : IDisposable
     private static readonly TimeSpan _pollInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly SourceLane[] _sources;
+
+    /// <summary>Of each source of the plan that reads a topic, its place among the lanes.</summary>
+    private readonly Dictionary<SourcePlan, int> _lanes;
     private readonly IEntityRuntime _runtime;
     private readonly ICheckpoints _checkpoints;
     private readonly PredictionWriter _writer;
@@ -49,6 +53,7 @@ internal sealed class Pump : IDisposable
         _sources = sources;
         foreach (var source in sources)
             source.AlignWith(sources);
+        _lanes = sources.Select((source, index) => (source.Source, index)).ToDictionary();
         _moved = new bool[sources.Length];
         _runtime = runtime;
         _checkpoints = checkpoints;
@@ -186,7 +191,7 @@ internal sealed class Pump : IDisposable
     {
         var source = _sources[index];
         if (!_pools[index].TryTake(out var batch))
-            batch = new PipelineBatch(source.Source, source.Services, source.Partitions.Count, _options);
+            batch = source.NewBatch(_options);
         batch.ReadAt = _time.GetTimestamp();
         try
         {
@@ -197,10 +202,14 @@ internal sealed class Pump : IDisposable
                 return false;
             }
 
-            _runtime.ApplyAsync(batch.Apply, CancellationToken.None).AsTask().GetAwaiter().GetResult();
-            _isChanged = true;
+            Apply(batch.Apply, source.Source);
+            foreach (var joined in batch.Joined)
+            {
+                joined.ResetVectors();
+                Apply(joined.Apply, joined.Source);
+            }
+
             _isBusy |= batch.RecordCount >= _options.BatchRecordsMax / 8;
-            IngestInstruments.Events.Add(batch.Events.Count, new KeyValuePair<string, object?>("source", source.Source.Definition.Name));
             if (!silent)
             {
                 batch.Sequence = ++_sequence;
@@ -216,6 +225,13 @@ internal sealed class Pump : IDisposable
 
         Recycle(batch);
         return true;
+    }
+
+    private void Apply(ApplyBatch batch, SourcePlan source)
+    {
+        _runtime.ApplyAsync(batch, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        _isChanged = true;
+        IngestInstruments.Events.Add(batch.Events.Count, new KeyValuePair<string, object?>("source", source.Definition.Name));
     }
 
     private void BeginCheckpoint()
@@ -257,12 +273,13 @@ internal sealed class Pump : IDisposable
         var outgoing = _publisher.Rent();
         try
         {
-            var records = _sources[batch.Source.Index].Records;
+            var source = _sources[_lanes[batch.Source]];
+            var records = source.Records;
             outgoing.Sequence = batch.Sequence;
             outgoing.ReadAt = batch.ReadAt;
             for (var partition = 0; partition < batch.NextOffsets.Length; partition++)
                 outgoing.Positions.Add((records.Topic, partition, batch.NextOffsets[partition]));
-            _sources[batch.Source.Index].Compute(batch);
+            source.Compute(batch);
             _writer.Write(batch, records, outgoing);
         }
         finally
@@ -275,7 +292,7 @@ internal sealed class Pump : IDisposable
 
     private void Recycle(PipelineBatch batch)
     {
-        var index = batch.Source.Index;
+        var index = _lanes[batch.Source];
         _sources[index].Records.Release(batch.Handles);
         batch.Clear();
         _pools[index].Add(batch);

@@ -16,8 +16,11 @@ internal sealed class SourceLane
     private readonly long _alignMs;
     private Peer[] _peers = [];
 
+    private readonly ProjectPlan _plan;
+
     public SourceLane(ProjectPlan plan, SourcePlan source, IEventSource records, PartitionLane[] partitions)
     {
+        _plan = plan;
         Source = source;
         _records = records;
         _partitions = partitions;
@@ -54,6 +57,10 @@ internal sealed class SourceLane
         .Where(other => Source.Peers.Contains(other.Source))
         .Select(other => new Peer(other, Math.Min(_alignMs, other._alignMs), Source.Index < other.Source.Index))];
 
+    /// <summary>A batch for the source's events, and what is made of them.</summary>
+    public PipelineBatch NewBatch(IngestOptions options) =>
+        new(Source, Services, _partitions.Length, options, [.. Source.Joins.Select(join => new JoinedBatch(_plan, join.Source))]);
+
     /// <summary>Fills a batch with what may take effect now.</summary>
     /// <param name="batch">An empty batch.</param>
     /// <param name="silent">Whether only records before P are let through.</param>
@@ -80,6 +87,8 @@ internal sealed class SourceLane
     {
         for (var vector = 0; vector < batch.Vectors.Length; vector++)
             _computed[vector].Fill(batch.Vectors[vector], batch.Events);
+        foreach (var joined in batch.Joined)
+            joined.Compute();
     }
 
     /// <summary>Looks whether the partitions that hold others back are at their end. Where nothing waits, nothing is asked.</summary>

@@ -328,17 +328,19 @@ internal sealed class SnapshotPart
 
     public BlockSet Blocks { get; } = new();
 
-    public void Add(int entity, ReadOnlySpan<byte> block)
+    public void Add(int entity, ReadOnlySpan<byte> block) => Add(entity, EntityPlan.Key(block), block);
+
+    public void Add(int entity, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
         Entities.Add(entity);
-        Keys.Add(EntityPlan.Key(block));
+        Keys.Add(key);
         Blocks.Add(block);
     }
 
     public void Append(SnapshotPart other)
     {
         for (var index = 0; index < other.Entities.Count; index++)
-            Add(other.Entities[index], other.Blocks[index]);
+            Add(other.Entities[index], other.Keys[index], other.Blocks[index]);
     }
 
     public void Clear()

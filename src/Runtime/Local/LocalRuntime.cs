@@ -14,6 +14,12 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
     private readonly ShardWorker[] _workers;
     private readonly Passes[] _passes;
     private readonly EnrichedRows _enriched = new();
+    private readonly JoinMerge _merge = new();
+    private readonly Action<Shard> _apply;
+    private readonly Action<Shard> _join;
+
+    /// <summary>What the shards are at. Set before they are started.</summary>
+    private Work _work;
     private readonly long[] _streamTimesMs;
 
     /// <param name="plan">The compiled definitions.</param>
@@ -29,6 +35,8 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         _workers = [.. _shards.Skip(1).Select(shard => new ShardWorker(shard))];
         _streamTimesMs = new long[plan.Sources.Count];
         _streamTimesMs.AsSpan().Fill(long.MinValue);
+        _apply = shard => shard.Apply(_work.Batch, _work.Routes, _enriched);
+        _join = shard => shard.Join(_work.Batch, _work.Join, _work.BeforeMs);
         _passes = [.. plan.Sources.Select(PassesOf)];
     }
 
@@ -50,6 +58,9 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentNullException.ThrowIfNull(batch);
         if (batch.Events.Count == 0)
             return ValueTask.CompletedTask;
+        var joins = _plan.Sources[batch.Source].Joins;
+        if (batch.Joined.Count != joins.Count)
+            throw new ArgumentException($"The source is a side of {joins.Count} joins, and {batch.Joined.Count} batches are given for their events.", nameof(batch));
         var passes = _passes[batch.Source];
         _enriched.Reset(batch.Events.Count, passes.Enriched.Length);
         Apply(batch, passes.First);
@@ -67,6 +78,7 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         }
 
         Volatile.Write(ref _streamTimesMs[batch.Source], newest);
+        Join(batch);
         return ValueTask.CompletedTask;
     }
 
@@ -149,17 +161,37 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
             shard.Dispose();
     }
 
-    /// <summary>Lets all shards apply a batch, and waits for them.</summary>
     private void Apply(ApplyBatch batch, Route[] routes)
     {
         if (routes.Length == 0)
             return;
+        _work = new Work(batch, routes, 0, 0);
+        Run(_apply);
+    }
+
+    /// <summary>Gives the batch to the joins that its source is a side of.</summary>
+    private void Join(ApplyBatch batch)
+    {
+        var joins = _plan.Sources[batch.Source].Joins;
+        for (var index = 0; index < joins.Count; index++)
+        {
+            var join = joins[index];
+            var passedMs = Math.Min(_streamTimesMs[join.Left.Index], _streamTimesMs[join.Right.Index]);
+            _work = new Work(batch, [], join.Index, passedMs == long.MinValue ? passedMs : passedMs - join.KeptMs);
+            Run(_join);
+            _merge.Merge(_shards, join.Index, batch.Joined[index]);
+        }
+    }
+
+    /// <summary>Lets all shards do the work at hand, and waits for them.</summary>
+    private void Run(Action<Shard> work)
+    {
         foreach (var worker in _workers)
-            worker.Start(batch, routes, _enriched);
+            worker.Start(work);
         ExceptionDispatchInfo? failure = null;
         try
         {
-            _shards[0].Apply(batch, routes, _enriched);
+            work(_shards[0]);
         }
         catch (Exception exception)
         {
@@ -173,8 +205,15 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
 
     private string? Problem(int entity, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
-        if ((uint)entity >= _plan.Entities.Count)
-            return $"A block is of entity {entity}, and there are {_plan.Entities.Count}";
+        if ((uint)entity >= _plan.Entities.Count + _plan.Joins.Count)
+            return $"A block is of entity {entity}, and there are {_plan.Entities.Count + _plan.Joins.Count}";
+        if (entity >= _plan.Entities.Count)
+        {
+            var join = _plan.Joins[entity - _plan.Entities.Count];
+            return join.Check(block) is { } wrong ? $"A block of joined source \"{join.Name}\" {wrong}"
+                : EntityPlan.Key(block).SequenceEqual(key) ? null : $"A block of joined source \"{join.Name}\" has another key than its place";
+        }
+
         var plan = _plan.Entities[entity];
         if (plan.Check(block) is { } problem)
             return $"A block of entity \"{plan.Name}\" {problem}";
@@ -206,6 +245,12 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         return new Passes([.. routes.Except(second)], [.. source.Enrichment.Select(enrichment => enrichment.Field)], second);
     }
 
+    /// <param name="Batch">The batch.</param>
+    /// <param name="Routes">What to apply it to.</param>
+    /// <param name="Join">Else the join to add it to,</param>
+    /// <param name="BeforeMs">and before when its events go.</param>
+    private readonly record struct Work(ApplyBatch Batch, Route[] Routes, int Join, long BeforeMs);
+
     /// <summary>How the events of a source are applied: first to the entities that need no enriched field, among them all that enrich; then to the others.</summary>
     private sealed record Passes(Route[] First, int[] Enriched, Route[] Second);
 
@@ -216,7 +261,7 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         private readonly Thread _thread;
         private readonly SemaphoreSlim _start = new(0);
         private readonly SemaphoreSlim _done = new(0);
-        private (ApplyBatch Batch, Route[] Routes, EnrichedRows Enriched)? _work;
+        private Action<Shard>? _work;
         private ExceptionDispatchInfo? _failure;
 
         public ShardWorker(Shard shard)
@@ -226,9 +271,9 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
             _thread.Start();
         }
 
-        public void Start(ApplyBatch batch, Route[] routes, EnrichedRows enriched)
+        public void Start(Action<Shard> work)
         {
-            _work = (batch, routes, enriched);
+            _work = work;
             _start.Release();
         }
 
@@ -252,11 +297,11 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
             while (true)
             {
                 _start.Wait();
-                if (_work is not var (batch, routes, enriched))
+                if (_work is not { } work)
                     return;
                 try
                 {
-                    _shard.Apply(batch, routes, enriched);
+                    work(_shard);
                 }
                 catch (Exception exception)
                 {

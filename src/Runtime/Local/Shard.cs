@@ -13,6 +13,7 @@ internal sealed class Shard : IDisposable
 
     private readonly Lock _gate = new();
     private readonly EntityTable[] _tables;
+    private readonly JoinTable[] _joins;
     private readonly uint _index;
     private readonly uint _count;
     private readonly byte[] _keys = new byte[EventsPerRun * EntityPlan.KeyBytesMax];
@@ -22,6 +23,7 @@ internal sealed class Shard : IDisposable
     public Shard(ProjectPlan plan, int index, int count, bool tracksPublishing)
     {
         _tables = [.. plan.Entities.Select(entity => new EntityTable(entity, tracksPublishing))];
+        _joins = [.. plan.Joins.Select(join => new JoinTable(join, plan.Entities.Count + join.Index))];
         _index = (uint)index;
         _count = (uint)count;
     }
@@ -31,9 +33,9 @@ internal sealed class Shard : IDisposable
 
     public long Entities => Total(table => table.Count);
 
-    public long Bytes => Total(table => table.Bytes);
+    public long Bytes => Total(table => table.Bytes) + TotalOfJoins(join => join.Bytes);
 
-    public long UnsavedBytes => Total(table => table.UnsavedBytes);
+    public long UnsavedBytes => Total(table => table.UnsavedBytes) + TotalOfJoins(join => join.UnsavedBytes);
 
     public long Unpublished => Total(table => table.UnpublishedCount);
 
@@ -55,6 +57,38 @@ internal sealed class Shard : IDisposable
         }
     }
 
+    /// <summary>Adds the events of a batch to a join, as far as their keys are in this shard, and lets those go that no partner can come for.</summary>
+    /// <param name="batch">Of one of the join's sides.</param>
+    /// <param name="join">The join's index.</param>
+    /// <param name="beforeMs">Events before it go.</param>
+    public void Join(ApplyBatch batch, int join, long beforeMs)
+    {
+        var table = _joins[join];
+        var side = batch.Source == table.Plan.Left.Index ? 0 : 1;
+        table.Clear();
+        for (var first = 0; first < batch.Events.Count; first += EventsPerRun)
+        {
+            LetReadersIn();
+            lock (_gate)
+            {
+                for (var row = first; row < Math.Min(first + EventsPerRun, batch.Events.Count); row++)
+                {
+                    var length = table.Plan.EncodeKey(side, batch.Events.Row(row), _keys);
+                    var hash = KeyHash.Of(_keys.AsSpan(0, length));
+                    if (length > 0 && (_count == 1 || IndexOf(hash, (int)_count) == _index))
+                        table.Add(hash, _keys.AsSpan(0, length), side, batch.Events, row, Snapshot);
+                }
+            }
+        }
+
+        LetReadersIn();
+        lock (_gate)
+            table.Expire(beforeMs, Snapshot);
+    }
+
+    /// <summary>A join's part in this shard, to read what it made.</summary>
+    public JoinTable JoinOf(int join) => _joins[join];
+
     public void Read(int entity, ulong hash, ReadOnlySpan<byte> key, BlockSet blocks)
     {
         Interlocked.Increment(ref _readersWaiting);
@@ -68,7 +102,12 @@ internal sealed class Shard : IDisposable
     public void Restore(int entity, ulong hash, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
         lock (_gate)
-            _tables[entity].Restore(hash, key, block);
+        {
+            if (entity < _tables.Length)
+                _tables[entity].Restore(hash, key, block);
+            else
+                _joins[entity - _tables.Length].Restore(hash, key, block);
+        }
     }
 
     public void BeginSnapshot()
@@ -78,6 +117,8 @@ internal sealed class Shard : IDisposable
             Snapshot.Clear();
             foreach (var table in _tables)
                 table.BeginSnapshot();
+            foreach (var join in _joins)
+                join.BeginSnapshot();
         }
     }
 
@@ -85,6 +126,11 @@ internal sealed class Shard : IDisposable
     public void CopySnapshot()
     {
         foreach (var table in _tables)
+            Copy(table.CopySome);
+        foreach (var join in _joins)
+            Copy(join.CopySome);
+
+        void Copy(Func<int, SnapshotPart, bool> copySome)
         {
             var done = false;
             while (!done)
@@ -93,7 +139,7 @@ internal sealed class Shard : IDisposable
                 lock (_gate)
                 {
                     Interlocked.Decrement(ref _readersWaiting);
-                    done = table.CopySome(CopyBytesPerRun, Snapshot);
+                    done = copySome(CopyBytesPerRun, Snapshot);
                 }
             }
         }
@@ -182,6 +228,18 @@ internal sealed class Shard : IDisposable
         {
             foreach (var table in _tables)
                 total += number(table);
+        }
+
+        return total;
+    }
+
+    private long TotalOfJoins(Func<JoinTable, long> number)
+    {
+        var total = 0L;
+        lock (_gate)
+        {
+            foreach (var join in _joins)
+                total += number(join);
         }
 
         return total;
