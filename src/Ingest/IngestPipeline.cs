@@ -80,6 +80,12 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         var writer = new PredictionWriter(_plan, _models, _deadLetters, _time);
         _pump = new Pump(lanes, _runtime, _checkpoints, writer, _publisher, _options, _time, _wake, clusterId, Fail);
         for (var index = 0; index < lanes.Length; index++)
+        {
+            _runtime.BeginSource(
+                index, [.. lanes[index].Partitions.Select(partition => partition.FirstOffset)], [.. lanes[index].Partitions.Select(partition => partition.Published)]);
+        }
+
+        for (var index = 0; index < lanes.Length; index++)
             _sources[index].Start([.. lanes[index].Partitions.Select(partition => partition.StartOffset)]);
         _publisher.Start();
         PublishStart(lanes);

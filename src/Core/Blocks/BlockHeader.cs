@@ -8,7 +8,7 @@ namespace FeatureStore.Core.Blocks;
 ///  0  uint32  magic and format version
 ///  4  int32   length of the block in bytes
 ///  8  uint64  layout fingerprint of its entity
-/// 16  int64   sequence: events applied to the entity
+/// 16  int64   sequence: grows by one with every event
 /// 24  int32   length of the key
 /// 28  int32   offset of the fixed section: 32 + key length, rounded up to 8
 /// 32          key, padding
@@ -36,6 +36,8 @@ internal static class BlockHeader
     public static int Length(ReadOnlySpan<byte> block) => BinaryPrimitives.ReadInt32LittleEndian(block[4..]);
 
     public static long Sequence(ReadOnlySpan<byte> block) => BinaryPrimitives.ReadInt64LittleEndian(block[16..]);
+
+    public static void SetSequence(Span<byte> block, long sequence) => BinaryPrimitives.WriteInt64LittleEndian(block[16..], sequence);
 
     public static void CountEvent(Span<byte> block) => BinaryPrimitives.WriteInt64LittleEndian(block[16..], Sequence(block) + 1);
 

@@ -14,9 +14,14 @@ internal sealed unsafe class EntityTable : IDisposable
     private readonly IdList _unsaved = new();
     private readonly Queue<int> _unpublished = new();
     private readonly IdList _snapshot = new();
+    private readonly IdList _free = new();
+    private readonly Queue<(byte[] Key, long Sequence)> _unpublishedRemovals = new();
     private Entry[] _entries = new Entry[64];
     private byte*[] _blocks = new byte*[32];
     private State[] _states = new State[32];
+
+    /// <summary>Blocks have ids below this; some may be free.</summary>
+    private int _ids;
 
     public EntityTable(EntityPlan plan, bool tracksPublishing)
     {
@@ -41,7 +46,10 @@ internal sealed unsafe class EntityTable : IDisposable
 
     public EntityPlan Plan => _plan;
 
-    public int Count { get; private set; }
+    /// <summary>What keeps erased entities' past events out.</summary>
+    public Tombstones Tombstones { get; } = new();
+
+    public int Count => _ids - _free.Count;
 
     public long Bytes { get; private set; }
 
@@ -50,7 +58,7 @@ internal sealed unsafe class EntityTable : IDisposable
 
     public bool TracksPublishing { get; }
 
-    public int UnpublishedCount => _unpublished.Count;
+    public int UnpublishedCount => _unpublished.Count + _unpublishedRemovals.Count;
 
     /// <summary>The block of an entity; empty where it was never seen.</summary>
     public ReadOnlySpan<byte> Find(ulong hash, ReadOnlySpan<byte> key)
@@ -91,6 +99,8 @@ internal sealed unsafe class EntityTable : IDisposable
             var length = _plan.EmptyLength(key.Length);
             id = Add(slot, hash, length);
             _plan.Initialize(Block(id, length), key);
+            if (Tombstones.Count > 0)
+                EntityPlan.SetSequence(Block(id, length), Tombstones.SequenceOf(key));
         }
         else if ((_states[id] & State.InSnapshot) != 0)
         {
@@ -120,6 +130,35 @@ internal sealed unsafe class EntityTable : IDisposable
             Resize(id, wanted);
     }
 
+    /// <summary>Removes an entity. The snapshot under way keeps it as it was.</summary>
+    /// <returns>The sequence of its block; 0 where it was never seen.</returns>
+    public long Remove(ulong hash, ReadOnlySpan<byte> key, SnapshotPart snapshot)
+    {
+        var slot = Slot(hash, key);
+        var id = _entries[slot].Id - 1;
+        if (id < 0)
+            return 0;
+        if ((_states[id] & State.InSnapshot) != 0)
+            CopyToSnapshot(id, snapshot);
+        var block = Block(id);
+        var sequence = EntityPlan.Sequence(block);
+        Bytes -= block.Length;
+        NativeMemory.Free(_blocks[id]);
+        _blocks[id] = null;
+        // The lists that name the id pass over it, or over its next owner's second mention.
+        _states[id] = State.None;
+        _free.Add(id);
+        RemoveEntry(slot);
+        return sequence;
+    }
+
+    /// <summary>Has the hot store told that an entity is gone.</summary>
+    public void PublishRemoval(ReadOnlySpan<byte> key, long sequence)
+    {
+        if (TracksPublishing)
+            _unpublishedRemovals.Enqueue((key.ToArray(), sequence));
+    }
+
     /// <summary>Takes in a block from a checkpoint.</summary>
     public void Restore(ulong hash, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
@@ -128,19 +167,25 @@ internal sealed unsafe class EntityTable : IDisposable
         MarkUnpublished(id);
     }
 
-    /// <summary>Puts an entity back among those to publish.</summary>
-    public void MarkUnpublished(ulong hash, ReadOnlySpan<byte> key)
+    /// <summary>Puts an entity back among those to publish, or its removal where it has no block and still has none.</summary>
+    public void MarkUnpublished(ulong hash, ReadOnlySpan<byte> key, long removedSequence)
     {
         var id = _entries[Slot(hash, key)].Id - 1;
         if (id >= 0)
             MarkUnpublished(id);
+        else if (removedSequence > 0)
+            PublishRemoval(key, removedSequence);
     }
 
     /// <summary>Fixes what the next snapshot holds: every block that changed since the last one began, as it is now.</summary>
     public void BeginSnapshot()
     {
         foreach (var id in _unsaved.Span)
-            _states[id] = _states[id] & ~State.Unsaved | State.InSnapshot;
+        {
+            if ((_states[id] & State.Unsaved) != 0)
+                _states[id] = _states[id] & ~State.Unsaved | State.InSnapshot;
+        }
+
         _snapshot.TakeAll(_unsaved);
         UnsavedBytes = 0;
     }
@@ -164,11 +209,23 @@ internal sealed unsafe class EntityTable : IDisposable
     /// <summary>Moves the blocks whose change is longest unpublished, up to a number of them, into sets to publish.</summary>
     public void TakeUnpublished(int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
     {
-        for (var taken = 0; taken < countMax && _unpublished.Count > 0; taken++)
+        var taken = 0;
+        for (; taken < countMax && _unpublishedRemovals.TryDequeue(out var removal); taken++)
+        {
+            keys.Add(removal.Key);
+            sequences.Add(removal.Sequence);
+            blocks.Add([]);
+        }
+
+        for (; taken < countMax && _unpublished.Count > 0; taken++)
         {
             var id = _unpublished.Dequeue();
+            if ((_states[id] & State.Unpublished) == 0)
+                continue;
             _states[id] &= ~State.Unpublished;
             var block = Block(id);
+            if (Tombstones.IsPending(EntityPlan.Key(block)))
+                continue;
             keys.Add(EntityPlan.Key(block));
             sequences.Add(EntityPlan.Sequence(block));
             blocks.Add(block);
@@ -177,10 +234,11 @@ internal sealed unsafe class EntityTable : IDisposable
 
     public void Dispose()
     {
-        for (var id = 0; id < Count; id++)
+        for (var id = 0; id < _ids; id++)
             NativeMemory.Free(_blocks[id]);
         // A reader that comes late finds nothing.
-        Count = 0;
+        _ids = 0;
+        _free.Clear();
         _entries = new Entry[64];
     }
 
@@ -252,7 +310,7 @@ internal sealed unsafe class EntityTable : IDisposable
 
     private int Add(int slot, ulong hash, int length)
     {
-        var id = Count++;
+        var id = _free.Count > 0 ? _free.RemoveLast() : _ids++;
         if (id == _blocks.Length)
         {
             Array.Resize(ref _states, id * 2);
@@ -267,6 +325,22 @@ internal sealed unsafe class EntityTable : IDisposable
         if (Count * 10L > _entries.Length * 7L)
             Rehash();
         return id;
+    }
+
+    /// <summary>Frees a slot; entries behind it that would not be found any more move up.</summary>
+    private void RemoveEntry(int slot)
+    {
+        var mask = _entries.Length - 1;
+        for (var next = slot + 1 & mask; _entries[next].Id != 0; next = next + 1 & mask)
+        {
+            var home = (int)_entries[next].Hash & mask;
+            if ((next - home & mask) < (next - slot & mask))
+                continue;
+            _entries[slot] = _entries[next];
+            slot = next;
+        }
+
+        _entries[slot] = default;
     }
 
     private void Rehash()
@@ -310,6 +384,8 @@ internal sealed unsafe class EntityTable : IDisposable
 
         public int RemoveLast() => _ids[--Count];
 
+        public void Clear() => Count = 0;
+
         /// <summary>Takes over the ids of another list, which is left empty; this one is empty before.</summary>
         public void TakeAll(IdList other)
         {
@@ -328,17 +404,19 @@ internal sealed class SnapshotPart
 
     public BlockSet Blocks { get; } = new();
 
-    public void Add(int entity, ReadOnlySpan<byte> block)
+    public void Add(int entity, ReadOnlySpan<byte> block) => Add(entity, EntityPlan.Key(block), block);
+
+    public void Add(int entity, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
         Entities.Add(entity);
-        Keys.Add(EntityPlan.Key(block));
+        Keys.Add(key);
         Blocks.Add(block);
     }
 
     public void Append(SnapshotPart other)
     {
         for (var index = 0; index < other.Entities.Count; index++)
-            Add(other.Entities[index], other.Blocks[index]);
+            Add(other.Entities[index], other.Keys[index], other.Blocks[index]);
     }
 
     public void Clear()

@@ -7,13 +7,16 @@ namespace FeatureStore.Runtime.Local;
 /// All entities in this process, in shards by key, each changed by one thread at a time. Durable by snapshots: <see cref="BeginSnapshot"/>
 /// fixes what the next checkpoint holds, and the stream goes on while it is copied.
 /// </summary>
-public sealed class LocalRuntime : IEntityRuntime, IDisposable
+public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
 {
     private readonly ProjectPlan _plan;
     private readonly Shard[] _shards;
     private readonly ShardWorker[] _workers;
     private readonly Route[][] _routes;
     private readonly long[] _streamTimesMs;
+
+    /// <summary>Held while a batch is applied, and by what must happen between two.</summary>
+    private readonly Lock _applying = new();
 
     /// <param name="plan">The compiled definitions.</param>
     /// <param name="options">Shards and publishing.</param>
@@ -24,6 +27,11 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Shards, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Shards, 64);
         _plan = plan;
+        _options = options;
+        _topics = [.. plan.Sources.Select(source => source.Definition.Kafka.Topic)];
+        _applied = [.. plan.Sources.Select(_ => Array.Empty<long>())];
+        _published = [.. plan.Sources.Select(_ => Array.Empty<long>())];
+        _firstOffsets = new IReadOnlyList<long>?[plan.Sources.Count];
         _shards = [.. Enumerable.Range(0, options.Shards).Select(index => new Shard(plan, index, options.Shards, options.TracksPublishing))];
         _workers = [.. _shards.Skip(1).Select(shard => new ShardWorker(shard))];
         _streamTimesMs = new long[plan.Sources.Count];
@@ -49,6 +57,13 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentNullException.ThrowIfNull(batch);
         if (batch.Events.Count == 0)
             return ValueTask.CompletedTask;
+        lock (_applying)
+            Apply(batch);
+        return ValueTask.CompletedTask;
+    }
+
+    private void Apply(ApplyBatch batch)
+    {
         var routes = _routes[batch.Source];
         foreach (var worker in _workers)
             worker.Start(batch, routes);
@@ -69,12 +84,13 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         var newest = _streamTimesMs[batch.Source];
         for (var row = 0; row < batch.Events.Count; row++)
         {
-            if (!batch.Events[row].IsRetraction)
-                newest = Math.Max(newest, batch.Events[row].TimeMs);
+            ref readonly var header = ref batch.Events[row];
+            if (!header.IsRetraction)
+                newest = Math.Max(newest, header.TimeMs);
+            Advance(ref _applied[batch.Source], header.Partition, header.Offset + 1);
         }
 
         Volatile.Write(ref _streamTimesMs[batch.Source], newest);
-        return ValueTask.CompletedTask;
     }
 
     /// <inheritdoc/>
@@ -101,7 +117,12 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentNullException.ThrowIfNull(header);
         ArgumentNullException.ThrowIfNull(loadBlocks);
         foreach (var source in _plan.Sources)
+        {
             _streamTimesMs[source.Index] = header.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue);
+            foreach (var partition in header.Partitions.Where(partition => partition.Topic == _topics[source.Index]))
+                Advance(ref _applied[source.Index], partition.Partition, partition.NextOffset);
+        }
+
         loadBlocks((entity, key, block) =>
         {
             if (Problem(entity, key, block) is { } problem)
@@ -114,8 +135,13 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
     /// <summary>Fixes the next snapshot: every block that changed since the last one, as it is now. Between two batches, and only when the last snapshot was taken.</summary>
     public void BeginSnapshot()
     {
-        foreach (var shard in _shards)
-            shard.BeginSnapshot();
+        lock (_applying)
+        {
+            SnapshotNumber++;
+            foreach (var shard in _shards)
+                shard.BeginSnapshot();
+            TakeTombstoneChanges();
+        }
     }
 
     /// <summary>Copies the blocks of the snapshot; batches may be applied meanwhile. The checkpoint is valid until the next snapshot begins.</summary>
@@ -126,10 +152,10 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         var all = _shards[0].Snapshot;
         foreach (var shard in _shards.Skip(1))
             all.Append(shard.Snapshot);
-        return new Checkpoint(header, all.Entities, all.Keys, all.Blocks);
+        return new Checkpoint(header, all.Entities, all.Keys, all.Blocks) { TombstonesChanged = _snapshotChanged, TombstonesDropped = _snapshotDropped };
     }
 
-    /// <summary>Takes blocks of an entity type that changed since they were last taken, at most about a number of them, for the hot store.</summary>
+    /// <summary>Takes blocks of an entity type that changed since they were last taken, at most about a number of them, for the hot store. An entity that is gone has an empty block.</summary>
     public void TakeUnpublished(int entity, int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
     {
         foreach (var shard in _shards)
@@ -137,13 +163,15 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
     }
 
     /// <summary>Puts entities back among those to publish, after publishing them failed.</summary>
-    public void MarkUnpublished(int entity, BlockSet keys)
+    public void MarkUnpublished(int entity, BlockSet keys, IReadOnlyList<long> sequences, BlockSet blocks)
     {
         ArgumentNullException.ThrowIfNull(keys);
+        ArgumentNullException.ThrowIfNull(sequences);
+        ArgumentNullException.ThrowIfNull(blocks);
         for (var index = 0; index < keys.Count; index++)
         {
             var hash = KeyHash.Of(keys[index]);
-            _shards[Shard.IndexOf(hash, _shards.Length)].MarkUnpublished(entity, hash, keys[index]);
+            _shards[Shard.IndexOf(hash, _shards.Length)].MarkUnpublished(entity, hash, keys[index], blocks[index].IsEmpty ? sequences[index] : 0);
         }
     }
 

@@ -11,6 +11,12 @@ internal sealed class Shard : IDisposable
     private const int EventsPerRun = 32;
     private const int CopyBytesPerRun = 256 * 1024;
 
+    /// <summary>
+    /// How far a tombstone's sequence is ahead of its block's. Before a crash the block, and its copy in the hot store, may have gone on by the events that are now
+    /// applied again: never as many as this.
+    /// </summary>
+    private const long ErasureSequences = 1L << 32;
+
     private readonly Lock _gate = new();
     private readonly EntityTable[] _tables;
     private readonly uint _index;
@@ -109,10 +115,58 @@ internal sealed class Shard : IDisposable
         }
     }
 
-    public void MarkUnpublished(int entity, ulong hash, ReadOnlySpan<byte> key)
+    public void MarkUnpublished(int entity, ulong hash, ReadOnlySpan<byte> key, long removedSequence)
     {
         lock (_gate)
-            _tables[entity].MarkUnpublished(hash, key);
+            _tables[entity].MarkUnpublished(hash, key, removedSequence);
+    }
+
+    /// <summary>The tombstones of an entity type. They change between two batches only.</summary>
+    public Tombstones Tombstones(int entity) => _tables[entity].Tombstones;
+
+    /// <summary>Erases an entity and leaves a tombstone.</summary>
+    /// <param name="hash">Of the key.</param>
+    /// <param name="unsequenced">The tombstone but for its sequence.</param>
+    /// <param name="topics">Topic of each source.</param>
+    public Tombstone Erase(ulong hash, Tombstone unsequenced, IReadOnlyList<string> topics)
+    {
+        Interlocked.Increment(ref _readersWaiting);
+        lock (_gate)
+        {
+            Interlocked.Decrement(ref _readersWaiting);
+            var table = _tables[unsequenced.Entity];
+            var sequence = Math.Max(table.Remove(hash, unsequenced.Key, Snapshot), table.Tombstones.SequenceOf(unsequenced.Key));
+            var tombstone = unsequenced with { Sequence = sequence + ErasureSequences };
+            table.Tombstones.Put(tombstone, topics);
+            table.Tombstones.AddPending(tombstone);
+            return tombstone;
+        }
+    }
+
+    /// <summary>Lets the hot store know of an erasure, as it is durable now.</summary>
+    public void Confirm(ulong hash, Tombstone tombstone)
+    {
+        Interlocked.Increment(ref _readersWaiting);
+        lock (_gate)
+        {
+            Interlocked.Decrement(ref _readersWaiting);
+            var table = _tables[tombstone.Entity];
+            if (!table.Tombstones.Confirm(tombstone))
+                return;
+            table.PublishRemoval(tombstone.Key, tombstone.Sequence);
+            table.MarkUnpublished(hash, tombstone.Key, removedSequence: 0);
+        }
+    }
+
+    /// <summary>Takes in a tombstone, and has the hot store told once more.</summary>
+    public void Restore(Tombstone tombstone, IReadOnlyList<string> topics)
+    {
+        lock (_gate)
+        {
+            var table = _tables[tombstone.Entity];
+            table.Tombstones.Put(tombstone, topics);
+            table.PublishRemoval(tombstone.Key, tombstone.Sequence);
+        }
     }
 
     public void Dispose()
@@ -143,6 +197,7 @@ internal sealed class Shard : IDisposable
         }
 
         var run = _run.AsSpan(0, count);
+        var erased = table.Tombstones.Count > 0;
         foreach (ref readonly var target in run)
             table.PrefetchBlock(target.Hash);
         foreach (ref readonly var target in run)
@@ -151,14 +206,16 @@ internal sealed class Shard : IDisposable
         {
             var key = _keys.AsSpan(target.KeyStart, target.KeyLength);
             var timeMs = batch.Events[target.Row].TimeMs;
+            var feeds = route.Feeds && !(erased
+                && table.Tombstones.KeepsOut(batch.Source, batch.Events[target.Row].Partition, batch.Events[target.Row].Offset, key));
             if (batch.Events[target.Row].IsRetraction)
             {
-                if (route.Feeds)
+                if (feeds)
                     table.Retract(target.Hash, key, batch.Source, batch.Events.Row(target.Row), timeMs, Snapshot);
                 continue;
             }
 
-            var block = route.Feeds
+            var block = feeds
                 ? table.Apply(target.Hash, key, batch.Source, batch.Events.Row(target.Row), timeMs, Snapshot)
                 : table.Find(target.Hash, key);
             for (var vector = 0; vector < batch.Vectors.Count; vector++)
