@@ -72,16 +72,6 @@ internal sealed class ApiHost : IAsyncDisposable
               - { name: night, expression: "at.getHours() <= 6 ? 1.0 : 0.0" }
               - spending:mean_7d
               - use:payments
-          - name: ratios
-            request: { amount: double, note: string }
-            features:
-              - { name: label, expression: "said.upperAscii() + (odd > 1.0 ? '!' : '')", transform: { one_hot: ["A!", "A"] } }
-              - { name: odd, expression: "ratio * count_1d" }
-              - { name: ratio, expression: "amount / mean_7d" }
-              - { feature: spending:mean_7d, transform: { impute: 7 } }
-              - spending:count_1d
-              - { name: said, feature: note, transform: { one_hot: [a] } }
-              - { name: seen, expression: "has(ratio) ? 1.0 : 0.0" }
           - name: noted
             request: { note: string }
             features:
@@ -90,8 +80,23 @@ internal sealed class ApiHost : IAsyncDisposable
         models:
           - { name: risk, service: risk, on: payments, outputs: { score: "score" }, sink: { topic: scores } }
           - { name: unloaded, service: risk }
-          - { name: ratios, service: ratios }
         """;
+
+    /// <summary>The same, with a service whose expressions use features and one another, and a model of it.</summary>
+    public static string DefinitionsWithRatios { get; } = Definitions
+        .Replace("  - name: noted", """
+              - name: ratios
+                request: { amount: double, note: string }
+                features:
+                  - { name: label, expression: "said.upperAscii() + (odd > 1.0 ? '!' : '')", transform: { one_hot: ["A!", "A"] } }
+                  - { name: odd, expression: "ratio * count_1d" }
+                  - { name: ratio, expression: "amount / mean_7d" }
+                  - { feature: spending:mean_7d, transform: { impute: 7 } }
+                  - spending:count_1d
+                  - { name: said, feature: note, transform: { one_hot: [a] } }
+                  - { name: seen, expression: "has(ratio) ? 1.0 : 0.0" }
+              - name: noted
+            """, StringComparison.Ordinal) + "\n  - { name: ratios, service: ratios }";
 
     private readonly WebApplication _app;
 

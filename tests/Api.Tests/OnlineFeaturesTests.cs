@@ -10,7 +10,7 @@ public sealed class OnlineFeaturesTests
     [TestMethod]
     public async Task ExpressionsUseTheFeaturesAndOneAnother()
     {
-        await using var host = await ApiHost.StartAsync();
+        await using var host = await ApiHost.StartAsync(plan: ApiHost.Compile(ApiHost.DefinitionsWithRatios));
         await host.PayAsync(5, 2, ApiHost.NowMs - 1000);
         await host.PayAsync(5, 4, ApiHost.NowMs - 900);
         foreach (var fullNames in new[] { "false", "true" })

@@ -27,7 +27,7 @@ public sealed class ScoreTests
     [TestMethod]
     public async Task ExpressionsUseTheFeaturesAndOneAnother()
     {
-        await using var host = await ApiHost.StartAsync();
+        await using var host = await ApiHost.StartAsync(plan: ApiHost.Compile(ApiHost.DefinitionsWithRatios));
         host.Models.Loaded.Add("ratios", host.Model);
         await host.PayAsync(5, 2, ApiHost.NowMs - 1000);
         await host.PayAsync(5, 4, ApiHost.NowMs - 900);

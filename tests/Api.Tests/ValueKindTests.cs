@@ -114,6 +114,17 @@ public sealed class ValueKindTests
             string.Join('\n', json.GetProperty("feature_views")[0].GetProperty("features").EnumerateArray().Select(feature => feature.GetRawText())));
     }
 
+    [TestMethod]
+    public async Task PushWritesCreatesToASourceOfChanges()
+    {
+        await using var host = await ApiHost.StartAsync(plan: _plan);
+
+        var reply = await host.PostAsync("/push", """{"push_source_name":"payments","df":{"at":[1528632000000],"customer":[1],"amount":[0.5]},"to":"online"}""");
+
+        Assert.AreEqual(System.Net.HttpStatusCode.OK, reply.Status, reply.Text);
+        Assert.AreEqual((0, "1", """{"op":"c","before":null,"after":{"at":"2018-06-10T12:00:00.000Z","customer":1,"amount":0.5}}"""), host.Publisher.Records.Single());
+    }
+
     /// <summary>Customer 7 has paid twice, 8 never.</summary>
     private static async Task<ApiHost> StartAsync()
     {

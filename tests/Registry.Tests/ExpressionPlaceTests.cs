@@ -78,7 +78,7 @@ public sealed class ExpressionPlaceTests
     public void ServiceExpressionsNameEntries(string expression, string? message)
     {
         var (text, places) = Definitions.TakeMarks(Definitions.Edit(Definitions.Sound,
-            "\"AMOUNT > 9.0 ? 1.0 : 0.0\" }", $"'{expression}' }}\n          - {{ name: later, expression: total / 2.0 }}"));
+            "\"AMOUNT > 9.0 ? 1.0 : 0.0\" }", $"'{expression}' }}\n      - {{ name: later, expression: total / 2.0 }}"));
         var errors = Definitions.Load(text).Errors;
         if (message is null)
         {
@@ -99,9 +99,9 @@ public sealed class ExpressionPlaceTests
         var (text, places) = Definitions.TakeMarks(Definitions.Edit(Definitions.Sound,
             "\"AMOUNT > 9.0 ? 1.0 : 0.0\" }", """
             total + c }
-                      - { name: c, expression: "1.0 - b * 2.0" }
-                      - { name: b, expression: "AMOUNT * §big" }
-                      - { name: user_of_it, expression: "b + 1.0" }
+                  - { name: c, expression: "1.0 - b * 2.0" }
+                  - { name: b, expression: "AMOUNT * §big" }
+                  - { name: user_of_it, expression: "b + 1.0" }
             """));
         var error = Assert.ContainsSingle(Definitions.Load(text).Errors);
         Assert.AreEqual("feature service \"buy\": \"big\" uses \"c\" uses \"b\" uses \"big\". A value cannot be made of itself.", error.Message);

@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using FeatureStore.Core.Blocks;
+using FeatureStore.Core.Blocks.Containers;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 
@@ -8,20 +10,34 @@ namespace FeatureStore.Core.Plans;
 
 /// <summary>
 /// An entity, compiled: the layout of its block, how an event changes it, and how features are read from it as of a time.
-/// Fixed section of a block: event time of the newest event of each view (int64), then the rings, then the lifetime accumulators.
+/// Fixed section of a block: where a change that had to wait for room goes on (int64: containers that have taken the event in), event time of the newest event of each view
+/// (int64), then for each source and condition the time of its newest event (int64) and its containers.
 /// </summary>
 public sealed class EntityPlan
 {
     /// <summary>Longest encoded key, in bytes.</summary>
     public const int KeyBytesMax = 1024;
 
+    /// <summary>Times with which windows can be computed: all years to 9999 and far beyond.</summary>
+    private const long TimeMsMax = 1L << 50;
+
+    /// <summary>Inputs of more bytes are computed on the heap.</summary>
+    private const int StackBytesMax = 2048;
+
+    [ThreadStatic]
+    private static byte[]? _inputs;
+
     private readonly EntityRoute?[] _routes;
     private readonly FeatureReader[] _readers;
     private readonly int[] _viewOfFeature;
     private readonly int _views;
-    private readonly Ring[] _rings;
-    private readonly Accumulator[] _accumulators;
+    private readonly int _viewsOffset;
+    private readonly int _resumeOffset;
+    private readonly InputGroup[] _groups;
+    private readonly Container[] _containers;
+    private readonly Store[] _stores;
     private readonly int _fixedSize;
+    private readonly (int Rows, int Bytes) _folds;
 
     internal EntityPlan(EntityPlanBuilder builder)
     {
@@ -29,14 +45,16 @@ public sealed class EntityPlan
         Name = builder.Definition.Name;
         Keys = builder.Keys;
         Features = builder.Features;
-        LayoutFingerprint = builder.Fingerprint;
+        Layout = builder.Layout;
         _routes = builder.Routes;
         _readers = builder.Readers;
         _viewOfFeature = builder.ViewOfFeature;
-        _views = builder.ViewCount;
-        _rings = builder.Rings;
-        _accumulators = builder.Accumulators;
+        (_views, _viewsOffset, _resumeOffset) = (builder.ViewCount, builder.ViewsOffset, builder.ResumeOffset);
+        _groups = builder.Groups;
+        _containers = [.. _groups.SelectMany(group => group.Containers)];
+        _stores = [.. _containers.SelectMany(container => container.Stores)];
         _fixedSize = builder.FixedSize;
+        _folds = (builder.Folds, builder.FoldBytes);
     }
 
     public int Index { get; }
@@ -49,8 +67,11 @@ public sealed class EntityPlan
     /// <summary>Features of all views of the entity, in order of definition.</summary>
     public IReadOnlyList<EntityFeature> Features { get; }
 
+    /// <summary>How its blocks are laid out.</summary>
+    public BlockLayout Layout { get; }
+
     /// <summary>Hash of the block's layout.</summary>
-    public ulong LayoutFingerprint { get; }
+    public ulong LayoutFingerprint => Layout.Fingerprint;
 
     /// <summary>Index of a feature, or −1.</summary>
     public int IndexOf(string view, string feature)
@@ -137,10 +158,10 @@ public sealed class EntityPlan
         BlockHeader.Write(block, LayoutFingerprint, key);
         var fixedOffset = BlockHeader.FixedOffset(block);
         ViewTimes(block, fixedOffset).Fill(long.MinValue);
-        foreach (var ring in _rings)
-            ring.Initialize(block, fixedOffset);
-        foreach (var accumulator in _accumulators)
-            accumulator.Initialize(block, fixedOffset);
+        foreach (var group in _groups)
+            NewestMs(block, fixedOffset, group) = long.MinValue;
+        foreach (var container in _containers)
+            container.Initialize(block, fixedOffset);
     }
 
     /// <summary>Applies an event of a source.</summary>
@@ -148,73 +169,91 @@ public sealed class EntityPlan
     /// <param name="source">Index of the source plan.</param>
     /// <param name="row">The event's fields.</param>
     /// <param name="timeMs">Event time, Unix ms.</param>
-    /// <returns>0; or the length the block must be given by <see cref="Resize"/> before the same call is made again, which then applies the event.</returns>
+    /// <returns>0; or the length the block must be given by <see cref="Resize"/> before the same call is made again, which then goes on with the event.</returns>
     public int Apply(Span<byte> block, int source, in FieldRow row, long timeMs)
     {
         var route = _routes[source]!;
         var fixedOffset = BlockHeader.FixedOffset(block);
-        foreach (var group in route.Groups)
+        ref var resume = ref Memory.At<long>(block, fixedOffset + _resumeOffset);
+        Span<bool> takes = stackalloc bool[route.Groups.Length];
+        for (var group = 0; group < takes.Length; group++)
+            takes[group] = route.Groups[group].Takes(row);
+        if (resume == 0 && !Reserve(block, fixedOffset, route, takes, timeMs))
+            return LengthWanted(block, fixedOffset);
+
+        var done = 0;
+        for (var group = 0; group < takes.Length; group++)
         {
-            if (group.Ring is not { } ring)
-                continue;
-            ring.Advance(block, fixedOffset, timeMs);
-            if (ring.CapacityWanted(block, fixedOffset) != ring.Capacity(block, fixedOffset))
+            var containers = route.Groups[group].Containers;
+            if (takes[group] && done + containers.Length > resume && !TryAdd(block, fixedOffset, route.Groups[group], row, timeMs, ref resume, done))
                 return LengthWanted(block, fixedOffset);
+            done += containers.Length;
         }
 
+        resume = 0;
         var viewTimes = ViewTimes(block, fixedOffset);
         foreach (var view in route.Views)
             viewTimes[view] = Math.Max(viewTimes[view], timeMs);
-        foreach (var group in route.Groups)
-            group.Apply(block, fixedOffset, row, timeMs);
         BlockHeader.CountEvent(block);
         return 0;
     }
 
-    /// <summary>Undoes an event with the same time and fields. One that is not there changes nothing and is counted.</summary>
+    /// <summary>
+    /// Takes back an event with the same time and fields that was applied, as a source's deletes and updates say. What no feature covers any more is left alone; an event that
+    /// was not there changes nothing, and is counted.
+    /// </summary>
     /// <param name="block">The entity's block; changed in place.</param>
-    /// <param name="source">Index of the source plan.</param>
+    /// <param name="source">Index of the source plan; its envelope says that events may be taken back.</param>
     /// <param name="row">The event's fields.</param>
-    /// <param name="timeMs">Event time, Unix ms.</param>
-    /// <returns>0; or the length the block must be given by <see cref="Resize"/> before the same call is made again.</returns>
+    /// <param name="timeMs">Event time, Unix ms; <see cref="CanRetract"/>.</param>
+    /// <returns>0; or what <see cref="Apply"/> may return.</returns>
     public int Retract(Span<byte> block, int source, in FieldRow row, long timeMs)
     {
         var fixedOffset = BlockHeader.FixedOffset(block);
-        foreach (var group in _routes[source]!.Groups)
-            group.Retract(block, fixedOffset, row);
+        var groups = _routes[source]!.Groups;
+        var isThere = true;
+        foreach (var group in groups)
+            isThere = isThere && (!group.Takes(row) || Retract(block, fixedOffset, group, row, timeMs, isTrial: true));
+        if (!isThere)
+        {
+            CoreInstruments.RetractionsUnmatched.Add(1);
+            return 0;
+        }
+
+        foreach (var group in groups)
+        {
+            if (group.Takes(row))
+                Retract(block, fixedOffset, group, row, timeMs, isTrial: false);
+        }
+
         BlockHeader.CountEvent(block);
         return 0;
     }
 
-    /// <summary>Whether an event of some time can still be undone.</summary>
-    public bool CanRetract(ReadOnlySpan<byte> block, int source, long timeMs) => _routes[source] is not null && !block.IsEmpty;
-
-    /// <summary>Writes a feature's value, of whatever kind.</summary>
-    public void WriteJson(ReadOnlySpan<byte> block, long asOfMs, int feature, System.Text.Json.Utf8JsonWriter writer)
+    /// <summary>Whether events of a source at a time can still be taken back: sessions and windows of the last events settle what is older than events may come late.</summary>
+    public bool CanRetract(ReadOnlySpan<byte> block, int source, long timeMs)
     {
-        Span<double> value = stackalloc double[1];
-        Read(block, asOfMs, [feature], value);
-        if (Features[feature].Kind == FeatureKind.Number && double.IsFinite(value[0]))
-            writer.WriteNumberValue(value[0]);
-        else if (Features[feature].Kind == FeatureKind.Number || asOfMs < NewestMs(block, feature))
-            writer.WriteNullValue();
-        else
-            writer.WriteRawValue(Features[feature].Kind switch
+        if (_routes[source] is not { } route || block.IsEmpty)
+            return false;
+        var fixedOffset = BlockHeader.FixedOffset(block);
+        foreach (var group in route.Groups)
+        {
+            foreach (var container in group.Containers)
             {
-                FeatureKind.Text => "\"T\\u0022\\u003C2\"",
-                FeatureKind.NumberList => Features[feature].Definition.Aggregate == Aggregate.Histogram ? "[0,1,1]" : "[10.5,20]",
-                FeatureKind.TextList => "[\"T1\",\"T\\u0022\\u003C2\"]",
-                FeatureKind.TopList => "[{\"value\":\"T\\u0022\\u003C2\",\"count\":1},{\"value\":\"T1\",\"count\":1}]",
-                _ => "{\"T\\u0022\\u003C2\":20,\"T1\":10.5}",
-            });
+                if (!container.CanRemove(block, fixedOffset, timeMs))
+                    return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>Asks the processor for what applying an event of a source, and reading right after it, will touch beyond the fixed section.</summary>
     public void PrefetchRings(ReadOnlySpan<byte> block)
     {
         var fixedOffset = BlockHeader.FixedOffset(block);
-        foreach (var ring in _rings)
-            ring.Prefetch(block, fixedOffset);
+        foreach (var container in _containers)
+            container.Prefetch(block, fixedOffset);
     }
 
     /// <summary>Asks the processor for the header and the fixed section of a block.</summary>
@@ -225,50 +264,82 @@ public sealed class EntityPlan
     }
 
     /// <summary>Copies a block into one of the length that <see cref="Apply"/> asked for.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="resized">Zeroed, aligned to 8.</param>
     public void Resize(ReadOnlySpan<byte> block, Span<byte> resized)
     {
         var fixedOffset = BlockHeader.FixedOffset(block);
         block[..(fixedOffset + _fixedSize)].CopyTo(resized);
-        BinaryPrimitives.WriteInt32LittleEndian(resized[4..], resized.Length);
+        BlockHeader.SetLength(resized);
         var dataOffset = fixedOffset + _fixedSize;
-        foreach (var ring in _rings)
-            dataOffset = ring.CopyData(block, resized, fixedOffset, dataOffset, ring.CapacityWanted(block, fixedOffset));
+        foreach (var store in _stores)
+            dataOffset = store.Copy(block, resized, fixedOffset, dataOffset);
     }
 
-    /// <summary>Reads features from a block as of a time. Null is NaN.</summary>
+    /// <summary>Makes a block of this layout from one of another: slots that both have are carried over, the rest starts empty.</summary>
+    /// <param name="from">Layout of the block.</param>
+    /// <param name="block">The block.</param>
+    /// <returns>The new block; its key and sequence are those of the old one.</returns>
+    /// <exception cref="InvalidDataException">The block has another layout, is damaged, or belongs to an entity with other keys.</exception>
+    public byte[] Migrate(BlockLayout from, ReadOnlySpan<byte> block)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        if (from.Slots.Count == 0 || from.Slots[0].Fingerprint != Layout.Slots[0].Fingerprint)
+            throw new InvalidDataException($"A block of entity \"{Name}\" has keys of other types, or another format. Rebuild its state from the sources.");
+        var key = BlockHeader.Check(block, from.Fingerprint, from.FixedSize) is null ? BlockHeader.Key(block) : default;
+        var empty = new byte[EmptyLength(key.Length)];
+        Initialize(empty, key);
+        var migrated = BlockMigration.Migrate(from, block, Layout, empty);
+        var problem = migrated is null ? "has not the layout that it is stored under" : Check(migrated);
+        return problem is null ? migrated! : throw new InvalidDataException($"A block of entity \"{Name}\" {problem}. Rebuild its state from the sources.");
+    }
+
+    /// <summary>Reads features from a block as of a time. Null, and what is no number, is NaN.</summary>
     /// <param name="block">A block of this entity and layout; empty: an entity never seen, for which each feature has its empty value.</param>
     /// <param name="asOfMs">Unix milliseconds.</param>
     /// <param name="features">Indexes into <see cref="Features"/>.</param>
     /// <param name="values">One a feature.</param>
     public void Read(ReadOnlySpan<byte> block, long asOfMs, ReadOnlySpan<int> features, Span<double> values)
     {
-        var fixedOffset = block.IsEmpty ? 0 : BlockHeader.FixedOffset(block);
-        (Ring? Ring, int Window) at = default;
-        Ring.Extent extent = default;
+        if (block.IsEmpty)
+        {
+            for (var index = 0; index < features.Length; index++)
+                values[index] = _readers[features[index]].Empty;
+            return;
+        }
+
+        var reading = new BlockReading(block, asOfMs, Scratch.Begin(_folds.Bytes, _folds.Rows));
+        (Container? Container, int Window) at = default;
+        Sliding.Extent extent = default;
         for (var index = 0; index < features.Length; index++)
         {
-            ref readonly var reader = ref _readers[features[index]];
-            if (Features[features[index]].Kind != FeatureKind.Number)
+            var reader = _readers[features[index]];
+            if (reader.RunningColumn is not { } column)
             {
-                values[index] = double.NaN;
-                continue;
-            }
-
-            if (block.IsEmpty)
-            {
-                values[index] = reader.Empty;
+                values[index] = reader.Read(reading);
                 continue;
             }
 
             // Neighbours often share a window.
-            if (reader.Ring is { } ring && (ring != at.Ring || reader.Window != at.Window))
+            if (reader.Container != at.Container || reader.Window != at.Window)
             {
-                extent = ring.ExtentAt(block, fixedOffset, reader.Window, asOfMs);
-                at = (ring, reader.Window);
+                extent = ((Sliding)reader.Container).ExtentAt(reading, reader.Window);
+                at = (reader.Container, reader.Window);
             }
 
-            values[index] = reader.Read(block, fixedOffset, extent);
+            values[index] = reader.ReadRunning(reading, column, extent);
         }
+    }
+
+    /// <summary>Writes a feature's value as of a time: a number, a text, a list, a map with its keys ascending, or null.</summary>
+    /// <param name="block">As for <see cref="Read"/>.</param>
+    /// <param name="asOfMs">Unix milliseconds.</param>
+    /// <param name="feature">Index into <see cref="Features"/>.</param>
+    /// <param name="writer">Where a value may be written.</param>
+    public void WriteJson(ReadOnlySpan<byte> block, long asOfMs, int feature, Utf8JsonWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        FeatureJson.Write(_readers[feature], new BlockReading(block, asOfMs, Scratch.Begin(_folds.Bytes, _folds.Rows)), writer);
     }
 
     /// <summary>Event time (Unix ms) of the newest event that a feature's view has applied; <see cref="long.MinValue"/> where there is none.</summary>
@@ -279,12 +350,12 @@ public sealed class EntityPlan
     public long Overflowed(ReadOnlySpan<byte> block)
     {
         var overflowed = 0L;
-        foreach (var ring in _rings)
-            overflowed += block.IsEmpty ? 0 : ring.Overflowed(block, BlockHeader.FixedOffset(block));
+        foreach (var container in _containers)
+            overflowed += block.IsEmpty ? 0 : container.Overflowed(block, BlockHeader.FixedOffset(block));
         return overflowed;
     }
 
-    /// <summary>Version of a block: grows by one with every event.</summary>
+    /// <summary>Version of a block: grows by one with every event applied or taken back.</summary>
     public static long Sequence(ReadOnlySpan<byte> block) => BlockHeader.Sequence(block);
 
     /// <summary>Sets the version of a block that has seen no event yet: of an entity that begins anew, it goes on from before.</summary>
@@ -302,27 +373,109 @@ public sealed class EntityPlan
         if (BlockHeader.Check(block, LayoutFingerprint, _fixedSize) is { } problem)
             return problem;
         var fixedOffset = BlockHeader.FixedOffset(block);
-        var dataOffset = fixedOffset + _fixedSize;
-        foreach (var ring in _rings)
+        if (Memory.At<long>(block, fixedOffset + _resumeOffset) != 0)
+            return "waits for room";
+        foreach (var group in _groups)
         {
-            if (ring.Check(block, fixedOffset, ref dataOffset) is { } ringProblem)
-                return ringProblem;
+            if (NewestMs(block, fixedOffset, group) is > TimeMsMax or < -TimeMsMax and not long.MinValue)
+                return "has an impossible time";
         }
 
-        return dataOffset == block.Length ? null : "has bytes after its last ring";
+        var dataOffset = fixedOffset + _fixedSize;
+        foreach (var store in _stores)
+        {
+            if (store.Check(block, fixedOffset, ref dataOffset) is { } storeProblem)
+                return storeProblem;
+        }
+
+        foreach (var container in _containers)
+        {
+            if (container.Check(block, fixedOffset) is { } containerProblem)
+                return containerProblem;
+        }
+
+        return dataOffset == block.Length ? null : "has bytes after its last data";
+    }
+
+    /// <summary>Prepares all containers for an event.</summary>
+    /// <returns>False where some want room first.</returns>
+    private static bool Reserve(Span<byte> block, int fixedOffset, EntityRoute route, ReadOnlySpan<bool> takes, long timeMs)
+    {
+        var fits = true;
+        for (var group = 0; group < takes.Length; group++)
+        {
+            if (takes[group])
+            {
+                ref var newest = ref NewestMs(block, fixedOffset, route.Groups[group]);
+                newest = Math.Max(newest, timeMs);
+            }
+
+            foreach (var container in route.Groups[group].Containers)
+            {
+                container.Advance(block, fixedOffset, timeMs);
+                if (takes[group])
+                    fits &= container.Reserve(block, fixedOffset, timeMs);
+            }
+        }
+
+        return fits;
+    }
+
+    /// <summary>Adds an event to a group's containers, from the one on at which an earlier attempt had to wait.</summary>
+    private static bool TryAdd(Span<byte> block, int fixedOffset, InputGroup group, in FieldRow row, long timeMs, ref long resume, int done)
+    {
+        Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[group.InputBytes] : InputsOfThread(group.InputBytes);
+        group.Evaluate(row, inputs);
+        for (var index = Math.Max(0, (int)(resume - done)); index < group.Containers.Length; index++)
+        {
+            if (group.Containers[index].TryAdd(block, fixedOffset, timeMs, inputs))
+                continue;
+            // 0 says that nothing is under way; where the first waits, it is prepared once more.
+            resume = done + index;
+            return false;
+        }
+
+        return true;
+    }
+
+    private static bool Retract(Span<byte> block, int fixedOffset, InputGroup group, in FieldRow row, long timeMs, bool isTrial)
+    {
+        if (NewestMs(block, fixedOffset, group) == long.MinValue)
+            return false;
+        Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[group.InputBytes] : InputsOfThread(group.InputBytes);
+        group.Evaluate(row, inputs);
+        foreach (var container in group.Containers)
+        {
+            if (isTrial && !container.Holds(block, fixedOffset, timeMs, inputs))
+                return false;
+            if (!isTrial)
+                container.TryRemove(block, fixedOffset, timeMs, inputs);
+        }
+
+        return true;
+    }
+
+    private static Span<byte> InputsOfThread(int length)
+    {
+        if (_inputs is null || _inputs.Length < length)
+            _inputs = new byte[length];
+        return _inputs.AsSpan(0, length);
     }
 
     private int LengthWanted(ReadOnlySpan<byte> block, int fixedOffset)
     {
         var length = fixedOffset + _fixedSize;
-        foreach (var ring in _rings)
-            length += ring.DataSize(ring.CapacityWanted(block, fixedOffset));
+        foreach (var store in _stores)
+            length += store.BytesWanted(block, fixedOffset);
         return length;
     }
 
-    private Span<long> ViewTimes(Span<byte> block, int fixedOffset) => MemoryMarshal.Cast<byte, long>(block.Slice(fixedOffset, _views * 8));
+    private static ref long NewestMs(ReadOnlySpan<byte> block, int fixedOffset, InputGroup group) => ref Memory.At<long>(block, fixedOffset + group.NewestOffset);
 
-    private ReadOnlySpan<long> ViewTimes(ReadOnlySpan<byte> block, int fixedOffset) => MemoryMarshal.Cast<byte, long>(block.Slice(fixedOffset, _views * 8));
+    private Span<long> ViewTimes(Span<byte> block, int fixedOffset) => MemoryMarshal.Cast<byte, long>(block.Slice(fixedOffset + _viewsOffset, _views * 8));
+
+    private ReadOnlySpan<long> ViewTimes(ReadOnlySpan<byte> block, int fixedOffset) =>
+        MemoryMarshal.Cast<byte, long>(block.Slice(fixedOffset + _viewsOffset, _views * 8));
 }
 
 /// <summary>A feature of an entity.</summary>
@@ -330,23 +483,13 @@ public sealed class EntityPlan
 /// <param name="Definition">The feature's definition.</param>
 public sealed record EntityFeature(FeatureViewDefinition View, FeatureDefinition Definition)
 {
-    public FeatureKind Kind { get; init; }
-
     public string Name => Definition.Name;
+
+    /// <summary>What its value is.</summary>
+    public FeatureKind Kind { get; init; }
 }
 
 /// <summary>What an event of one source does to an entity.</summary>
 /// <param name="Views">Which views are fed.</param>
-/// <param name="Groups">The state that is fed.</param>
+/// <param name="Groups">The state that is fed, by condition.</param>
 internal sealed record EntityRoute(int[] Views, InputGroup[] Groups);
-
-/// <summary>What a feature's value is.</summary>
-public enum FeatureKind
-{
-    Number,
-    Text,
-    NumberList,
-    TextList,
-    TopList,
-    Map,
-}

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using FeatureStore.Core.Blocks;
+using FeatureStore.Core.Blocks.Containers;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Plans;
 
@@ -129,7 +129,7 @@ public sealed class LimitTests
         const double First = 3 * Limit, Last = 4 * Limit - 1;
         CollectionAssert.AreEqual(new[] { Limit, (First + Last) * Limit / 200, Last / 100, (Last - 4.5) / 10 }, block.Read((long)Last));
         Assert.AreEqual(3 * Limit, plan.Overflowed(block.Bytes));
-        Assert.IsLessThanOrEqualTo(plan.EmptyLength(8) + Ring.BytesMax(Limit, 1), block.Bytes.Length);
+        Assert.IsLessThanOrEqualTo(plan.EmptyLength(8) + Sliding.BytesMax(Limit, 1), block.Bytes.Length);
         Assert.IsLessThan(60, block.Resizes);
         // Moving 1.6 MB for each of 300,000 events takes at least 20 s.
         Assert.IsLessThan(10, took.TotalSeconds);
@@ -150,7 +150,7 @@ public sealed class LimitTests
         var error = DefinitionValidator.Validate(project with { FeatureViews = [TestEntity.View("v", 0, features)] }).Single();
         Assert.AreEqual("entities[0]", error.Path);
         Assert.AreEqual(
-            "entity \"e\": its windows may keep 610,000,488 bytes of events for one key. At most 512,000,000 are allowed. Lower limit, or aggregate fewer different inputs.",
+            "entity \"e\": its features may come to keep 610,001,952 bytes for one key. At most 512,000,000 are allowed. Lower limit, use longer tiles, or aggregate fewer different inputs.",
             error.Message);
     }
 }

@@ -116,7 +116,7 @@ internal sealed class RandomEntity
 
     private FeatureDefinition RandomDefinition(string name, (long Sliding, long Delay)[] windows, Input[] inputs)
     {
-        var aggregate = (Aggregate)_random.Next(6);
+        var aggregate = Pick(Aggregate.Count, Aggregate.Sum, Aggregate.Mean, Aggregate.Min, Aggregate.Max, Aggregate.Last);
         var of = aggregate == Aggregate.Count && _random.Next(2) == 0 ? (_random.Next(2) == 0 ? null : Pick(_countable).Text) : Pick(inputs).Text;
         var window = _random.Next(4) == 0 ? default : Pick(windows);
         double? absent = _random.Next(2) == 0 ? null : aggregate is Aggregate.Count or Aggregate.Sum ? 0 : -1.5;

@@ -73,7 +73,7 @@ public sealed class ServiceExpressionTests
     [TestMethod]
     public void AnyOrderOfEntriesGivesTheSame()
     {
-        for (var seed = 0; seed < 500; seed++)
+        for (var seed = 0; seed < 100; seed++)
         {
             var random = new Random(seed);
             var count = random.Next(1, 40);
@@ -124,7 +124,7 @@ public sealed class ServiceExpressionTests
         var chain = Enumerable.Range(0, count).Select(index => new ServiceFeatureDefinition
         {
             Name = $"e{index}",
-            Expression = index == count - 1 ? "amount" : string.Create(CultureInfo.InvariantCulture, $"{new string('(', 60)}e{index + 1}{new string(')', 60)} + 1.0"),
+            Expression = index == count - 1 ? "amount" : string.Create(CultureInfo.InvariantCulture, $"{new string('(', 30)}e{index + 1}{new string(')', 30)} + 1.0"),
         }).ToArray();
         var compiled = ServiceExpressions.Compile(chain, _request);
         Assert.IsTrue(compiled.Errors.All(error => error is null));
