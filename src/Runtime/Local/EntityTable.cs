@@ -23,8 +23,20 @@ internal sealed unsafe class EntityTable : IDisposable
     /// <summary>Blocks have ids below this; some may be free.</summary>
     private int _ids;
 
-    public EntityTable(EntityPlan plan, bool tracksPublishing)
+    private readonly Retention? _retention;
+    private readonly List<byte[]> _dropped = [];
+    private readonly long[] _passMs;
+    private int _sweptIds = -1;
+
+    /// <param name="plan">The entity's plan.</param>
+    /// <param name="tracksPublishing">Whether changes are kept for a hot store.</param>
+    /// <param name="retention">When entities may go; null: never.</param>
+    /// <param name="sources">Number of sources.</param>
+    public EntityTable(EntityPlan plan, bool tracksPublishing, Retention? retention, int sources)
     {
+        _retention = retention;
+        _passMs = new long[sources];
+        _passMs.AsSpan().Fill(long.MinValue);
         _plan = plan;
         TracksPublishing = tracksPublishing;
     }
@@ -99,8 +111,8 @@ internal sealed unsafe class EntityTable : IDisposable
             var length = _plan.EmptyLength(key.Length);
             id = Add(slot, hash, length);
             _plan.Initialize(Block(id, length), key);
-            if (Tombstones.Count > 0)
-                EntityPlan.SetSequence(Block(id, length), Tombstones.SequenceOf(key));
+            if (Tombstones.Count > 0 || _retention is not null)
+                EntityPlan.SetSequence(Block(id, length), Math.Max(Tombstones.SequenceOf(key), _retention is null ? 0 : FirstSequence(timeMs)));
         }
         else if ((_states[id] & State.InSnapshot) != 0)
         {
@@ -152,6 +164,34 @@ internal sealed unsafe class EntityTable : IDisposable
         return sequence;
     }
 
+    /// <summary>Drops entities that are over, among a number of blocks; again and again over all.</summary>
+    /// <returns>How many were dropped.</returns>
+    public int Sweep(int blocksMax, ReadOnlySpan<long> nowsMs, SnapshotPart snapshot)
+    {
+        if (_sweptIds < 0)
+        {
+            if (_retention is null || !_retention.IsDue(nowsMs, _passMs))
+                return 0;
+            nowsMs.CopyTo(_passMs);
+            _sweptIds = 0;
+        }
+
+        var dropped = 0;
+        for (var end = Math.Min(_ids, _sweptIds + blocksMax); _sweptIds < end; _sweptIds++)
+        {
+            if (_blocks[_sweptIds] == null || !_retention!.IsOver(_plan, Block(_sweptIds), nowsMs))
+                continue;
+            var key = EntityPlan.Key(Block(_sweptIds)).ToArray();
+            PublishRemoval(key, Remove(KeyHash.Of(key), key, snapshot) + 1);
+            _dropped.Add(key);
+            dropped++;
+        }
+
+        if (_sweptIds == _ids)
+            _sweptIds = -1;
+        return dropped;
+    }
+
     /// <summary>Has the hot store told that an entity is gone.</summary>
     public void PublishRemoval(ReadOnlySpan<byte> key, long sequence)
     {
@@ -178,8 +218,12 @@ internal sealed unsafe class EntityTable : IDisposable
     }
 
     /// <summary>Fixes what the next snapshot holds: every block that changed since the last one began, as it is now.</summary>
-    public void BeginSnapshot()
+    public void BeginSnapshot(SnapshotPart snapshot)
     {
+        // Before the blocks: a key that has one again keeps it.
+        foreach (var key in _dropped)
+            snapshot.Add(_plan.Index, key, []);
+        _dropped.Clear();
         foreach (var id in _unsaved.Span)
         {
             if ((_states[id] & State.Unsaved) != 0)
@@ -267,6 +311,12 @@ internal sealed unsafe class EntityTable : IDisposable
         _states[id] |= State.Unpublished;
         _unpublished.Enqueue(id);
     }
+
+    /// <summary>
+    /// What the sequence of a new block goes on from where entities are dropped: greater than that of a dropped block of the key, whose events were older and fewer than
+    /// 1,024 a millisecond; and the same in a replay.
+    /// </summary>
+    private static long FirstSequence(long timeMs) => Math.Max(0, timeMs) << 10;
 
     private void CopyToSnapshot(int id, SnapshotPart snapshot)
     {

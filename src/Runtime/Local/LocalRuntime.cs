@@ -13,7 +13,12 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
     private readonly Shard[] _shards;
     private readonly ShardWorker[] _workers;
     private readonly Route[][] _routes;
+    /// <summary>Blocks of a type that a shard looks at after a batch, for some microseconds.</summary>
+    private const int SweptBlocksPerBatch = 64;
+
     private readonly long[] _streamTimesMs;
+    private readonly long[] _nowsMs;
+    private readonly bool _sweeps;
 
     /// <summary>Held while a batch is applied, and by what must happen between two.</summary>
     private readonly Lock _applying = new();
@@ -36,7 +41,10 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         _workers = [.. _shards.Skip(1).Select(shard => new ShardWorker(shard))];
         _streamTimesMs = new long[plan.Sources.Count];
         _streamTimesMs.AsSpan().Fill(long.MinValue);
+        _nowsMs = new long[plan.Sources.Count];
+        _sweeps = plan.Entities.Any(entity => Retention.Of(plan, entity) is not null);
         _routes = [.. plan.Sources.Select(RoutesOf)];
+        RuntimeInstruments.Runtimes.TryAdd(this, 0);
     }
 
     /// <summary>Number of entities.</summary>
@@ -60,6 +68,19 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         lock (_applying)
             Apply(batch);
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>
+    /// Drops a few of the entities that are over. By the stream's time, also where reads are as of the wall clock: events that are applied late must find what they would
+    /// have found in time.
+    /// </summary>
+    private void Sweep()
+    {
+        var wallMs = _options.Time.GetUtcNow().ToUnixTimeMilliseconds();
+        for (var source = 0; source < _nowsMs.Length; source++)
+            _nowsMs[source] = _plan.Sources[source].Definition.Clock == Core.Definitions.SourceClock.Wall ? Math.Min(wallMs, _streamTimesMs[source]) : _streamTimesMs[source];
+        foreach (var shard in _shards)
+            shard.Sweep(SweptBlocksPerBatch, _nowsMs);
     }
 
     private void Apply(ApplyBatch batch)
@@ -91,6 +112,8 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         }
 
         Volatile.Write(ref _streamTimesMs[batch.Source], newest);
+        if (_sweeps)
+            Sweep();
     }
 
     /// <inheritdoc/>
@@ -178,6 +201,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        RuntimeInstruments.Runtimes.TryRemove(this, out _);
         foreach (var worker in _workers)
             worker.Dispose();
         foreach (var shard in _shards)
@@ -193,6 +217,11 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
             return $"A block of entity \"{plan.Name}\" {problem}";
         return EntityPlan.Key(block).SequenceEqual(key) ? null : $"A block of entity \"{plan.Name}\" has another key than its place";
     }
+
+    /// <summary>Of each entity type its name, entities and bytes.</summary>
+    internal IEnumerable<(string Entity, long Count, long Bytes)> Sizes() =>
+        _plan.Entities.Select(entity => (entity.Name, Size: _shards.Select(shard => shard.Size(entity.Index)).Aggregate((left, right) => (left.Count + right.Count, left.Bytes + right.Bytes))))
+            .Select(pair => (pair.Name, pair.Size.Count, pair.Size.Bytes));
 
     private long Total(Func<Shard, long> number)
     {

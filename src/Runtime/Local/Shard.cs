@@ -27,7 +27,7 @@ internal sealed class Shard : IDisposable
 
     public Shard(ProjectPlan plan, int index, int count, bool tracksPublishing)
     {
-        _tables = [.. plan.Entities.Select(entity => new EntityTable(entity, tracksPublishing))];
+        _tables = [.. plan.Entities.Select(entity => new EntityTable(entity, tracksPublishing, Retention.Of(plan, entity), plan.Sources.Count))];
         _index = (uint)index;
         _count = (uint)count;
     }
@@ -61,6 +61,26 @@ internal sealed class Shard : IDisposable
         }
     }
 
+    /// <summary>Drops entities that are over, among a number of blocks of each type.</summary>
+    public void Sweep(int blocksMax, ReadOnlySpan<long> nowsMs)
+    {
+        lock (_gate)
+        {
+            foreach (var table in _tables)
+            {
+                if (table.Sweep(blocksMax, nowsMs, Snapshot) is > 0 and var dropped)
+                    RuntimeInstruments.EntitiesDropped.Add(dropped, new KeyValuePair<string, object?>("entity", table.Plan.Name));
+            }
+        }
+    }
+
+    /// <summary>Entities of a type and the bytes of their blocks.</summary>
+    public (long Count, long Bytes) Size(int entity)
+    {
+        lock (_gate)
+            return (_tables[entity].Count, _tables[entity].Bytes);
+    }
+
     public void Read(int entity, ulong hash, ReadOnlySpan<byte> key, BlockSet blocks)
     {
         Interlocked.Increment(ref _readersWaiting);
@@ -83,7 +103,7 @@ internal sealed class Shard : IDisposable
         {
             Snapshot.Clear();
             foreach (var table in _tables)
-                table.BeginSnapshot();
+                table.BeginSnapshot(Snapshot);
         }
     }
 
