@@ -79,6 +79,9 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         _publisher = new Publisher(_sink, _options, _time, _logger, Fail);
         var writer = new PredictionWriter(_plan, _models, _deadLetters, _time);
         _pump = new Pump(lanes, _runtime, _checkpoints, writer, _publisher, _options, _time, _wake, clusterId, Fail);
+        foreach (var lane in lanes)
+            _runtime.BeginSource(lane.Source.Index, [.. lane.Partitions.Select(partition => partition.FirstOffset)], [.. lane.Partitions.Select(partition => partition.Published)]);
+
         for (var index = 0; index < lanes.Length; index++)
             _sources[index].Start([.. lanes[index].Partitions.Select(partition => partition.StartOffset)]);
         _publisher.Start();

@@ -10,6 +10,13 @@ public interface IEntityStore : IDisposable
     /// <param name="visit">Gets the entity's index, the encoded key and the block; the spans are valid during the call.</param>
     void LoadBlocks(BlockVisitor visit);
 
+    /// <summary>Every tombstone; also where there is no checkpoint yet.</summary>
+    IReadOnlyList<Tombstone> LoadTombstones();
+
+    /// <summary>Deletes the blocks of erased entities and keeps their tombstones; of a key, the one of the greatest sequence stands. All of it or nothing. On return it survives a power cut.</summary>
+    /// <exception cref="IOException">The store cannot write.</exception>
+    void Erase(IReadOnlyList<Tombstone> tombstones);
+
     /// <summary>Saves a checkpoint: its blocks replace those of the same keys, its header replaces the last one; all of it or nothing.</summary>
     /// <exception cref="IOException">The store cannot write: full disk, lost file.</exception>
     void Save(Checkpoint checkpoint);
@@ -67,4 +74,14 @@ public sealed record PartitionCheckpoint
 /// <param name="Entities">Index of the entity plan of each block.</param>
 /// <param name="Keys">Encoded keys.</param>
 /// <param name="Blocks">The dirty blocks; an empty block deletes the entity.</param>
-public sealed record Checkpoint(CheckpointHeader Header, IReadOnlyList<int> Entities, BlockSet Keys, BlockSet Blocks);
+public sealed record Checkpoint(CheckpointHeader Header, IReadOnlyList<int> Entities, BlockSet Keys, BlockSet Blocks)
+{
+    /// <summary>Entities erased before the snapshot and not durable yet: takes effect before <see cref="Blocks"/>, as <see cref="IEntityStore.Erase"/> does.</summary>
+    public IReadOnlyList<Tombstone> Erased { get; init; } = [];
+
+    /// <summary>Tombstones whose guards have changed. The blocks of their keys stay, and so do tombstones of greater sequences.</summary>
+    public IReadOnlyList<Tombstone> TombstonesChanged { get; init; } = [];
+
+    /// <summary>Tombstones that guard against nothing any more; ones of other sequences stay.</summary>
+    public IReadOnlyList<Tombstone> TombstonesDropped { get; init; } = [];
+}

@@ -207,6 +207,12 @@ internal sealed class ApiHost : IAsyncDisposable
         return await Reply.OfAsync(response);
     }
 
+    public async Task<Reply> DeleteAsync(string path)
+    {
+        using var response = await Client.DeleteAsync(new Uri(path, UriKind.Relative));
+        return await Reply.OfAsync(response);
+    }
+
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();

@@ -280,6 +280,11 @@ internal sealed class FakeStore(ManualTime time) : IEntityStore
 
     public Dictionary<(int Entity, string Key), byte[]> Blocks { get; } = [];
 
+    public Dictionary<(int Entity, string Key), Tombstone> Tombstones { get; } = [];
+
+    /// <summary>What the next erasures throw.</summary>
+    public Queue<Exception> EraseFailures { get; } = [];
+
     public CheckpointHeader? LoadHeader() => _header;
 
     public void LoadBlocks(BlockVisitor visit)
@@ -288,17 +293,54 @@ internal sealed class FakeStore(ManualTime time) : IEntityStore
             visit(entity, Convert.FromHexString(key), block);
     }
 
+    public IReadOnlyList<Tombstone> LoadTombstones() => [.. Tombstones.Values];
+
+    public void Erase(IReadOnlyList<Tombstone> tombstones)
+    {
+        if (EraseFailures.TryDequeue(out var failure))
+            throw failure;
+        EraseNow(tombstones);
+    }
+
     public void Save(Checkpoint checkpoint)
     {
         time.Advance(SaveSeconds);
         if (Failures.TryDequeue(out var failure))
             throw failure;
-        foreach (var (entity, block) in Runtimes.BlocksOf(checkpoint))
-            Blocks[entity] = block;
+        EraseNow(checkpoint.Erased);
+        foreach (var tombstone in checkpoint.TombstonesChanged)
+            Put(tombstone);
+        foreach (var tombstone in checkpoint.TombstonesDropped)
+            Tombstones.Remove((tombstone.Entity, Convert.ToHexString(tombstone.Key)));
+        for (var index = 0; index < checkpoint.Keys.Count; index++)
+        {
+            var id = (checkpoint.Entities[index], Convert.ToHexString(checkpoint.Keys[index]));
+            if (checkpoint.Blocks[index].IsEmpty)
+                Blocks.Remove(id);
+            else
+                Blocks[id] = checkpoint.Blocks[index].ToArray();
+        }
+
         _header = checkpoint.Header;
     }
 
     public void Dispose()
     {
+    }
+
+    private void EraseNow(IReadOnlyList<Tombstone> tombstones)
+    {
+        foreach (var tombstone in tombstones)
+        {
+            Blocks.Remove((tombstone.Entity, Convert.ToHexString(tombstone.Key)));
+            Put(tombstone);
+        }
+    }
+
+    private void Put(Tombstone tombstone)
+    {
+        var id = (tombstone.Entity, Convert.ToHexString(tombstone.Key));
+        if (!Tombstones.TryGetValue(id, out var kept) || kept.Sequence <= tombstone.Sequence)
+            Tombstones[id] = tombstone;
     }
 }

@@ -8,7 +8,7 @@ namespace FeatureStore.Core.Blocks;
 ///  0  uint32  magic and format version
 ///  4  int32   length of the block in bytes
 ///  8  uint64  layout fingerprint of its entity
-/// 16  int64   sequence: events applied to the entity and taken back
+/// 16  int64   sequence: grows by one with every event applied or taken back
 /// 24  int32   length of the key
 /// 28  int32   offset of the fixed section: 32 + key length, rounded up to 8
 /// 32          key, padding

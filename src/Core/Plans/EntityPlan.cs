@@ -354,8 +354,11 @@ public sealed class EntityPlan
         return overflowed;
     }
 
-    /// <summary>Number of events that a block has applied, and taken back: its version.</summary>
+    /// <summary>Version of a block: grows by one with every event applied or taken back.</summary>
     public static long Sequence(ReadOnlySpan<byte> block) => BlockHeader.Sequence(block);
+
+    /// <summary>Sets the version of a block that has seen no event yet: of an entity that begins anew, it goes on from before.</summary>
+    public static void SetSequence(Span<byte> block, long sequence) => BlockHeader.SetSequence(block, sequence);
 
     /// <summary>The encoded key of a block.</summary>
     public static ReadOnlySpan<byte> Key(ReadOnlySpan<byte> block) => BlockHeader.Key(block);

@@ -64,6 +64,12 @@ internal sealed class PartitionLane
 
     public int Partition { get; }
 
+    /// <summary>First offset that the topic had at the start.</summary>
+    public long FirstOffset => _firstOffset;
+
+    /// <summary>Whether offsets mean other records than those the state was made from, and nobody has been told yet.</summary>
+    public bool IsRecreated { get; set; }
+
     /// <summary>Where fetching begins.</summary>
     public long StartOffset { get; }
 
@@ -299,6 +305,7 @@ internal sealed class PartitionLane
         _endOffset = -1;
         NextOffset = _firstOffset;
         Published = _firstOffset;
+        IsRecreated = true;
         Witness = (-1, -1, 0);
     }
 

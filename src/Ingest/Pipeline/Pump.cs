@@ -196,6 +196,14 @@ internal sealed class Pump : IDisposable
         try
         {
             source.Fill(batch, silent);
+            foreach (var partition in source.Partitions)
+            {
+                if (!partition.IsRecreated)
+                    continue;
+                _runtime.RecreatePartition(index, partition.Partition);
+                partition.IsRecreated = false;
+            }
+
             if (batch.RecordCount == 0)
             {
                 _pools[index].Add(batch);

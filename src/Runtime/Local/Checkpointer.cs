@@ -14,6 +14,17 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
     private readonly CheckpointOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<Checkpointer> _logger;
+    private readonly Lock _erasing = new();
+
+    /// <summary>Held while the store is written.</summary>
+    private readonly SemaphoreSlim _writing = new(1);
+
+    /// <summary>Erasures that are not durable yet, with the number of the newest snapshot that had begun before each.</summary>
+    private readonly Dictionary<Tombstone, long> _pending = new(ReferenceEqualityComparer.Instance);
+
+    /// <summary>Erasures that are durable, while a snapshot that began before them is not: it must not bring their blocks back.</summary>
+    private readonly List<(Tombstone Tombstone, long Snapshot)> _overtaken = [];
+    private long _savedSnapshot;
     private Task _saving = Task.CompletedTask;
     private long _dueAt;
 
@@ -28,6 +39,8 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         _time = time;
         _logger = logger;
         Incarnation = Guid.CreateVersion7(time.GetUtcNow());
+        runtime.Incarnation = Incarnation;
+        runtime.OnErase(tombstone => AddPending(tombstone), EraseAsync);
         Schedule(TimeSpan.Zero);
     }
 
@@ -47,8 +60,14 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
     /// <exception cref="InvalidDataException">It does not fit the definitions.</exception>
     public void Restore()
     {
-        if (_store.LoadHeader() is not { } header)
+        var header = _store.LoadHeader();
+        if (header is null)
+        {
+            // An entity may have been erased before the first checkpoint.
+            _runtime.Restore(_store.LoadTombstones());
             return;
+        }
+
         if (header.LayoutFingerprint != _plan.LayoutFingerprint)
         {
             throw new InvalidDataException(
@@ -58,8 +77,10 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
 
         var start = Stopwatch.GetTimestamp();
         _runtime.Restore(header, _store.LoadBlocks);
+        _runtime.Restore(_store.LoadTombstones());
         Last = header;
         Incarnation = header.Incarnation;
+        _runtime.Incarnation = Incarnation;
         LogRestored(header.Sequence, _runtime.Entities, _runtime.Bytes, Stopwatch.GetElapsedTime(start).TotalSeconds);
     }
 
@@ -84,7 +105,8 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
             StreamTimesMs = _plan.Sources.ToDictionary(source => source.Definition.Name, source => _runtime.StreamTimeMs(source.Index)),
         };
         _runtime.BeginSnapshot();
-        _saving = Task.Run(() => SaveAsync(header, published));
+        var snapshot = _runtime.SnapshotNumber;
+        _saving = Task.Run(() => SaveAsync(header, snapshot, published));
     }
 
     /// <inheritdoc/>
@@ -95,10 +117,13 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _saving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // No erasure is being written when the store goes.
+        await _writing.WaitAsync().ConfigureAwait(false);
+        _writing.Dispose();
         _stop.Dispose();
     }
 
-    private async Task SaveAsync(CheckpointHeader header, Task published)
+    private async Task SaveAsync(CheckpointHeader header, long snapshot, Task published)
     {
         var start = _time.GetTimestamp();
         var checkpoint = _runtime.CopySnapshot(header);
@@ -108,7 +133,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
             try
             {
                 var saveStart = _time.GetTimestamp();
-                _store.Save(checkpoint);
+                await SaveAsync(checkpoint, snapshot).ConfigureAwait(false);
                 var took = _time.GetElapsedTime(saveStart);
                 Last = header;
                 var size = checkpoint.Blocks.TotalLength;
@@ -125,6 +150,79 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
                 RuntimeInstruments.CheckpointFailures.Add(1);
                 await Task.Delay(pause, _time, _stop.Token).ConfigureAwait(false);
             }
+        }
+    }
+
+    private async Task SaveAsync(Checkpoint checkpoint, long snapshot)
+    {
+        await _writing.WaitAsync(_stop.Token).ConfigureAwait(false);
+        try
+        {
+            Tombstone[] erased;
+            lock (_erasing)
+            {
+                erased = [.. _pending.Where(pending => pending.Value < snapshot).Select(pending => pending.Key)];
+                foreach (var (tombstone, begun) in _overtaken)
+                {
+                    if (begun >= snapshot)
+                        _runtime.DropFromSnapshot(tombstone);
+                }
+            }
+
+            _store.Save(checkpoint with { Erased = erased });
+            lock (_erasing)
+            {
+                _savedSnapshot = snapshot;
+                _overtaken.Clear();
+                Array.ForEach(erased, tombstone => _pending.Remove(tombstone));
+            }
+
+            _runtime.Confirm(erased);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    private void AddPending(Tombstone tombstone)
+    {
+        lock (_erasing)
+            _pending.Add(tombstone, _runtime.SnapshotNumber);
+    }
+
+    /// <summary>Makes an erasure durable, and with it those that wait.</summary>
+    private async Task EraseAsync(Tombstone tombstone, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token);
+        await _writing.WaitAsync(either.Token).ConfigureAwait(false);
+        try
+        {
+            KeyValuePair<Tombstone, long>[] erased;
+            lock (_erasing)
+            {
+                // Whoever wrote in between may have taken it along.
+                if (!_pending.ContainsKey(tombstone))
+                    return;
+                erased = [.. _pending];
+            }
+
+            await Task.Run(() => _store.Erase([.. erased.Select(pending => pending.Key)]), CancellationToken.None).ConfigureAwait(false);
+            lock (_erasing)
+            {
+                foreach (var (durable, begun) in erased)
+                {
+                    _pending.Remove(durable);
+                    if (begun > _savedSnapshot)
+                        _overtaken.Add((durable, begun));
+                }
+            }
+
+            _runtime.Confirm(erased.Select(pending => pending.Key));
+        }
+        finally
+        {
+            _writing.Release();
         }
     }
 

@@ -7,8 +7,11 @@ namespace FeatureStore.Runtime.Local;
 /// All entities in this process, in shards by key, each changed by one thread at a time. Durable by snapshots: <see cref="BeginSnapshot"/>
 /// fixes what the next checkpoint holds, and the stream goes on while it is copied.
 /// </summary>
-public sealed class LocalRuntime : IEntityRuntime, IDisposable
+public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
 {
+    /// <summary>Blocks of a type that a shard looks at after a batch, for some microseconds.</summary>
+    private const int SweptBlocksPerBatch = 64;
+
     private readonly ProjectPlan _plan;
     private readonly Shard[] _shards;
     private readonly ShardWorker[] _workers;
@@ -21,6 +24,11 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
     /// <summary>What the shards are at. Set before they are started.</summary>
     private Work _work;
     private readonly long[] _streamTimesMs;
+    private readonly long[] _nowsMs;
+    private readonly bool _sweeps;
+
+    /// <summary>Held while a batch is applied, and by what must happen between two.</summary>
+    private readonly Lock _applying = new();
 
     /// <param name="plan">The compiled definitions.</param>
     /// <param name="options">Shards and publishing.</param>
@@ -31,6 +39,11 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Shards, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Shards, 64);
         _plan = plan;
+        _options = options;
+        _topics = [.. plan.Sources.Select(source => source.Definition.Kafka?.Topic ?? "")];
+        _applied = [.. plan.Sources.Select(_ => Array.Empty<long>())];
+        _published = [.. plan.Sources.Select(_ => Array.Empty<long>())];
+        _firstOffsets = [.. plan.Sources.Select(source => source.Join is null ? null : Array.Empty<long>())];
         _shards = [.. Enumerable.Range(0, options.Shards).Select(index => new Shard(plan, index, options.Shards, options.TracksPublishing))];
         _workers = [.. _shards.Skip(1).Select(shard => new ShardWorker(shard))];
         _streamTimesMs = new long[plan.Sources.Count];
@@ -38,6 +51,9 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         _apply = shard => shard.Apply(_work.Batch, _work.Routes, _enriched);
         _join = shard => shard.Join(_work.Batch, _work.Join, _work.BeforeMs);
         _passes = [.. plan.Sources.Select(PassesOf)];
+        _nowsMs = new long[plan.Sources.Count];
+        _sweeps = plan.Entities.Any(entity => Retention.Of(plan, entity) is not null);
+        RuntimeInstruments.Runtimes.TryAdd(this, 0);
     }
 
     /// <summary>Number of entities.</summary>
@@ -58,6 +74,26 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentNullException.ThrowIfNull(batch);
         if (batch.Events.Count == 0)
             return ValueTask.CompletedTask;
+        lock (_applying)
+            Apply(batch);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>
+    /// Drops a few of the entities that are over. By the stream's time, also where reads are as of the wall clock: events that are applied late must find what they would
+    /// have found in time.
+    /// </summary>
+    private void Sweep()
+    {
+        var wallMs = _options.Time.GetUtcNow().ToUnixTimeMilliseconds();
+        for (var source = 0; source < _nowsMs.Length; source++)
+            _nowsMs[source] = _plan.Sources[source].Definition.Clock == Core.Definitions.SourceClock.Wall ? Math.Min(wallMs, _streamTimesMs[source]) : _streamTimesMs[source];
+        foreach (var shard in _shards)
+            shard.Sweep(SweptBlocksPerBatch, _nowsMs);
+    }
+
+    private void Apply(ApplyBatch batch)
+    {
         var joins = _plan.Sources[batch.Source].Joins;
         if (batch.Joined.Count != joins.Count)
             throw new ArgumentException($"The source is a side of {joins.Count} joins, and {batch.Joined.Count} batches are given for their events.", nameof(batch));
@@ -71,15 +107,20 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         }
 
         var newest = _streamTimesMs[batch.Source];
+        var isRead = _plan.Sources[batch.Source].Join is null;
         for (var row = 0; row < batch.Events.Count; row++)
         {
-            if (!batch.Events[row].IsRetraction)
-                newest = Math.Max(newest, batch.Events[row].TimeMs);
+            ref readonly var header = ref batch.Events[row];
+            if (!header.IsRetraction)
+                newest = Math.Max(newest, header.TimeMs);
+            if (isRead)
+                Advance(ref _applied[batch.Source], header.Partition, header.Offset + 1);
         }
 
         Volatile.Write(ref _streamTimesMs[batch.Source], newest);
         Join(batch);
-        return ValueTask.CompletedTask;
+        if (_sweeps)
+            Sweep();
     }
 
     /// <inheritdoc/>
@@ -106,7 +147,12 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentNullException.ThrowIfNull(header);
         ArgumentNullException.ThrowIfNull(loadBlocks);
         foreach (var source in _plan.Sources)
+        {
             _streamTimesMs[source.Index] = header.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue);
+            foreach (var partition in header.Partitions.Where(partition => partition.Topic == _topics[source.Index]))
+                Advance(ref _applied[source.Index], partition.Partition, partition.NextOffset);
+        }
+
         loadBlocks((entity, key, block) =>
         {
             if (Problem(entity, key, block) is { } problem)
@@ -119,8 +165,13 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
     /// <summary>Fixes the next snapshot: every block that changed since the last one, as it is now. Between two batches, and only when the last snapshot was taken.</summary>
     public void BeginSnapshot()
     {
-        foreach (var shard in _shards)
-            shard.BeginSnapshot();
+        lock (_applying)
+        {
+            SnapshotNumber++;
+            foreach (var shard in _shards)
+                shard.BeginSnapshot();
+            TakeTombstoneChanges();
+        }
     }
 
     /// <summary>Copies the blocks of the snapshot; batches may be applied meanwhile. The checkpoint is valid until the next snapshot begins.</summary>
@@ -131,10 +182,10 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         var all = _shards[0].Snapshot;
         foreach (var shard in _shards.Skip(1))
             all.Append(shard.Snapshot);
-        return new Checkpoint(header, all.Entities, all.Keys, all.Blocks);
+        return new Checkpoint(header, all.Entities, all.Keys, all.Blocks) { TombstonesChanged = _snapshotChanged, TombstonesDropped = _snapshotDropped };
     }
 
-    /// <summary>Takes blocks of an entity type that changed since they were last taken, at most about a number of them, for the hot store.</summary>
+    /// <summary>Takes blocks of an entity type that changed since they were last taken, at most about a number of them, for the hot store. An entity that is gone has an empty block.</summary>
     public void TakeUnpublished(int entity, int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
     {
         foreach (var shard in _shards)
@@ -142,19 +193,22 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
     }
 
     /// <summary>Puts entities back among those to publish, after publishing them failed.</summary>
-    public void MarkUnpublished(int entity, BlockSet keys)
+    public void MarkUnpublished(int entity, BlockSet keys, IReadOnlyList<long> sequences, BlockSet blocks)
     {
         ArgumentNullException.ThrowIfNull(keys);
+        ArgumentNullException.ThrowIfNull(sequences);
+        ArgumentNullException.ThrowIfNull(blocks);
         for (var index = 0; index < keys.Count; index++)
         {
             var hash = KeyHash.Of(keys[index]);
-            _shards[Shard.IndexOf(hash, _shards.Length)].MarkUnpublished(entity, hash, keys[index]);
+            _shards[Shard.IndexOf(hash, _shards.Length)].MarkUnpublished(entity, hash, keys[index], blocks[index].IsEmpty ? sequences[index] : 0);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        RuntimeInstruments.Runtimes.TryRemove(this, out _);
         foreach (var worker in _workers)
             worker.Dispose();
         foreach (var shard in _shards)
@@ -219,6 +273,11 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
             return $"A block of entity \"{plan.Name}\" {problem}";
         return EntityPlan.Key(block).SequenceEqual(key) ? null : $"A block of entity \"{plan.Name}\" has another key than its place";
     }
+
+    /// <summary>Of each entity type its name, entities and bytes.</summary>
+    internal IEnumerable<(string Entity, long Count, long Bytes)> Sizes() =>
+        _plan.Entities.Select(entity => (entity.Name, Size: _shards.Select(shard => shard.Size(entity.Index)).Aggregate((left, right) => (left.Count + right.Count, left.Bytes + right.Bytes))))
+            .Select(pair => (pair.Name, pair.Size.Count, pair.Size.Bytes));
 
     private long Total(Func<Shard, long> number)
     {

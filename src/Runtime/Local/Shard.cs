@@ -11,9 +11,16 @@ internal sealed class Shard : IDisposable
     private const int EventsPerRun = 32;
     private const int CopyBytesPerRun = 256 * 1024;
 
+    /// <summary>
+    /// How far a tombstone's sequence is ahead of its block's. Before a crash the block, and its copy in the hot store, may have gone on by the events that are now
+    /// applied again: never as many as this.
+    /// </summary>
+    private const long ErasureSequences = 1L << 32;
+
     private readonly Lock _gate = new();
     private readonly EntityTable[] _tables;
     private readonly JoinTable[] _joins;
+    private readonly bool[] _isJoined;
     private readonly uint _index;
     private readonly uint _count;
     private readonly byte[] _keys = new byte[EventsPerRun * EntityPlan.KeyBytesMax];
@@ -22,8 +29,9 @@ internal sealed class Shard : IDisposable
 
     public Shard(ProjectPlan plan, int index, int count, bool tracksPublishing)
     {
-        _tables = [.. plan.Entities.Select(entity => new EntityTable(entity, tracksPublishing))];
+        _tables = [.. plan.Entities.Select(entity => new EntityTable(entity, tracksPublishing, Retention.Of(plan, entity), plan.Sources.Count))];
         _joins = [.. plan.Joins.Select(join => new JoinTable(join, plan.Entities.Count + join.Index))];
+        _isJoined = [.. plan.Sources.Select(source => source.Join is not null)];
         _index = (uint)index;
         _count = (uint)count;
     }
@@ -89,6 +97,26 @@ internal sealed class Shard : IDisposable
     /// <summary>A join's part in this shard, to read what it made.</summary>
     public JoinTable JoinOf(int join) => _joins[join];
 
+    /// <summary>Drops entities that are over, among a number of blocks of each type.</summary>
+    public void Sweep(int blocksMax, ReadOnlySpan<long> nowsMs)
+    {
+        lock (_gate)
+        {
+            foreach (var table in _tables)
+            {
+                if (table.Sweep(blocksMax, nowsMs, Snapshot) is > 0 and var dropped)
+                    RuntimeInstruments.EntitiesDropped.Add(dropped, new KeyValuePair<string, object?>("entity", table.Plan.Name));
+            }
+        }
+    }
+
+    /// <summary>Entities of a type and the bytes of their blocks.</summary>
+    public (long Count, long Bytes) Size(int entity)
+    {
+        lock (_gate)
+            return (_tables[entity].Count, _tables[entity].Bytes);
+    }
+
     public void Read(int entity, ulong hash, ReadOnlySpan<byte> key, BlockSet blocks)
     {
         Interlocked.Increment(ref _readersWaiting);
@@ -116,7 +144,7 @@ internal sealed class Shard : IDisposable
         {
             Snapshot.Clear();
             foreach (var table in _tables)
-                table.BeginSnapshot();
+                table.BeginSnapshot(Snapshot);
             foreach (var join in _joins)
                 join.BeginSnapshot();
         }
@@ -155,10 +183,58 @@ internal sealed class Shard : IDisposable
         }
     }
 
-    public void MarkUnpublished(int entity, ulong hash, ReadOnlySpan<byte> key)
+    public void MarkUnpublished(int entity, ulong hash, ReadOnlySpan<byte> key, long removedSequence)
     {
         lock (_gate)
-            _tables[entity].MarkUnpublished(hash, key);
+            _tables[entity].MarkUnpublished(hash, key, removedSequence);
+    }
+
+    /// <summary>The tombstones of an entity type. They change between two batches only.</summary>
+    public Tombstones Tombstones(int entity) => _tables[entity].Tombstones;
+
+    /// <summary>Erases an entity and leaves a tombstone.</summary>
+    /// <param name="hash">Of the key.</param>
+    /// <param name="unsequenced">The tombstone but for its sequence.</param>
+    /// <param name="topics">Topic of each source.</param>
+    public Tombstone Erase(ulong hash, Tombstone unsequenced, IReadOnlyList<string> topics)
+    {
+        Interlocked.Increment(ref _readersWaiting);
+        lock (_gate)
+        {
+            Interlocked.Decrement(ref _readersWaiting);
+            var table = _tables[unsequenced.Entity];
+            var sequence = Math.Max(table.Remove(hash, unsequenced.Key, Snapshot), table.Tombstones.SequenceOf(unsequenced.Key));
+            var tombstone = unsequenced with { Sequence = sequence + ErasureSequences };
+            table.Tombstones.Put(tombstone, topics);
+            table.Tombstones.AddPending(tombstone);
+            return tombstone;
+        }
+    }
+
+    /// <summary>Lets the hot store know of an erasure, as it is durable now.</summary>
+    public void Confirm(ulong hash, Tombstone tombstone)
+    {
+        Interlocked.Increment(ref _readersWaiting);
+        lock (_gate)
+        {
+            Interlocked.Decrement(ref _readersWaiting);
+            var table = _tables[tombstone.Entity];
+            if (!table.Tombstones.Confirm(tombstone))
+                return;
+            table.PublishRemoval(tombstone.Key, tombstone.Sequence);
+            table.MarkUnpublished(hash, tombstone.Key, removedSequence: 0);
+        }
+    }
+
+    /// <summary>Takes in a tombstone, and has the hot store told once more.</summary>
+    public void Restore(Tombstone tombstone, IReadOnlyList<string> topics)
+    {
+        lock (_gate)
+        {
+            var table = _tables[tombstone.Entity];
+            table.Tombstones.Put(tombstone, topics);
+            table.PublishRemoval(tombstone.Key, tombstone.Sequence);
+        }
     }
 
     public void Dispose()
@@ -189,6 +265,7 @@ internal sealed class Shard : IDisposable
         }
 
         var run = _run.AsSpan(0, count);
+        var erased = table.Tombstones.Count > 0;
         foreach (ref readonly var target in run)
             table.PrefetchBlock(target.Hash);
         foreach (ref readonly var target in run)
@@ -196,15 +273,17 @@ internal sealed class Shard : IDisposable
         foreach (ref readonly var target in run)
         {
             var key = _keys.AsSpan(target.KeyStart, target.KeyLength);
-            var timeMs = batch.Events[target.Row].TimeMs;
-            if (batch.Events[target.Row].IsRetraction)
+            ref readonly var header = ref batch.Events[target.Row];
+            var timeMs = header.TimeMs;
+            var feeds = route.Feeds && !(erased && table.Tombstones.KeepsOut(_isJoined[batch.Source] ? header.Origin : batch.Source, header.Partition, header.Offset, key));
+            if (header.IsRetraction)
             {
-                if (route.Feeds)
+                if (feeds)
                     table.Retract(target.Hash, key, batch.Source, batch.Events.Row(target.Row), timeMs, Snapshot);
                 continue;
             }
 
-            var block = route.Feeds
+            var block = feeds
                 ? table.Apply(target.Hash, key, batch.Source, batch.Events.Row(target.Row), timeMs, Snapshot)
                 : table.Find(target.Hash, key);
             if (route.Enrichment.Features.Length > 0)
