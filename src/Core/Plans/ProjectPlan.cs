@@ -1,3 +1,7 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Expressions;
@@ -18,7 +22,7 @@ public sealed class ProjectPlan
 
     public required IReadOnlyList<ModelPlan> Models { get; init; }
 
-    /// <summary>Hash of every layout of state: equal exactly where stored blocks can be read on.</summary>
+    /// <summary>Hash of every entity's name, place and layout: equal exactly where stored blocks can be read on as they are.</summary>
     public required ulong LayoutFingerprint { get; init; }
 
     /// <summary>Compiles definitions that <see cref="DefinitionValidator"/> found sound.</summary>
@@ -35,7 +39,7 @@ public sealed class ProjectPlan
             Entities = entities,
             Services = services,
             Models = [.. definition.Models.Select(model => CompileModel(model, sources, entities, services))],
-            LayoutFingerprint = entities.Aggregate(14695981039346656037UL, (hash, entity) => unchecked((hash ^ entity.LayoutFingerprint) * 1099511628211UL)),
+            LayoutFingerprint = FingerprintOf(entities),
         };
     }
 
@@ -44,6 +48,10 @@ public sealed class ProjectPlan
 
     /// <summary>Their services, each once, in order: one vector an event is filled for each.</summary>
     public IReadOnlyList<ServicePlan> ServicesOn(SourcePlan source) => [.. ModelsOn(source).Select(model => model.Service).Distinct()];
+
+    private static ulong FingerprintOf(IEnumerable<EntityPlan> entities) =>
+        BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(
+            entities.Select(entity => string.Create(CultureInfo.InvariantCulture, $"{entity.Name} {entity.LayoutFingerprint:x16}\n"))))));
 
     private static SourcePlan CompileSource(SourceDefinition definition, int index)
     {

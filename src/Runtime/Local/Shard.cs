@@ -97,6 +97,15 @@ internal sealed class Shard : IDisposable
             _tables[entity].Restore(hash, key, block);
     }
 
+    public void MarkAllUnsaved()
+    {
+        lock (_gate)
+        {
+            foreach (var table in _tables)
+                table.MarkAllUnsaved();
+        }
+    }
+
     public void BeginSnapshot()
     {
         lock (_gate)
