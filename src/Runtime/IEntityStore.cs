@@ -30,6 +30,9 @@ public sealed record CheckpointHeader
     /// <summary>Of the definitions' state layout.</summary>
     public required ulong LayoutFingerprint { get; init; }
 
+    /// <summary>How the blocks are laid out, by index of their entity; empty: not known.</summary>
+    public IReadOnlyList<EntityLayout> Layouts { get; init; } = [];
+
     /// <summary>Names this history of state; a wiped or restored store starts a new one.</summary>
     public required Guid Incarnation { get; init; }
 
@@ -44,6 +47,12 @@ public sealed record CheckpointHeader
     /// <summary>Stream time of each source by name, Unix ms.</summary>
     public required IReadOnlyDictionary<string, long> StreamTimesMs { get; init; }
 }
+
+/// <summary>How the blocks of an entity are laid out, for definitions that come later.</summary>
+/// <param name="Entity">The entity's name.</param>
+/// <param name="Layout">Text of its <see cref="Core.Plans.BlockLayout"/>.</param>
+/// <param name="Features">Its features as <c>view:feature</c>, a line each with what else defines their state after a space.</param>
+public sealed record EntityLayout(string Entity, string Layout, string Features);
 
 /// <summary>Cursor S of one partition.</summary>
 public sealed record PartitionCheckpoint
@@ -76,6 +85,9 @@ public sealed record PartitionCheckpoint
 /// <param name="Blocks">The dirty blocks; an empty block deletes the entity.</param>
 public sealed record Checkpoint(CheckpointHeader Header, IReadOnlyList<int> Entities, BlockSet Keys, BlockSet Blocks)
 {
+    /// <summary>Whether the store is emptied first: the checkpoint has every block and, as changed, every tombstone.</summary>
+    public bool ReplacesAll { get; init; }
+
     /// <summary>Entities erased before the snapshot and not durable yet: takes effect before <see cref="Blocks"/>, as <see cref="IEntityStore.Erase"/> does.</summary>
     public IReadOnlyList<Tombstone> Erased { get; init; } = [];
 

@@ -1,4 +1,3 @@
-using FeatureStore.Core.Definitions;
 using FeatureStore.Runtime.Local;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -223,25 +222,6 @@ public sealed class CheckpointerTests : IDisposable
         Assert.AreEqual(3, _store.LoadHeader()!.Sequence);
     }
 
-    [TestMethod]
-    public void DataOfOtherDefinitionsAreRefused()
-    {
-        Save(New());
-        var definition = TestProject.Definition with
-        {
-            FeatureViews = [.. TestProject.Definition.FeatureViews.Select(view => view with { Features = [.. view.Features, new FeatureDefinition { Name = "more", Aggregate = Aggregate.Count }] })],
-        };
-        var plan = TestProject.Compile(definition);
-        using var runtime = new LocalRuntime(plan, new LocalRuntimeOptions { Shards = 1 });
-        var checkpointer = new Checkpointer(plan, runtime, _store, _options, _time, NullLogger<Checkpointer>.Instance);
-        var exception = Assert.ThrowsExactly<InvalidDataException>(checkpointer.Restore);
-        Assert.AreEqual(
-            "The data were written under other definitions of entities, feature views or keys, and cannot be migrated. " +
-            "Start with the old definitions, or with an empty data directory to rebuild the state from the topics.",
-            exception.Message);
-        Assert.AreEqual(0, runtime.Entities);
-    }
-
     private Checkpointer New(CheckpointOptions? options = null) =>
         new(TestProject.Plan, _runtime, _store, options ?? _options, _time, NullLogger<Checkpointer>.Instance);
 
@@ -307,6 +287,12 @@ internal sealed class FakeStore(ManualTime time) : IEntityStore
         time.Advance(SaveSeconds);
         if (Failures.TryDequeue(out var failure))
             throw failure;
+        if (checkpoint.ReplacesAll)
+        {
+            Blocks.Clear();
+            Tombstones.Clear();
+        }
+
         EraseNow(checkpoint.Erased);
         foreach (var tombstone in checkpoint.TombstonesChanged)
             Put(tombstone);

@@ -141,6 +141,17 @@ public abstract class EntityStoreContract
         Assert.AreEqual("anew 2, old 1", Describe(store));
     }
 
+    [TestMethod]
+    public void A_checkpoint_can_replace_all()
+    {
+        using var store = Open();
+        store.Save(Of((0, "k", "x"), (1, "gone", "x")));
+        store.Erase([Tombstone("t", 4)]);
+        store.Save(Of((1, "k", "y")) with { ReplacesAll = true, TombstonesChanged = [Tombstone("u", 2)] });
+        CollectionAssert.AreEqual(new[] { "k1=y" }, Texts(store));
+        Assert.AreEqual("u 2", Describe(store));
+    }
+
     private static Tombstone Tombstone(string key, long sequence) => new()
     {
         Entity = 0,

@@ -1,3 +1,7 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Expressions;
@@ -25,7 +29,7 @@ public sealed class ProjectPlan
     /// <summary>The sources that read topics, in order.</summary>
     public IEnumerable<SourcePlan> TopicSources => Sources.Where(source => source.Join is null);
 
-    /// <summary>Hash of every layout of state: equal exactly where stored blocks can be read on.</summary>
+    /// <summary>Hash of the name, place and layout of every entity and join: equal exactly where stored blocks can be read on as they are.</summary>
     public required ulong LayoutFingerprint { get; init; }
 
     /// <summary>Compiles definitions that <see cref="DefinitionValidator"/> found sound.</summary>
@@ -47,8 +51,7 @@ public sealed class ProjectPlan
             Services = services,
             Models = [.. definition.Models.Select(model => CompileModel(model, sources, entities, services))],
             Joins = joins,
-            LayoutFingerprint = entities.Select(entity => entity.LayoutFingerprint).Concat(joins.Select(join => join.LayoutFingerprint))
-                .Aggregate(14695981039346656037UL, (hash, layout) => unchecked((hash ^ layout) * 1099511628211UL)),
+            LayoutFingerprint = FingerprintOf(entities, joins),
         };
     }
 
@@ -57,6 +60,11 @@ public sealed class ProjectPlan
 
     /// <summary>Their services, each once, in order: one vector an event is filled for each.</summary>
     public IReadOnlyList<ServicePlan> ServicesOn(SourcePlan source) => [.. ModelsOn(source).Select(model => model.Service).Distinct()];
+
+    private static ulong FingerprintOf(IEnumerable<EntityPlan> entities, IEnumerable<JoinPlan> joins) =>
+        BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(
+            entities.Select(entity => (entity.Name, entity.LayoutFingerprint)).Concat(joins.Select(join => ("join " + join.Source.Definition.Name, join.LayoutFingerprint)))
+                .Select(state => string.Create(CultureInfo.InvariantCulture, $"{state.Item1} {state.LayoutFingerprint:x16}\n"))))));
 
     private static SourcePlan CompileSource(SourceDefinition definition, int index)
     {

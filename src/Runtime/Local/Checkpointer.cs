@@ -25,6 +25,9 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
     /// <summary>Erasures that are durable, while a snapshot that began before them is not: it must not bring their blocks back.</summary>
     private readonly List<(Tombstone Tombstone, long Snapshot)> _overtaken = [];
     private long _savedSnapshot;
+
+    /// <summary>Whether the store still has the state of other definitions. Under <see cref="_writing"/>.</summary>
+    private bool _replacesAll;
     private Task _saving = Task.CompletedTask;
     private long _dueAt;
 
@@ -68,7 +71,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
             return;
         }
 
-        if (header.LayoutFingerprint != _plan.LayoutFingerprint)
+        if (header.LayoutFingerprint != _plan.LayoutFingerprint && header.Layouts.Count == 0)
         {
             throw new InvalidDataException(
                 "The data were written under other definitions of entities, feature views or keys, and cannot be migrated. " +
@@ -76,12 +79,44 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         }
 
         var start = Stopwatch.GetTimestamp();
-        _runtime.Restore(header, _store.LoadBlocks);
-        _runtime.Restore(_store.LoadTombstones());
+        if (header.LayoutFingerprint == _plan.LayoutFingerprint)
+        {
+            _runtime.Restore(header, _store.LoadBlocks);
+            _runtime.Restore(_store.LoadTombstones());
+        }
+        else
+        {
+            Migrate(header);
+        }
+
         Last = header;
         Incarnation = header.Incarnation;
         _runtime.Incarnation = Incarnation;
         LogRestored(header.Sequence, _runtime.Entities, _runtime.Bytes, Stopwatch.GetElapsedTime(start).TotalSeconds);
+    }
+
+    /// <summary>Takes in the state of other definitions. The store stays as it is until the next checkpoint, which has all of it.</summary>
+    private void Migrate(CheckpointHeader header)
+    {
+        var migration = new Migration(_plan, header.Layouts);
+        LogMigrating(header.Sequence, migration.NewFeatures is { Length: > 0 } features ? features : "none");
+        var start = Stopwatch.GetTimestamp();
+        var reported = start;
+        _runtime.Restore(header, visit => _store.LoadBlocks((entity, key, block) =>
+        {
+            if (migration.TryMigrate(entity, block, out var index, out var migrated))
+                visit(index, key, migrated);
+            if (Stopwatch.GetElapsedTime(reported) < TimeSpan.FromSeconds(5))
+                return;
+            reported = Stopwatch.GetTimestamp();
+            LogMigrated(migration.Count, migration.Count / Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }));
+        _runtime.Restore([.. _store.LoadTombstones().Select(migration.Migrate).OfType<Tombstone>()]);
+        foreach (var (entity, count) in migration.Removed)
+            LogRemoved(entity, count);
+        LogMigrated(migration.Count, migration.Count / Math.Max(0.001, Stopwatch.GetElapsedTime(start).TotalSeconds));
+        _runtime.MarkAllUnsaved();
+        _replacesAll = true;
     }
 
     /// <inheritdoc/>
@@ -98,6 +133,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         var header = new CheckpointHeader
         {
             LayoutFingerprint = _plan.LayoutFingerprint,
+            Layouts = Migration.LayoutsOf(_plan),
             Incarnation = Incarnation,
             Sequence = (Last?.Sequence ?? 0) + 1,
             ClusterId = clusterId,
@@ -169,7 +205,8 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
                 }
             }
 
-            _store.Save(checkpoint with { Erased = erased });
+            _store.Save(checkpoint with { Erased = erased, ReplacesAll = _replacesAll });
+            _replacesAll = false;
             lock (_erasing)
             {
                 _savedSnapshot = snapshot;
@@ -198,6 +235,9 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         await _writing.WaitAsync(either.Token).ConfigureAwait(false);
         try
         {
+            // What the store holds is numbered as in the old definitions.
+            if (_replacesAll)
+                throw new IOException("the state of changed definitions has not been saved yet.");
             KeyValuePair<Tombstone, long>[] erased;
             lock (_erasing)
             {
@@ -231,6 +271,15 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         var pause = TimeSpan.FromTicks(Math.Clamp(took.Ticks * _options.PausePerWork, _options.IntervalMin.Ticks, _options.IntervalMax.Ticks));
         Volatile.Write(ref _dueAt, _time.GetTimestamp() + (long)(pause.TotalSeconds * _time.TimestampFrequency));
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The definitions have changed since checkpoint {Sequence}: its state is migrated. New or changed features, which start empty unless they share the state of others: {Features}")]
+    private partial void LogMigrating(long sequence, string features);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Migrated {Count} entities, {Rate:F0} a second")]
+    private partial void LogMigrated(long count, double rate);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Entity {Entity} is not defined any more: the next checkpoint drops the state of {Count} entities")]
+    private partial void LogRemoved(string entity, long count);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Restored checkpoint {Sequence}: {Entities} entities, {Bytes} bytes, in {Seconds:F1} s")]
     private partial void LogRestored(long sequence, long entities, long bytes, double seconds);

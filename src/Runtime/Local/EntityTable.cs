@@ -217,6 +217,16 @@ internal sealed unsafe class EntityTable : IDisposable
             PublishRemoval(key, removedSequence);
     }
 
+    /// <summary>Has the next snapshot hold every block.</summary>
+    public void MarkAllUnsaved()
+    {
+        for (var id = 0; id < _ids; id++)
+        {
+            if (_blocks[id] != null)
+                MarkChanged(id);
+        }
+    }
+
     /// <summary>Fixes what the next snapshot holds: every block that changed since the last one began, as it is now.</summary>
     public void BeginSnapshot(SnapshotPart snapshot)
     {

@@ -185,6 +185,14 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         return new Checkpoint(header, all.Entities, all.Keys, all.Blocks) { TombstonesChanged = _snapshotChanged, TombstonesDropped = _snapshotDropped };
     }
 
+    /// <summary>Has the next snapshot hold every block and every tombstone. Before the first event.</summary>
+    internal void MarkAllUnsaved()
+    {
+        foreach (var shard in _shards)
+            shard.MarkAllUnsaved();
+        _changed.AddRange(AllTombstones().Select(pair => pair.Tombstone));
+    }
+
     /// <summary>Takes blocks of an entity type that changed since they were last taken, at most about a number of them, for the hot store. An entity that is gone has an empty block.</summary>
     public void TakeUnpublished(int entity, int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
     {

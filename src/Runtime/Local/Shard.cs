@@ -138,6 +138,15 @@ internal sealed class Shard : IDisposable
         }
     }
 
+    public void MarkAllUnsaved()
+    {
+        lock (_gate)
+        {
+            foreach (var table in _tables)
+                table.MarkAllUnsaved();
+        }
+    }
+
     public void BeginSnapshot()
     {
         lock (_gate)

@@ -45,6 +45,12 @@ public sealed class InMemoryEntityStore : IEntityStore
         checkpoint.Check();
         lock (_gate)
         {
+            if (checkpoint.ReplacesAll)
+            {
+                _blocks.Clear();
+                _tombstones.Clear();
+            }
+
             EraseLocked(checkpoint.Erased);
             foreach (var tombstone in checkpoint.TombstonesChanged)
                 Put(tombstone);

@@ -134,6 +134,8 @@ public sealed class SqliteEntityStore : IEntityStore
             Transact(
                 () =>
                 {
+                    if (checkpoint.ReplacesAll)
+                        Run("DELETE FROM blocks; DELETE FROM tombstones");
                     EraseBlocks(checkpoint.Erased);
                     _tombstones.Save(checkpoint.TombstonesChanged);
                     _tombstones.Delete(checkpoint.TombstonesDropped);
@@ -226,7 +228,7 @@ public sealed class SqliteEntityStore : IEntityStore
         var version = (long)Scalar("PRAGMA user_version")!;
         if (version == 0 && (long)Scalar("SELECT count(*) FROM sqlite_schema")! == 0)
         {
-            Run($"BEGIN IMMEDIATE; {Schema} {CheckpointTables.Schema} {TombstoneTable.Schema} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {FormatVersion}; COMMIT");
+            Run($"BEGIN IMMEDIATE; {Schema} {CheckpointTables.Schema} {CheckpointTables.LayoutSchema} {TombstoneTable.Schema} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {FormatVersion}; COMMIT");
             return;
         }
         if ((long)Scalar("PRAGMA application_id")! != ApplicationId)
@@ -237,7 +239,7 @@ public sealed class SqliteEntityStore : IEntityStore
                 $"checkpoint \"{_path}\" is of format {version}, and this version reads up to {FormatVersion}. Run the version that wrote it, or give another data directory.");
         }
         if (version == 1)
-            Run($"BEGIN IMMEDIATE; {TombstoneTable.Schema} PRAGMA user_version = {FormatVersion}; COMMIT");
+            Run($"BEGIN IMMEDIATE; {CheckpointTables.LayoutSchema} {TombstoneTable.Schema} PRAGMA user_version = {FormatVersion}; COMMIT");
     }
 
     /// <summary>Does it all, or nothing.</summary>
