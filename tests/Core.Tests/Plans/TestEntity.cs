@@ -48,7 +48,7 @@ internal static class TestEntity
             Entities = [new EntityDefinition { Name = "e", Keys = ["K"] }],
             FeatureViews = views,
         };
-        Assert.IsEmpty(DefinitionValidator.Validate(project));
+        Assert.AreEqual("", string.Join(Environment.NewLine, DefinitionValidator.Validate(project)));
         return ProjectPlan.Compile(project).Entities[0];
     }
 }
