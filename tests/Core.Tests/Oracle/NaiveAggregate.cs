@@ -169,7 +169,9 @@ internal sealed class NaiveAggregate(FeatureDefinition feature, NaiveWindow wind
         var weights = inputs.Sum(input => Weight(newestMs - input.TimeMs, 1));
         var mean = inputs.Sum(input => Weight(newestMs - input.TimeMs, input.Number) / weights);
         var tolerance = ever.Sum(input => 2e-11 * (Math.Abs(Weight(newestMs - input.TimeMs, input.Number)) + Weight(newestMs - input.TimeMs, Math.Abs(mean))) / weights) + 1e-300;
-        return double.IsFinite(mean) && double.IsFinite(tolerance) && ever.All(input => Math.Abs(input.Number) < 1e300) ? Expectation.Number.Near(mean, tolerance) : new Expectation.Anything();
+        // What is left of the weights after newer events were taken back may be all rounding.
+        var isKnown = tolerance < 1e-3 * inputs.Max(input => Math.Abs(input.Number)) + 1e-299;
+        return double.IsFinite(mean) && isKnown && ever.All(input => Math.Abs(input.Number) < 1e300) ? Expectation.Number.Near(mean, tolerance) : new Expectation.Anything();
     }
 
     private double Magnitude(TimedInput input) => feature.Aggregate == Aggregate.DecayedCount ? 1 : input.Number;

@@ -30,9 +30,15 @@ internal sealed class RandomDefinition
         new("has(B)", e => e.B is not null), new("S == 'a'", e => e.S == "a"),
     ];
 
-    private static readonly string[] _zones = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "America/Sao_Paulo", "Australia/Lord_Howe"];
+    /// <summary>Days before some zone's clock changes (in São Paulo at midnight, on Lord Howe by half an hour), a quiet day, and the epoch.</summary>
+    private static readonly (DateTime From, string Zone)[] _changes =
+    [
+        (new(2018, 6, 1), "Asia/Kolkata"), (new(2018, 3, 24), "Europe/Berlin"), (new(2018, 10, 26), "Europe/Berlin"), (new(2018, 11, 3), "America/New_York"),
+        (new(2018, 11, 3), "America/Sao_Paulo"), (new(2018, 2, 16), "America/Sao_Paulo"), (new(2018, 3, 31), "Australia/Lord_Howe"), (new(1969, 12, 30), "UTC"),
+    ];
 
     private readonly Random _random;
+    private readonly (DateTime From, string Zone) _change;
     private readonly bool _isLimited;
 
     public RandomDefinition(int seed)
@@ -40,10 +46,10 @@ internal sealed class RandomDefinition
         Seed = seed;
         _random = new Random(seed);
         UnitMs = _random.Next(3) == 0 ? HourMs : 1;
-        // Around the epoch, in a quiet time, and where some zone's clock changes.
+        _change = Pick(_changes);
         StartMs = UnitMs == 1
             ? Pick(1_527_811_200_000, 1_527_811_200_000 + _random.Next(1000), -50, 0)
-            : new DateTimeOffset(Pick(new DateTime(2018, 6, 1), new(2018, 3, 24), new(2018, 10, 26), new(2018, 11, 3), new(2018, 2, 16), new(1969, 12, 30)), TimeSpan.Zero).ToUnixTimeMilliseconds();
+            : new DateTimeOffset(_change.From, TimeSpan.Zero).ToUnixTimeMilliseconds();
         Sources = [.. Enumerable.Range(0, _random.Next(1, 3)).Select(index => TestEntity.Source(index, Pick(0, 3, 60) * UnitMs, Pick(0, 20, 500) * UnitMs) with
         {
             Envelope = _random.Next(4) == 0 ? EventEnvelope.Debezium : EventEnvelope.None,
@@ -208,7 +214,7 @@ internal sealed class RandomDefinition
         {
             Offset = _random.Next(2) == 0 ? TimeSpan.Zero : Duration(_random.Next(length)) + TimeSpan.FromMinutes(UnitMs == HourMs ? Pick(0, 30) : 0),
             Closed = _random.Next(2) == 0,
-            TimeZone = UnitMs == 1 ? Pick("UTC", "UTC", "Asia/Kolkata") : Pick(_zones),
+            TimeZone = UnitMs == 1 ? Pick("UTC", "UTC", "Asia/Kolkata") : _random.Next(3) == 0 ? Pick(_changes).Zone : _change.Zone,
         };
     }
 

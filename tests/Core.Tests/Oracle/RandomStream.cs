@@ -99,6 +99,9 @@ internal sealed class RandomStream
                 return timeMs + near + _random.Next(3) switch { 0 => 0, 1 => NaiveWindow.Ms(sliding.Delay), _ => NaiveWindow.Ms(sliding.Delay + sliding.Length) };
             case WindowDefinition.Tumbling tumbling:
                 var period = NaiveWindow.Zone(tumbling).Period(timeMs);
+                // Where clocks change, up to an hour before counts, too.
+                if (_definition.UnitMs > 1 && _random.Next(2) == 0)
+                    near -= _random.Next((int)RandomDefinition.HourMs);
                 return near + (_random.Next(2) == 0 ? period.ToMs : NaiveWindow.Zone(tumbling).Period(period.ToMs).ToMs);
             case WindowDefinition.Session session:
                 return timeMs + near + NaiveWindow.Ms(_random.Next(2) == 0 ? session.Gap : session.Max ?? session.Gap);
