@@ -182,9 +182,9 @@ public sealed class JoinTests
             return new ApplyBatch(side, events, [], [joined]);
         }).ToArray();
         var before = 0L;
-        for (var round = 0; round < 100; round++)
+        for (var round = 0; round < 30; round++)
         {
-            if (round == 60)
+            if (round == 20)
                 before = GC.GetAllocatedBytesForCurrentThread();
             foreach (var batch in batches)
             {
