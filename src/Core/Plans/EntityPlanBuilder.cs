@@ -24,7 +24,8 @@ internal sealed class EntityPlanBuilder
         AddSlot(string.Create(CultureInfo.InvariantCulture, $"format {Format} keys {string.Join(',', Keys.Select(key => key.Type))}"), 0);
 
         ResumeOffset = FixedSize;
-        FixedSize += 8;
+        // All of the fixed section is in slots: a layout that is read back finds them by their sizes.
+        AddSlot("resume", 8);
         ViewCount = views.Count;
         ViewsOffset = FixedSize;
         foreach (var view in views)

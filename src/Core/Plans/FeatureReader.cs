@@ -32,6 +32,9 @@ internal sealed class FeatureReader
         Empty = kind == FeatureKind.Number ? OrDefault(Number(_nothing, 0)) : double.NaN;
     }
 
+    /// <summary>Of the slot that holds the feature's state.</summary>
+    public ulong SlotFingerprint => _state.Container.Fingerprint;
+
     public FeatureKind Kind { get; }
 
     public Container Container => _state.Container;
