@@ -51,8 +51,7 @@ public sealed record CheckpointHeader
 /// <summary>How the blocks of an entity are laid out, for definitions that come later.</summary>
 /// <param name="Entity">The entity's name.</param>
 /// <param name="Layout">Text of its <see cref="Core.Plans.BlockLayout"/>.</param>
-/// <param name="Features">Its features as <c>view:feature</c>, a line each with what else defines their state after a space.</param>
-public sealed record EntityLayout(string Entity, string Layout, string Features);
+public sealed record EntityLayout(string Entity, string Layout);
 
 /// <summary>Cursor S of one partition.</summary>
 public sealed record PartitionCheckpoint

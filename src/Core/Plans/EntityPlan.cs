@@ -296,6 +296,13 @@ public sealed class EntityPlan
         return problem is null ? migrated! : throw new InvalidDataException($"A block of entity \"{Name}\" {problem}. Rebuild its state from the sources.");
     }
 
+    /// <summary>Whether <see cref="Migrate"/> carries a feature's state over from blocks of another layout; else it starts empty.</summary>
+    public bool IsKept(BlockLayout from, int feature)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        return from.Find(_readers[feature].SlotFingerprint) is not null;
+    }
+
     /// <summary>Reads features from a block as of a time. Null, and what is no number, is NaN.</summary>
     /// <param name="block">A block of this entity and layout; empty: an entity never seen, for which each feature has its empty value.</param>
     /// <param name="asOfMs">Unix milliseconds.</param>

@@ -34,6 +34,9 @@ internal sealed class FeatureReader
         Empty = kind == FeatureKind.Number ? OrDefault(Number(_nothing, 0)) : double.NaN;
     }
 
+    /// <summary>Of the slot that holds the feature's state.</summary>
+    public ulong SlotFingerprint => _state.Container.Fingerprint;
+
     /// <summary>Whether a value changes while no event comes or goes.</summary>
     public static bool DependsOnTime(Aggregate aggregate) => aggregate is Aggregate.DecayedSum or Aggregate.DecayedCount or Aggregate.TimeSinceLast;
 

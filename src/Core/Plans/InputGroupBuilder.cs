@@ -294,7 +294,9 @@ internal sealed partial class InputGroupBuilder
     private void BuildLifetime((int Index, FeatureDefinition Definition)[] features)
     {
         var use = Kept(isWide: true, isExact: true);
-        foreach (var part in Parts(features, use))
+        // A slot for each set of cells: what has gone on for ever must not begin anew because another feature is added beside it.
+        var parts = features.GroupBy(feature => Describe(CellsOf(feature.Definition, use))).OrderBy(part => part.Key, StringComparer.Ordinal);
+        foreach (var part in parts.Select(part => part.ToArray()))
         {
             var (row, find) = RowOf(part.Select(feature => feature.Definition), use);
             var description = Describe($"lifetime") + Describe(row.Cells.ToArray());

@@ -99,7 +99,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
     private void Migrate(CheckpointHeader header)
     {
         var migration = new Migration(_plan, header.Layouts);
-        LogMigrating(header.Sequence, migration.NewFeatures is { Length: > 0 } features ? features : "none");
+        LogMigrating(header.Sequence, string.Join(", ", migration.EmptyFeatures.DefaultIfEmpty("none")));
         var start = Stopwatch.GetTimestamp();
         var reported = start;
         _runtime.Restore(header, visit => _store.LoadBlocks((entity, key, block) =>
@@ -272,7 +272,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         Volatile.Write(ref _dueAt, _time.GetTimestamp() + (long)(pause.TotalSeconds * _time.TimestampFrequency));
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The definitions have changed since checkpoint {Sequence}: its state is migrated. New or changed features, which start empty unless they share the state of others: {Features}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The definitions have changed since checkpoint {Sequence}: its state is migrated. Features that start empty: {Features}")]
     private partial void LogMigrating(long sequence, string features);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Migrated {Count} entities, {Rate:F0} a second")]

@@ -38,19 +38,17 @@ internal sealed class Migration
     public IEnumerable<(string Entity, long Count)> Removed =>
         Enumerable.Range(0, _from.Length).Where(index => _from[index].Index < 0).Select(index => (_layouts[index].Entity, _removed[index]));
 
-    /// <summary>Features that the checkpoint had not, or with another definition; of entities that it had.</summary>
-    public string NewFeatures => string.Join(", ", _plan.Entities.SelectMany(entity =>
-    {
-        var old = _layouts.FirstOrDefault(layout => layout.Entity == entity.Name)?.Features.Split('\n') ?? [];
-        return LayoutOf(entity).Features.Split('\n').Except(old).Select(line => line.Split(' ')[0]);
-    }));
+    /// <summary>Features whose state the checkpoint has not.</summary>
+    public IEnumerable<string> EmptyFeatures =>
+        from entity in _plan.Entities
+        let layout = _from.FirstOrDefault(pair => pair.Plan == entity).Layout
+        from feature in Enumerable.Range(0, entity.Features.Count)
+        where layout is null || !entity.IsKept(layout, feature)
+        select $"{entity.Features[feature].View.Name}:{entity.Features[feature].Name}";
 
     /// <summary>What a checkpoint says of all layouts, in the order of its block types.</summary>
     public static IReadOnlyList<EntityLayout> LayoutsOf(ProjectPlan plan) =>
-        [.. plan.Entities.Select(LayoutOf), .. plan.Joins.Select(join => new EntityLayout(JoinPrefix + join.Name, TextOf(join), ""))];
-
-    private static EntityLayout LayoutOf(EntityPlan entity) =>
-        new(entity.Name, entity.Layout.ToText(), string.Concat(entity.Features.Select(feature => string.Create(CultureInfo.InvariantCulture, $"{feature.View.Name}:{feature.Name} {feature.View.Source} {feature.Definition}\n"))));
+        [.. plan.Entities.Select(entity => new EntityLayout(entity.Name, entity.Layout.ToText())), .. plan.Joins.Select(join => new EntityLayout(JoinPrefix + join.Name, TextOf(join)))];
 
     /// <summary>Migrates a block.</summary>
     /// <returns>Whether its entity is still defined.</returns>

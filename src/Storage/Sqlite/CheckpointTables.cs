@@ -28,7 +28,7 @@ internal sealed class CheckpointTables : IDisposable
         CREATE TABLE stream_times(source TEXT PRIMARY KEY, time_ms INTEGER NOT NULL);
         """;
 
-    public const string LayoutSchema = "CREATE TABLE layouts(entity INTEGER PRIMARY KEY, name TEXT NOT NULL, layout TEXT NOT NULL, features TEXT NOT NULL);";
+    public const string LayoutSchema = "CREATE TABLE layouts(entity INTEGER PRIMARY KEY, name TEXT NOT NULL, layout TEXT NOT NULL);";
 
     private readonly SqliteConnection _connection;
     private readonly SqliteStatement _deleteLayouts;
@@ -43,7 +43,7 @@ internal sealed class CheckpointTables : IDisposable
     {
         _connection = connection;
         _deleteLayouts = new(connection, "DELETE FROM layouts");
-        _insertLayout = new(connection, "INSERT INTO layouts VALUES (?, ?, ?, ?)");
+        _insertLayout = new(connection, "INSERT INTO layouts VALUES (?, ?, ?)");
         _deletePartitions = new(connection, "DELETE FROM partitions");
         _deleteStreamTimes = new(connection, "DELETE FROM stream_times");
         _insertPartition = new(connection, "INSERT INTO partitions VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
@@ -59,7 +59,7 @@ internal sealed class CheckpointTables : IDisposable
         for (var entity = 0; entity < header.Layouts.Count; entity++)
         {
             var layout = header.Layouts[entity];
-            _insertLayout.Bind(1, entity).Bind(2, layout.Entity).Bind(3, layout.Layout).Bind(4, layout.Features).Execute();
+            _insertLayout.Bind(1, entity).Bind(2, layout.Entity).Bind(3, layout.Layout).Execute();
         }
 
         _deleteStreamTimes.Execute();
@@ -111,10 +111,10 @@ internal sealed class CheckpointTables : IDisposable
 
     private List<EntityLayout> LoadLayouts()
     {
-        using var rows = new SqliteStatement(_connection, "SELECT name, layout, features FROM layouts ORDER BY entity");
+        using var rows = new SqliteStatement(_connection, "SELECT name, layout FROM layouts ORDER BY entity");
         var layouts = new List<EntityLayout>();
         while (rows.Read())
-            layouts.Add(new EntityLayout(rows.Text(0), rows.Text(1), rows.Text(2)));
+            layouts.Add(new EntityLayout(rows.Text(0), rows.Text(1)));
         return layouts;
     }
 
@@ -173,7 +173,6 @@ internal sealed class CheckpointTables : IDisposable
         {
             crc.Add(layout.Entity);
             crc.Add(layout.Layout);
-            crc.Add(layout.Features);
         }
         foreach (var (source, timeMs) in header.StreamTimesMs.OrderBy(pair => pair.Key, StringComparer.Ordinal))
         {
