@@ -9,6 +9,9 @@ namespace FeatureStore.Registry;
 /// <summary>Turns YAML into definitions.</summary>
 internal sealed class DefinitionReader(List<DefinitionFileError> errors)
 {
+    /// <summary>What a joined source has from its sides.</summary>
+    private static readonly string[] _derived = ["lateness", "align", "fields"];
+
     private readonly ReadContext _context = new(errors);
 
     /// <param name="roots">One a file.</param>
@@ -80,14 +83,28 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
     private SourceDefinition Source(YamlNode node, string path)
     {
         var source = Item(DefinitionShape.Source, "source", node, path);
-        var kafka = source.Mapping("kafka", DefinitionShape.Kafka);
-        var fields = source.Fields("fields", isRequired: true);
-        var standard = new SourceDefinition { Name = "", Kafka = new() { Topic = "" }, Timestamp = "", Fields = [] };
+        var join = source.OptionalMapping("join", DefinitionShape.Join);
+        // A joined source has what its sides have; what it says besides is refused as a whole later.
+        var isRead = join is null;
+        var kafka = isRead || source.Has("kafka") ? source.Mapping("kafka", DefinitionShape.Kafka) : null;
+        var fields = source.Fields("fields", isRequired: isRead);
+        foreach (var key in _derived.Where(key => !isRead && source.Has(key)))
+            source.Unreadable(source.Find(key)!, source.PathOf(key), $"a joined source takes no {key}: it has what its sides have. Remove it.");
+        var standard = new SourceDefinition { Name = "", Timestamp = "", Fields = [] };
         return standard with
         {
             Name = source.Text("name"),
-            Kafka = new() { Topic = kafka.Text("topic"), Format = kafka.EnumValue<EventFormat>("format") ?? default },
-            Timestamp = source.Text("timestamp"),
+            Kafka = kafka is null ? null : new() { Topic = kafka.Text("topic"), Format = kafka.EnumValue<EventFormat>("format") ?? default },
+            Join = join is null ? null : new()
+            {
+                Left = join.Text("left"),
+                Right = join.Text("right"),
+                On = join.Texts("on"),
+                Within = join.Duration("within", "within", isRequired: true) ?? TimeSpan.Zero,
+                Unmatched = join.EnumValue<JoinUnmatched>("unmatched") ?? default,
+                Limit = join.OptionalInteger("limit") ?? JoinDefinition.LimitDefault,
+            },
+            Timestamp = isRead ? source.Text("timestamp") : source.OptionalText("timestamp") ?? "",
             Clock = source.EnumValue<SourceClock>("clock") ?? standard.Clock,
             Lateness = source.Duration("lateness", "lateness") ?? standard.Lateness,
             Ahead = source.Duration("ahead", "ahead") ?? standard.Ahead,
@@ -97,7 +114,14 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
             Envelope = source.EnumValue<EventEnvelope>("envelope") ?? standard.Envelope,
             Fields = fields,
             Clean = [.. source.List("clean", isRequired: false).Select(item => CleanRule(item.Node, item.Path, source.Subject, fields))],
+            Enrich = [.. source.List("enrich", isRequired: false).Select(item => Enrich(item.Node, item.Path, source.Subject))],
         };
+    }
+
+    private EnrichDefinition Enrich(YamlNode node, string path, string subject)
+    {
+        var field = new MappingReader(_context, DefinitionShape.Enrich, node, path, subject);
+        return new() { Feature = field.Text("feature"), As = field.Text("as") };
     }
 
     private CleanRule CleanRule(YamlNode node, string path, string subject, IReadOnlyList<FieldDefinition> fields)

@@ -8,11 +8,15 @@ internal sealed record DefinitionShape(string Title, params string[] Keys)
     public static readonly DefinitionShape Root = new("a definitions file", "project", "sources", "entities", "feature_views", "feature_services", "models");
 
     public static readonly DefinitionShape Source = new(
-        "a source", "name", "kafka", "timestamp", "clock", "lateness", "ahead", "align", "dead_letters", "id", "envelope", "fields", "clean");
+        "a source", "name", "kafka", "join", "timestamp", "clock", "lateness", "ahead", "align", "dead_letters", "id", "envelope", "fields", "clean", "enrich");
 
     public static readonly DefinitionShape Kafka = new("kafka", "topic", "format");
 
+    public static readonly DefinitionShape Join = new("a join", "left", "right", "on", "within", "unmatched", "limit");
+
     public static readonly DefinitionShape CleanRule = new("a clean rule", "field", "missing", "fill", "below", "above", "outside");
+
+    public static readonly DefinitionShape Enrich = new("a field that enriches", "feature", "as");
 
     public static readonly DefinitionShape Entity = new("an entity", "name", "keys");
 

@@ -9,6 +9,7 @@ public interface IEntityRuntime
     /// <summary>
     /// Applies a batch in order. Each vector of <see cref="ApplyBatch.Vectors"/> gets its entities' values as of each event, right after that event;
     /// of a row that takes an event back, none. Such rows do not move the stream's time.
+    /// Each batch of <see cref="ApplyBatch.Joined"/> gets what a join makes of the events; it takes effect when the caller applies it, as the next batch of its source.
     /// The features that come from the request are the caller's. Batches take effect in the order of the calls.
     /// </summary>
     ValueTask ApplyAsync(ApplyBatch batch, CancellationToken cancellationToken);
@@ -48,8 +49,9 @@ public interface IEntityRuntime
 /// <summary>Events of one source on their way through the runtime, with the vectors to fill.</summary>
 public sealed class ApplyBatch
 {
-    public ApplyBatch(int source, EventBatch events, IReadOnlyList<VectorBatch> vectors)
+    public ApplyBatch(int source, EventBatch events, IReadOnlyList<VectorBatch> vectors, IReadOnlyList<EventBatch>? joined = null)
     {
+        Joined = joined ?? [];
         Source = source;
         Events = events;
         Vectors = vectors;
@@ -59,6 +61,9 @@ public sealed class ApplyBatch
     public int Source { get; }
 
     public EventBatch Events { get; }
+
+    /// <summary>One a join that the source is a side of.</summary>
+    public IReadOnlyList<EventBatch> Joined { get; }
 
     /// <summary>One a service that models score on this source.</summary>
     public IReadOnlyList<VectorBatch> Vectors { get; }

@@ -24,6 +24,10 @@ internal static class Definitions
             clean:
               - { field: AMOUNT, missing: drop, below: 0, above: 1e6, outside: clip }
               - { field: CHANNEL, missing: fill, fill: web }
+            enrich:
+              - { feature: spend:ever, as: PAST }
+          - { name: hits, kafka: { topic: hits }, timestamp: SEEN, fields: { SEEN: timestamp, CHANNEL: string, USER: int64 } }
+          - { name: hit_orders, join: { left: hits, right: orders, on: [USER], within: 45m, unmatched: left, limit: 40 } }
         entities:
           - { name: user, keys: [USER] }
         feature_views:

@@ -12,8 +12,9 @@ public sealed class ProjectTests
     {
         var project = Definitions.Load(Definitions.Sound).Project!;
 
-        var source = Assert.ContainsSingle(project.Sources);
-        Assert.AreEqual(("shop", "orders", "orders", EventFormat.Json, "AT", SourceClock.Wall), (project.Project, source.Name, source.Kafka.Topic, source.Kafka.Format, source.Timestamp, source.Clock));
+        Assert.HasCount(3, project.Sources);
+        var source = project.Sources[0];
+        Assert.AreEqual(("shop", "orders", "orders", EventFormat.Json, "AT", SourceClock.Wall), (project.Project, source.Name, source.Kafka!.Topic, source.Kafka.Format, source.Timestamp, source.Clock));
         Assert.AreEqual((TimeSpan.FromMinutes(10), TimeSpan.FromHours(2), TimeSpan.Zero), (source.Lateness, source.Ahead, source.Align));
         Assert.AreEqual(("orders.bad", "orders.bad", "ID"), (source.DeadLetters, source.DeadLetterTopic, source.Id));
         CollectionAssert.AreEqual(
@@ -26,6 +27,12 @@ public sealed class ProjectTests
                 new() { Field = "CHANNEL", Missing = MissingAction.Fill, Fill = "web" },
             },
             source.Clean.ToArray());
+        Assert.AreEqual(new EnrichDefinition { Feature = "spend:ever", As = "PAST" }, Assert.ContainsSingle(source.Enrich));
+        var joined = project.Sources[2];
+        Assert.AreEqual(("hit_orders", null, "", 0), (joined.Name, joined.Kafka, joined.Timestamp, joined.Fields.Count));
+        Assert.AreEqual(
+            ("hits", "orders", "USER", TimeSpan.FromMinutes(45), JoinUnmatched.Left, 40),
+            (joined.Join!.Left, joined.Join.Right, Assert.ContainsSingle(joined.Join.On), joined.Join.Within, joined.Join.Unmatched, joined.Join.Limit));
         Assert.AreEqual("user: USER", string.Join(';', project.Entities.Select(entity => $"{entity.Name}: {string.Join(',', entity.Keys)}")));
 
         var view = Assert.ContainsSingle(project.FeatureViews);
@@ -211,6 +218,19 @@ public sealed class ProjectTests
             """);
         Assert.AreEqual("project \"fraud\": 1 source, 2 entities, 2 feature views with 3 features, 1 feature service, 1 model.", result.ToString());
         Assert.AreEqual(5, ProjectPlan.Compile(result.Project!).Services[0].Width);
+    }
+
+    [TestMethod]
+    public void AJoinedSourceHasWhatItsSidesHave()
+    {
+        var plan = ProjectPlan.Compile(Definitions.Load(Definitions.Sound).Project!);
+        var joined = plan.Sources[2];
+        Assert.AreEqual(
+            "SEEN:Timestamp CHANNEL:String USER:Int64 ID:Int64 AT:Timestamp AMOUNT:Double right_CHANNEL:String FIRST:Bool PAST:Double",
+            string.Join(' ', joined.Schema.Fields.Select(field => $"{field.Name}:{field.Type}")));
+        Assert.AreEqual((plan.Sources[1], plan.Sources[0], 40, -1), (joined.Join!.Left, joined.Join.Right, joined.Join.Limit, joined.TimestampField));
+        Assert.AreEqual((45 * 60_000, (45 + 10 + 60) * 60_000), (joined.Join.WithinMs, joined.Join.KeptMs));
+        CollectionAssert.AreEqual(new[] { plan.Sources[1] }, plan.Sources[0].Peers.ToArray());
     }
 
     [TestMethod]

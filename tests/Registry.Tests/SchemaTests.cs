@@ -46,7 +46,8 @@ public sealed class SchemaTests
         Compare<OutsideAction>("outside_action");
         Compare<Aggregate>("aggregate");
         Compare<EventEnvelope>("event_envelope");
-        Assert.AreEqual(7, _root["$defs"]!.AsObject().Count(definition => definition.Value!["enum"] is not null));
+        Compare<JoinUnmatched>("join_unmatched");
+        Assert.AreEqual(8, _root["$defs"]!.AsObject().Count(definition => definition.Value!["enum"] is not null));
 
         // An editor takes a plain `null` for YAML's, the loader for the name.
         static void Compare<T>(string name)
@@ -68,6 +69,7 @@ public sealed class SchemaTests
             Property("feature_service", "features", "maxItems"), Property("model", "outputs", "maxProperties"), Property("sliding_window", "limit", "maximum"),
             Property("session_window", "limit", "maximum"), Property("session_window", "closed", "maximum"), Property("last_window", "last", "maximum"),
             Property("feature", "limit", "maximum"), Property("feature", "n", "maximum"), Property("feature", "k", "maximum"), Property("feature", "bounds", "maxItems"),
+            Property("join", "on", "maxItems"), Property("join", "limit", "maximum"),
         };
         int[] inValidator =
         [
@@ -77,9 +79,11 @@ public sealed class SchemaTests
             DefinitionLimits.ServiceFeaturesMax, DefinitionLimits.ModelOutputsMax, DefinitionLimits.WindowEventsMax,
             DefinitionLimits.WindowEventsMax, DefinitionLimits.SessionsClosedMax, DefinitionLimits.LastEventsMax,
             DefinitionLimits.DistinctValuesMax, DefinitionLimits.ListMax, DefinitionLimits.ListMax, DefinitionLimits.HistogramBoundsMax,
+            DefinitionLimits.EntityKeysMax, DefinitionLimits.JoinEventsMax,
         ];
         CollectionAssert.AreEqual(inValidator, inSchema.Select(limit => (int)limit!).ToArray());
         Assert.AreEqual(WindowDefinition.LimitDefault, (int)Property("sliding_window", "limit", "default")!);
+        Assert.AreEqual(JoinDefinition.LimitDefault, (int)Property("join", "limit", "default")!);
         Assert.AreEqual(WindowDefinition.LimitDefault, (int)Property("session_window", "limit", "default")!);
 
         JsonNode? Property(string definition, string key, string limit) => definitions[definition]!["properties"]![key]![limit];

@@ -15,7 +15,7 @@ public sealed class ValidatorTests
     [TestMethod]
     public void EveryErrorHasItsPath() => Expect(
         With(
-            source: source => source with { Clock = (SourceClock)9, Kafka = source.Kafka with { Format = (EventFormat)9 }, Fields = [.. source.Fields, new("ID", FieldType.Int64), new("X", (FieldType)9)] },
+            source: source => source with { Clock = (SourceClock)9, Kafka = source.Kafka! with { Format = (EventFormat)9 }, Fields = [.. source.Fields, new("ID", FieldType.Int64), new("X", (FieldType)9)] },
             feature: feature => feature with { Aggregate = (Aggregate)99 }),
         "sources[0].kafka.format: source \"orders\": format is not known. Use json.",
         "sources[0].clock: source \"orders\": clock is not known. Use wall, stream.",
@@ -154,9 +154,9 @@ public sealed class ValidatorTests
                     Click("short") with { Kafka = new() { Topic = "long" }, DeadLetters = "orders.bad" },
                 ],
             },
-            "sources[1].kafka.topic: source \"again\": topic \"orders\" is read by source \"orders\" already. One source reads a topic.",
-            "sources[2].kafka.topic: source \"long\": the dead-letter topic's name, the topic's and \".dead-letter\", is longer than 249. Name one with dead_letters.",
-            "sources[3].dead_letters: source \"loop\": dead-letter topic \"long\" is what source \"short\" reads. Dead letters would come back as events.");
+            "sources[3].kafka.topic: source \"again\": topic \"orders\" is read by source \"orders\" already. One source reads a topic.",
+            "sources[4].kafka.topic: source \"long\": the dead-letter topic's name, the topic's and \".dead-letter\", is longer than 249. Name one with dead_letters.",
+            "sources[5].dead_letters: source \"loop\": dead-letter topic \"long\" is what source \"short\" reads. Dead letters would come back as events.");
     }
 
     [TestMethod]
@@ -173,7 +173,7 @@ public sealed class ValidatorTests
             FeatureServices = [_sound.FeatureServices[0] with { Features = [.. _sound.FeatureServices[0].Features, new() { Name = "n", Feature = "hits:n" }] }],
             Models = [_sound.Models[0], _sound.Models[0] with { Name = "other", On = "pages" }],
         },
-        "models[0].on: model \"churn\": source \"orders\" has no field \"PAGE\", a key of entity \"page\". There are \"ID\", \"AT\", \"USER\", \"AMOUNT\", \"CHANNEL\", \"FIRST\".",
+        "models[0].on: model \"churn\": source \"orders\" has no field \"PAGE\", a key of entity \"page\". There are \"ID\", \"AT\", \"USER\", \"AMOUNT\", \"CHANNEL\", \"FIRST\", \"PAST\".",
         "models[1].on: model \"other\": source \"pages\" has no field \"USER\", a key of entity \"user\". There are \"AT\", \"PAGE\", \"AMOUNT\", \"CHANNEL\".",
         "models[1].on: model \"other\": \"PAGE\", a key of entity \"page\", is an int64, and a string in source \"pages\". Declare one type.");
 
@@ -186,7 +186,7 @@ public sealed class ValidatorTests
     public void CountsAreBounded() => Expect(
         _sound with
         {
-            Sources = [_sound.Sources[0] with { Fields = [.. Enumerable.Range(0, 65).Select(index => new FieldDefinition($"F{index}", FieldType.Int64))], Timestamp = "F0", Id = "F1", Clean = [] }],
+            Sources = [_sound.Sources[0] with { Fields = [.. Enumerable.Range(0, 65).Select(index => new FieldDefinition($"F{index}", FieldType.Int64))], Timestamp = "F0", Id = "F1", Clean = [], Enrich = [] }],
             Entities = [new() { Name = "user", Keys = [.. Enumerable.Range(0, 9).Select(index => $"F{index}")] }],
             FeatureViews = [View("wide", "orders") with { Features = [.. Enumerable.Range(0, 1001).Select(index => new FeatureDefinition { Name = $"f{index}", Aggregate = Aggregate.Count })] }],
             FeatureServices = [],
@@ -197,6 +197,14 @@ public sealed class ValidatorTests
         "entities[0].keys: entity \"user\": has 9 keys. An entity has 1 to 8.",
         "feature_views[0].features: feature view \"wide\": entity \"user\" has 1001 features up to here. At most 1000 are allowed.",
         "models: project: 257 models are too many. At most 256 are allowed.");
+
+    [TestMethod]
+    public void FieldsThatEnrichAreBoundedWithTheOthers() => Expect(
+        _sound with
+        {
+            Sources = [_sound.Sources[0] with { Enrich = [.. Enumerable.Range(0, 59).Select(index => new EnrichDefinition { Feature = "spend:ever", As = $"E{index}" })] }],
+        },
+        "sources[0].enrich: source \"orders\": 65 fields with those that enrich it are too many. At most 64 are allowed.");
 
     [TestMethod]
     public void VectorsAreBounded()

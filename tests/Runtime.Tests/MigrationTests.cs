@@ -49,7 +49,7 @@ public sealed class MigrationTests : IDisposable
     {
         using var after = Migrates(_old with { FeatureViews = [.. _old.FeatureViews.Select(view => view with { Features = [.. view.Features, new FeatureDefinition { Name = "more", Aggregate = Aggregate.Max, Of = view.Name == "spend" ? "AMOUNT" : "OK ? 1.0 : 0.0" }] })] });
         // The lifetime features of a source and condition share their place.
-        Assert.AreEqual("spend:all, spend:more, access:more", string.Join(", ", new Migration(after.Plan, [.. TestProject.Plan.Entities.Select(Migration.LayoutOf)]).EmptyFeatures));
+        Assert.AreEqual("spend:all, spend:more, access:more", string.Join(", ", new Migration(after.Plan, Migration.LayoutsOf(TestProject.Plan)).EmptyFeatures));
     }
 
     [TestMethod]

@@ -28,8 +28,16 @@ internal static class DefinitionsJson
     private static void Source(Utf8JsonWriter writer, SourceDefinition source)
     {
         writer.WriteString("name", source.Name);
+        if (source.Join is { } join)
+        {
+            Join(writer, join);
+            writer.WriteString("clock", DefinitionText.Name(source.Clock));
+            Fields(writer, "fields", source.Fields);
+            return;
+        }
+
         writer.WriteStartObject("kafka");
-        writer.WriteString("topic", source.Kafka.Topic);
+        writer.WriteString("topic", source.Kafka!.Topic);
         writer.WriteString("format", DefinitionText.Name(source.Kafka.Format));
         writer.WriteEndObject();
         writer.WriteString("timestamp", source.Timestamp);
@@ -44,6 +52,29 @@ internal static class DefinitionsJson
         writer.WriteString("envelope", DefinitionText.Name(source.Envelope));
         Fields(writer, "fields", source.Fields);
         Array(writer, "clean", source.Clean, Rule);
+        if (source.Enrich.Count > 0)
+            Array(writer, "enrich", source.Enrich, Enrich);
+    }
+
+    private static void Join(Utf8JsonWriter writer, JoinDefinition join)
+    {
+        writer.WriteStartObject("join");
+        writer.WriteString("left", join.Left);
+        writer.WriteString("right", join.Right);
+        writer.WriteStartArray("on");
+        foreach (var field in join.On)
+            writer.WriteStringValue(field);
+        writer.WriteEndArray();
+        writer.WriteString("within", Duration(join.Within));
+        writer.WriteString("unmatched", DefinitionText.Name(join.Unmatched));
+        writer.WriteNumber("limit", join.Limit);
+        writer.WriteEndObject();
+    }
+
+    private static void Enrich(Utf8JsonWriter writer, EnrichDefinition enrich)
+    {
+        writer.WriteString("feature", enrich.Feature);
+        writer.WriteString("as", enrich.As);
     }
 
     private static void Rule(Utf8JsonWriter writer, CleanRule rule)

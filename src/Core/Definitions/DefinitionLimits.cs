@@ -39,6 +39,9 @@ public static class DefinitionLimits
     public const int WindowRowsMax = 10_000;
 
     public const int SessionsClosedMax = 100;
+    /// <summary>Events of a side that a join keeps for a key.</summary>
+    public const int JoinEventsMax = 10_000;
+
     public const int LastEventsMax = 100_000;
 
     /// <summary>Values of a first_n, last_n or top_k.</summary>

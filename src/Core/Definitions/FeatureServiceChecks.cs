@@ -46,6 +46,15 @@ internal static class FeatureServiceChecks
         return view.Length > 0 && feature.Length > 0 && !feature.Contains(':', StringComparison.Ordinal);
     }
 
+    private static bool Resolve(DefinitionChecks checks, ViewFeatures features, string reference, string path, string subject)
+    {
+        if (features.Resolve(reference, path, subject) is not var (view, feature))
+            return false;
+        if (features.ShapeOf(view, feature) is { } shape)
+            checks.Add(path, subject, $"{DefinitionText.Quote(reference)} is {shape}, and a vector takes numbers. Look it up by its view instead.");
+        return true;
+    }
+
     /// <summary>Checks where a value comes from; <paramref name="isText"/> is null where its type is not known.</summary>
     /// <returns>False where it comes from nowhere.</returns>
     private static bool Origin(DefinitionChecks checks, ViewFeatures features, FeatureServiceDefinition service, int index, ServiceExpressions? expressions, string path, string subject, out bool? isText)
@@ -56,7 +65,7 @@ internal static class FeatureServiceChecks
         {
             case { Feature: { } reference, RequestField: null, Expression: null }:
                 isText = false;
-                return features.Resolve(reference, $"{path}.feature", subject);
+                return Resolve(checks, features, reference, $"{path}.feature", subject);
             case { Feature: null, RequestField: { } field, Expression: null }:
                 var declared = service.Request.FirstOrDefault(declared => declared.Name == field);
                 isText = declared is null || !Enum.IsDefined(declared.Type) ? null : declared.Type == FieldType.String;
@@ -79,64 +88,6 @@ internal static class FeatureServiceChecks
             default:
                 checks.Add(path, subject, "an entry takes exactly one of a view's feature, a request field and an expression.");
                 return false;
-        }
-    }
-
-    /// <summary>The features of all views, found by <c>view:feature</c>.</summary>
-    private sealed class ViewFeatures(DefinitionChecks checks)
-    {
-        private readonly Dictionary<string, Dictionary<string, FeatureDefinition>> _featuresOfView = checks.Views.Items
-            .DistinctBy(view => view.Name)
-            .ToDictionary(
-                view => view.Name,
-                view => view.Features.DistinctBy(feature => feature.Name).ToDictionary(feature => feature.Name, StringComparer.Ordinal),
-                StringComparer.Ordinal);
-
-        /// <summary>What each feature asked for is that no vector takes; null where one does.</summary>
-        private readonly Dictionary<FeatureDefinition, string?> _shapes = new(ReferenceEqualityComparer.Instance);
-
-        public bool Resolve(string reference, string path, string subject)
-        {
-            if (!TrySplit(reference, out var viewName, out var featureName))
-            {
-                checks.Add(path, subject, $"{DefinitionText.Quote(reference)} names no feature. Write view:feature.");
-                return false;
-            }
-
-            if (checks.Resolve(checks.Views, viewName, path, subject) is not { } view)
-                return false;
-            var features = _featuresOfView[view.Name];
-            if (features.TryGetValue(featureName, out var feature))
-            {
-                if (ShapeOf(view, feature) is { } shape)
-                    checks.Add(path, subject, $"{DefinitionText.Quote(reference)} is {shape}, and a vector takes numbers. Look it up by its view instead.");
-                return true;
-            }
-
-            if (features.Count > 0 && !features.ContainsKey(""))
-                checks.Add(path, subject, $"feature view {DefinitionText.Quote(viewName)} has no feature {DefinitionText.Quote(featureName)}.{checks.Hint(featureName, features.Keys)}");
-            return false;
-        }
-
-        private string? ShapeOf(FeatureViewDefinition view, FeatureDefinition feature)
-        {
-            if (!_shapes.TryGetValue(feature, out var shape))
-                _shapes.Add(feature, shape = AggregateRules.ShapeOf(feature) ?? (IsText(view, feature) ? "a text" : null));
-            return shape;
-        }
-
-        private bool IsText(FeatureViewDefinition view, FeatureDefinition feature) =>
-            feature is { Aggregate: Aggregate.First or Aggregate.Last, Of: { } of }
-            && checks.Sources.Find(view.Source) is { } source && checks.SchemaOf(source) is { } schema
-            && AggregateChecks.IsText(feature.Aggregate, CompiledExpression.Compile(of, schema, out _)?.Type);
-
-        /// <summary>A feature's plain name in place of <c>view:feature</c> is the usual mistake.</summary>
-        public string RequestHint(string name, FeatureServiceDefinition service)
-        {
-            var view = _featuresOfView.FirstOrDefault(view => view.Value.ContainsKey(name)).Key;
-            return view is null
-                ? checks.Hint(name, DefinitionChecks.FieldNames(service.Request))
-                : $" Did you mean {DefinitionText.Quote($"{view}:{name}")}?";
         }
     }
 }

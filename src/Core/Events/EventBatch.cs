@@ -138,6 +138,12 @@ public unsafe struct EventHeader
     /// <summary>What the source knows the record by.</summary>
     public nint Handle;
 
+    /// <summary>Of a joined event: index of the source of the record that made it.</summary>
+    public int Origin;
+
+    /// <summary>Of a joined event: which of those that the record made, from 1; 0: the record's event by itself, with no partner. That one has no raw bytes.</summary>
+    public int Ordinal;
+
     public readonly ReadOnlySpan<byte> RawKey => new(Key, KeyLength);
 
     public readonly ReadOnlySpan<byte> RawValue => new(Value, ValueLength);

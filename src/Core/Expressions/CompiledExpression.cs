@@ -20,6 +20,7 @@ public sealed class CompiledExpression
         Root = root;
         Type = root.Type.Kind;
         Field = root.Node is IField field ? field.Field : -1;
+        FieldsUsed = checker.FieldsUsed;
         _number = NumberOf(root);
         _condition = CelType.Bool.Accepts(root.Type) ? (Node<bool>)root.As(CelType.Bool) : new Nothing<bool>();
         _text = checker.Convert<ReadOnlySpan<byte>>("string", root);
@@ -29,6 +30,9 @@ public sealed class CompiledExpression
 
     /// <summary>Index of the field where the expression is that field alone; −1 else.</summary>
     public int Field { get; }
+
+    /// <summary>The fields that it names, one bit each.</summary>
+    internal ulong FieldsUsed { get; }
 
     internal Typed Root { get; }
 

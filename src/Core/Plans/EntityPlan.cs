@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using FeatureStore.Core.Blocks;
@@ -18,11 +19,8 @@ public sealed class EntityPlan
     /// <summary>Longest encoded key, in bytes.</summary>
     public const int KeyBytesMax = 1024;
 
-    /// <summary>Times with which windows can be computed: all years to 9999 and far beyond.</summary>
-    private const long TimeMsMax = 1L << 50;
-
     /// <summary>Inputs of more bytes are computed on the heap.</summary>
-    private const int StackBytesMax = 2048;
+    private const int StackBytesMax = 512;
 
     [ThreadStatic]
     private static byte[]? _inputs;
@@ -38,6 +36,9 @@ public sealed class EntityPlan
     private readonly Store[] _stores;
     private readonly int _fixedSize;
     private readonly (int Rows, int Bytes) _folds;
+
+    /// <summary>Whether all features run along, so that reading puts no state together.</summary>
+    private readonly bool _isRunning;
 
     internal EntityPlan(EntityPlanBuilder builder)
     {
@@ -55,6 +56,7 @@ public sealed class EntityPlan
         _stores = [.. _containers.SelectMany(container => container.Stores)];
         _fixedSize = builder.FixedSize;
         _folds = (builder.Folds, builder.FoldBytes);
+        _isRunning = Array.TrueForAll(_readers, reader => reader.RunningColumn is not null);
     }
 
     public int Index { get; }
@@ -168,24 +170,23 @@ public sealed class EntityPlan
     /// <param name="block">The entity's block; changed in place.</param>
     /// <param name="source">Index of the source plan.</param>
     /// <param name="row">The event's fields.</param>
-    /// <param name="timeMs">Event time, Unix ms.</param>
+    /// <param name="timeMs">Event time, Unix ms; outside the years 1 to 9999 it counts as the nearest time inside.</param>
     /// <returns>0; or the length the block must be given by <see cref="Resize"/> before the same call is made again, which then goes on with the event.</returns>
     public int Apply(Span<byte> block, int source, in FieldRow row, long timeMs)
     {
         var route = _routes[source]!;
         var fixedOffset = BlockHeader.FixedOffset(block);
+        timeMs = Math.Clamp(timeMs, Rfc3339.MinMs, Rfc3339.MaxMs);
         ref var resume = ref Memory.At<long>(block, fixedOffset + _resumeOffset);
-        Span<bool> takes = stackalloc bool[route.Groups.Length];
-        for (var group = 0; group < takes.Length; group++)
-            takes[group] = route.Groups[group].Takes(row);
-        if (resume == 0 && !Reserve(block, fixedOffset, route, takes, timeMs))
+        var taken = route.Taken(row);
+        if (resume == 0 && !Reserve(block, fixedOffset, route, row, timeMs, taken))
             return LengthWanted(block, fixedOffset);
 
         var done = 0;
-        for (var group = 0; group < takes.Length; group++)
+        for (var group = 0; group < route.Groups.Length; group++)
         {
             var containers = route.Groups[group].Containers;
-            if (takes[group] && done + containers.Length > resume && !TryAdd(block, fixedOffset, route.Groups[group], row, timeMs, ref resume, done))
+            if (route.Takes(taken, group, row) && done + containers.Length > resume && !TryAdd(block, fixedOffset, route.Groups[group], row, timeMs, ref resume, done))
                 return LengthWanted(block, fixedOffset);
             done += containers.Length;
         }
@@ -211,6 +212,7 @@ public sealed class EntityPlan
     {
         var fixedOffset = BlockHeader.FixedOffset(block);
         var groups = _routes[source]!.Groups;
+        timeMs = Math.Clamp(timeMs, Rfc3339.MinMs, Rfc3339.MaxMs);
         var isThere = true;
         foreach (var group in groups)
             isThere = isThere && (!group.Takes(row) || Retract(block, fixedOffset, group, row, timeMs, isTrial: true));
@@ -298,7 +300,7 @@ public sealed class EntityPlan
     public bool IsKept(BlockLayout from, int feature)
     {
         ArgumentNullException.ThrowIfNull(from);
-        return from.Find(_readers[feature].SlotFingerprint) is not null;
+        return from.Find(_readers[feature].Container.Fingerprint) is not null;
     }
 
     /// <summary>Reads features from a block as of a time. Null, and what is no number, is NaN.</summary>
@@ -315,7 +317,7 @@ public sealed class EntityPlan
             return;
         }
 
-        var reading = new BlockReading(block, asOfMs, Scratch.Begin(_folds.Bytes, _folds.Rows));
+        var reading = new BlockReading(block, asOfMs, _isRunning ? null : Scratch.Begin(_folds.Bytes, _folds.Rows));
         (Container? Container, int Window) at = default;
         Sliding.Extent extent = default;
         for (var index = 0; index < features.Length; index++)
@@ -381,10 +383,10 @@ public sealed class EntityPlan
             return problem;
         var fixedOffset = BlockHeader.FixedOffset(block);
         if (Memory.At<long>(block, fixedOffset + _resumeOffset) != 0)
-            return "waits for room";
+            return "is in the middle of a change";
         foreach (var group in _groups)
         {
-            if (NewestMs(block, fixedOffset, group) is > TimeMsMax or < -TimeMsMax and not long.MinValue)
+            if (NewestMs(block, fixedOffset, group) is > Rfc3339.MaxMs or < Rfc3339.MinMs and not long.MinValue)
                 return "has an impossible time";
         }
 
@@ -406,32 +408,30 @@ public sealed class EntityPlan
 
     /// <summary>Prepares all containers for an event.</summary>
     /// <returns>False where some want room first.</returns>
-    private static bool Reserve(Span<byte> block, int fixedOffset, EntityRoute route, ReadOnlySpan<bool> takes, long timeMs)
+    private static bool Reserve(Span<byte> block, int fixedOffset, EntityRoute route, in FieldRow row, long timeMs, ulong taken)
     {
         var fits = true;
-        for (var group = 0; group < takes.Length; group++)
+        for (var group = 0; group < route.Groups.Length; group++)
         {
-            if (takes[group])
+            var isTaken = route.Takes(taken, group, row);
+            if (isTaken)
             {
                 ref var newest = ref NewestMs(block, fixedOffset, route.Groups[group]);
                 newest = Math.Max(newest, timeMs);
             }
 
             foreach (var container in route.Groups[group].Containers)
-            {
-                container.Advance(block, fixedOffset, timeMs);
-                if (takes[group])
-                    fits &= container.Reserve(block, fixedOffset, timeMs);
-            }
+                fits &= container.Reserve(block, fixedOffset, timeMs, isTaken);
         }
 
         return fits;
     }
 
     /// <summary>Adds an event to a group's containers, from the one on at which an earlier attempt had to wait.</summary>
+    [SkipLocalsInit]
     private static bool TryAdd(Span<byte> block, int fixedOffset, InputGroup group, in FieldRow row, long timeMs, ref long resume, int done)
     {
-        Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[group.InputBytes] : InputsOfThread(group.InputBytes);
+        Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[StackBytesMax] : InputsOfThread(group.InputBytes);
         group.Evaluate(row, inputs);
         for (var index = Math.Max(0, (int)(resume - done)); index < group.Containers.Length; index++)
         {
@@ -449,7 +449,7 @@ public sealed class EntityPlan
     {
         if (NewestMs(block, fixedOffset, group) == long.MinValue)
             return false;
-        Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[group.InputBytes] : InputsOfThread(group.InputBytes);
+        Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[StackBytesMax] : InputsOfThread(group.InputBytes);
         group.Evaluate(row, inputs);
         foreach (var container in group.Containers)
         {
@@ -499,4 +499,17 @@ public sealed record EntityFeature(FeatureViewDefinition View, FeatureDefinition
 /// <summary>What an event of one source does to an entity.</summary>
 /// <param name="Views">Which views are fed.</param>
 /// <param name="Groups">The state that is fed, by condition.</param>
-internal sealed record EntityRoute(int[] Views, InputGroup[] Groups);
+internal sealed record EntityRoute(int[] Views, InputGroup[] Groups)
+{
+    /// <summary>Which of the first 64 groups an event meets the condition of, one bit each.</summary>
+    public ulong Taken(in FieldRow row)
+    {
+        var taken = 0UL;
+        for (var group = 0; group < Math.Min(64, Groups.Length); group++)
+            taken |= Groups[group].Takes(row) ? 1UL << group : 0;
+        return taken;
+    }
+
+    /// <summary>Whether an event meets the condition of a group.</summary>
+    public bool Takes(ulong taken, int group, in FieldRow row) => group < 64 ? (taken >> group & 1) != 0 : Groups[group].Takes(row);
+}

@@ -25,7 +25,7 @@ internal sealed class EntityPlanBuilder
 
         ResumeOffset = FixedSize;
         // All of the fixed section is in slots: a layout that is read back finds them by their sizes.
-        AddSlot("resume", 8);
+        AddSlot("change under way", 8);
         ViewCount = views.Count;
         ViewsOffset = FixedSize;
         foreach (var view in views)

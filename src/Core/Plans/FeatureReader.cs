@@ -12,6 +12,7 @@ internal sealed class FeatureReader
     private readonly FeatureState _state;
     private readonly double _windowSeconds;
     private readonly double _default;
+    private readonly bool _dependsOnTime;
     private readonly byte[] _nothing;
 
     /// <param name="definition">What is asked for.</param>
@@ -27,13 +28,14 @@ internal sealed class FeatureReader
             WindowDefinition.Tumbling tumbling => tumbling.Length.TotalSeconds,
             _ => double.NaN,
         };
+        _dependsOnTime = DependsOnTime(definition.Aggregate);
         _nothing = new byte[state.Cells.Size];
         state.Cells.Clear(_nothing);
         Empty = kind == FeatureKind.Number ? OrDefault(Number(_nothing, 0)) : double.NaN;
     }
 
-    /// <summary>Of the slot that holds the feature's state.</summary>
-    public ulong SlotFingerprint => _state.Container.Fingerprint;
+    /// <summary>Whether a value changes while no event comes or goes.</summary>
+    public static bool DependsOnTime(Aggregate aggregate) => aggregate is Aggregate.DecayedSum or Aggregate.DecayedCount or Aggregate.TimeSinceLast;
 
     public FeatureKind Kind { get; }
 
@@ -53,7 +55,7 @@ internal sealed class FeatureReader
         if (Kind != FeatureKind.Number)
             return double.NaN;
         var row = Container.Row(reading, _state);
-        return OrDefault(Number(row, Container.AsOfMs(reading, row)));
+        return OrDefault(Number(row, _dependsOnTime ? Container.AsOfMs(reading, row) : 0));
     }
 
     /// <summary>The value of a count or a sum that runs along.</summary>
@@ -116,7 +118,8 @@ internal sealed class FeatureReader
             case Aggregate.CountDistinct:
                 return Blocks.Sketches.DistinctCounts.Count(state);
             case Aggregate.ApproxCountDistinct:
-                return ((ApproxDistinctCell)cell).Sketch.Estimate(state);
+                // An estimate of nothing may be −0.
+                return ((ApproxDistinctCell)cell).Sketch.Estimate(state) + 0.0;
             case Aggregate.Quantile:
                 return cell is QuantileCell sketch ? sketch.Sketch.Quantile(state, _definition.Q!.Value) : Memory.At<double>(state);
             case Aggregate.DecayedSum or Aggregate.DecayedCount:
@@ -128,7 +131,7 @@ internal sealed class FeatureReader
         }
     }
 
-    private static double Sum(Cell cell, ReadOnlySpan<byte> state) => cell is SumCell ? Memory.At<CompensatedSum>(state).Total : Memory.At<InputSum>(state).Total;
+    private static double Sum(Cell cell, ReadOnlySpan<byte> state) => cell is SumCell ? Memory.At<CompensatedSum>(state).Total : ExactSumCell.Value(state);
 
     private double OfSpan(in SpanCell.Span span, long asOfMs) => _definition.Aggregate switch
     {

@@ -41,7 +41,7 @@ public sealed unsafe class JsonEventDecoder
         ArgumentNullException.ThrowIfNull(source);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(valueBytesMax);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(valueBytesMax, ValueBytesMaxLimit);
-        var fields = source.Schema.Fields;
+        var fields = source.Definition.Fields;
         _names = [.. fields.Select(field => Encoding.UTF8.GetBytes(field.Name))];
         _starts = [.. fields.Select(field => new MemberStart(field.Name))];
         _types = [.. fields.Select(field => field.Type)];

@@ -133,7 +133,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         var header = new CheckpointHeader
         {
             LayoutFingerprint = _plan.LayoutFingerprint,
-            Layouts = [.. _plan.Entities.Select(Migration.LayoutOf)],
+            Layouts = Migration.LayoutsOf(_plan),
             Incarnation = Incarnation,
             Sequence = (Last?.Sequence ?? 0) + 1,
             ClusterId = clusterId,

@@ -152,7 +152,9 @@ public sealed partial class LocalRuntime
                 $"{TombstoneCount:N0} entities have been erased whose events the topics may still hold, and no more can be kept track of. Tombstones go at a start, once the topics' retention has passed them.");
         }
 
-        var guards = _plan.Sources.Where(source => _plan.Entities[entity].IsFedBy(source.Index)).Select(source => GuardOf(source.Index)).ToList();
+        // A joined event is kept out by the position of the record that made it.
+        var guards = _plan.Sources.Where(source => _plan.Entities[entity].IsFedBy(source.Index))
+            .SelectMany(source => source.Join is { } join ? [join.Left, join.Right] : new[] { source }).Distinct().Select(source => GuardOf(source.Index)).ToList();
         // Of topics that do not feed the entity now, and may again.
         guards.AddRange(old?.Guards.Where(guard => guards.TrueForAll(other => other.Topic != guard.Topic)).ToList() ?? []);
         var tombstone = shard.Erase(

@@ -9,13 +9,20 @@ namespace FeatureStore.Runtime.Local;
 /// </summary>
 public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
 {
-    private readonly ProjectPlan _plan;
-    private readonly Shard[] _shards;
-    private readonly ShardWorker[] _workers;
-    private readonly Route[][] _routes;
     /// <summary>Blocks of a type that a shard looks at after a batch, for some microseconds.</summary>
     private const int SweptBlocksPerBatch = 64;
 
+    private readonly ProjectPlan _plan;
+    private readonly Shard[] _shards;
+    private readonly ShardWorker[] _workers;
+    private readonly Passes[] _passes;
+    private readonly EnrichedRows _enriched = new();
+    private readonly JoinMerge _merge = new();
+    private readonly Action<Shard> _apply;
+    private readonly Action<Shard> _join;
+
+    /// <summary>What the shards are at. Set before they are started.</summary>
+    private Work _work;
     private readonly long[] _streamTimesMs;
     private readonly long[] _nowsMs;
     private readonly bool _sweeps;
@@ -33,17 +40,19 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Shards, 64);
         _plan = plan;
         _options = options;
-        _topics = [.. plan.Sources.Select(source => source.Definition.Kafka.Topic)];
+        _topics = [.. plan.Sources.Select(source => source.Definition.Kafka?.Topic ?? "")];
         _applied = [.. plan.Sources.Select(_ => Array.Empty<long>())];
         _published = [.. plan.Sources.Select(_ => Array.Empty<long>())];
-        _firstOffsets = new IReadOnlyList<long>?[plan.Sources.Count];
+        _firstOffsets = [.. plan.Sources.Select(source => source.Join is null ? null : Array.Empty<long>())];
         _shards = [.. Enumerable.Range(0, options.Shards).Select(index => new Shard(plan, index, options.Shards, options.TracksPublishing))];
         _workers = [.. _shards.Skip(1).Select(shard => new ShardWorker(shard))];
         _streamTimesMs = new long[plan.Sources.Count];
         _streamTimesMs.AsSpan().Fill(long.MinValue);
+        _apply = shard => shard.Apply(_work.Batch, _work.Routes, _enriched);
+        _join = shard => shard.Join(_work.Batch, _work.Join, _work.BeforeMs);
+        _passes = [.. plan.Sources.Select(PassesOf)];
         _nowsMs = new long[plan.Sources.Count];
         _sweeps = plan.Entities.Any(entity => Retention.Of(plan, entity) is not null);
-        _routes = [.. plan.Sources.Select(RoutesOf)];
         RuntimeInstruments.Runtimes.TryAdd(this, 0);
     }
 
@@ -85,33 +94,31 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
 
     private void Apply(ApplyBatch batch)
     {
-        var routes = _routes[batch.Source];
-        foreach (var worker in _workers)
-            worker.Start(batch, routes);
-        ExceptionDispatchInfo? failure = null;
-        try
+        var joins = _plan.Sources[batch.Source].Joins;
+        if (batch.Joined.Count != joins.Count)
+            throw new ArgumentException($"The source is a side of {joins.Count} joins, and {batch.Joined.Count} batches are given for their events.", nameof(batch));
+        var passes = _passes[batch.Source];
+        _enriched.Reset(batch.Events.Count, passes.Enriched.Length);
+        Apply(batch, passes.First);
+        if (passes.Enriched.Length > 0)
         {
-            _shards[0].Apply(batch, routes);
+            _enriched.CopyTo(batch.Events, passes.Enriched);
+            Apply(batch, passes.Second);
         }
-        catch (Exception exception)
-        {
-            failure = ExceptionDispatchInfo.Capture(exception);
-        }
-
-        foreach (var worker in _workers)
-            failure = worker.Wait() ?? failure;
-        failure?.Throw();
 
         var newest = _streamTimesMs[batch.Source];
+        var isRead = _plan.Sources[batch.Source].Join is null;
         for (var row = 0; row < batch.Events.Count; row++)
         {
             ref readonly var header = ref batch.Events[row];
             if (!header.IsRetraction)
                 newest = Math.Max(newest, header.TimeMs);
-            Advance(ref _applied[batch.Source], header.Partition, header.Offset + 1);
+            if (isRead)
+                Advance(ref _applied[batch.Source], header.Partition, header.Offset + 1);
         }
 
         Volatile.Write(ref _streamTimesMs[batch.Source], newest);
+        Join(batch);
         if (_sweeps)
             Sweep();
     }
@@ -216,10 +223,59 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
             shard.Dispose();
     }
 
+    private void Apply(ApplyBatch batch, Route[] routes)
+    {
+        if (routes.Length == 0)
+            return;
+        _work = new Work(batch, routes, 0, 0);
+        Run(_apply);
+    }
+
+    /// <summary>Gives the batch to the joins that its source is a side of.</summary>
+    private void Join(ApplyBatch batch)
+    {
+        var joins = _plan.Sources[batch.Source].Joins;
+        for (var index = 0; index < joins.Count; index++)
+        {
+            var join = joins[index];
+            var passedMs = Math.Min(_streamTimesMs[join.Left.Index], _streamTimesMs[join.Right.Index]);
+            _work = new Work(batch, [], join.Index, passedMs == long.MinValue ? passedMs : passedMs - join.KeptMs);
+            Run(_join);
+            _merge.Merge(_shards, join.Index, batch.Joined[index]);
+        }
+    }
+
+    /// <summary>Lets all shards do the work at hand, and waits for them.</summary>
+    private void Run(Action<Shard> work)
+    {
+        foreach (var worker in _workers)
+            worker.Start(work);
+        ExceptionDispatchInfo? failure = null;
+        try
+        {
+            work(_shards[0]);
+        }
+        catch (Exception exception)
+        {
+            failure = ExceptionDispatchInfo.Capture(exception);
+        }
+
+        foreach (var worker in _workers)
+            failure = worker.Wait() ?? failure;
+        failure?.Throw();
+    }
+
     private string? Problem(int entity, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
-        if ((uint)entity >= _plan.Entities.Count)
-            return $"A block is of entity {entity}, and there are {_plan.Entities.Count}";
+        if ((uint)entity >= _plan.Entities.Count + _plan.Joins.Count)
+            return $"A block is of entity {entity}, and there are {_plan.Entities.Count + _plan.Joins.Count}";
+        if (entity >= _plan.Entities.Count)
+        {
+            var join = _plan.Joins[entity - _plan.Entities.Count];
+            return join.Check(block) is { } wrong ? $"A block of joined source \"{join.Name}\" {wrong}"
+                : EntityPlan.Key(block).SequenceEqual(key) ? null : $"A block of joined source \"{join.Name}\" has another key than its place";
+        }
+
         var plan = _plan.Entities[entity];
         if (plan.Check(block) is { } problem)
             return $"A block of entity \"{plan.Name}\" {problem}";
@@ -239,19 +295,31 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         return total;
     }
 
-    private Route[] RoutesOf(SourcePlan source)
+    private Passes PassesOf(SourcePlan source)
     {
         var services = _plan.ServicesOn(source);
         List<Route> routes = [];
         foreach (var entity in _plan.Entities)
         {
             VectorSlice[] slices = [.. services.Select(service => VectorSlice.Of(service, entity.Index))];
-            if (entity.IsFedBy(source.Index) || slices.Any(slice => slice.Features.Length > 0))
-                routes.Add(new Route(entity, entity.IsFedBy(source.Index), [.. entity.Keys.Select(key => source.Schema.IndexOf(key.Name))], slices));
+            var enriched = Enumerable.Range(0, source.Enrichment.Count).Where(index => source.Enrichment[index].Entity == entity).ToArray();
+            var enrichment = new VectorSlice([.. enriched.Select(index => source.Enrichment[index].Feature)], enriched);
+            if (entity.IsFedBy(source.Index) || enriched.Length > 0 || slices.Any(slice => slice.Features.Length > 0))
+                routes.Add(new Route(entity, entity.IsFedBy(source.Index), [.. entity.Keys.Select(key => source.Schema.IndexOf(key.Name))], slices, enrichment));
         }
 
-        return [.. routes];
+        var second = routes.Where(route => source.EntitiesOfEnriched.Contains(route.Entity.Index)).ToArray();
+        return new Passes([.. routes.Except(second)], [.. source.Enrichment.Select(enrichment => enrichment.Field)], second);
     }
+
+    /// <param name="Batch">The batch.</param>
+    /// <param name="Routes">What to apply it to.</param>
+    /// <param name="Join">Else the join to add it to,</param>
+    /// <param name="BeforeMs">and before when its events go.</param>
+    private readonly record struct Work(ApplyBatch Batch, Route[] Routes, int Join, long BeforeMs);
+
+    /// <summary>How the events of a source are applied: first to the entities that need no enriched field, among them all that enrich; then to the others.</summary>
+    private sealed record Passes(Route[] First, int[] Enriched, Route[] Second);
 
     /// <summary>The thread of a shard.</summary>
     private sealed class ShardWorker : IDisposable
@@ -260,7 +328,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         private readonly Thread _thread;
         private readonly SemaphoreSlim _start = new(0);
         private readonly SemaphoreSlim _done = new(0);
-        private (ApplyBatch Batch, Route[] Routes)? _work;
+        private Action<Shard>? _work;
         private ExceptionDispatchInfo? _failure;
 
         public ShardWorker(Shard shard)
@@ -270,9 +338,9 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
             _thread.Start();
         }
 
-        public void Start(ApplyBatch batch, Route[] routes)
+        public void Start(Action<Shard> work)
         {
-            _work = (batch, routes);
+            _work = work;
             _start.Release();
         }
 
@@ -296,11 +364,11 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
             while (true)
             {
                 _start.Wait();
-                if (_work is not var (batch, routes))
+                if (_work is not { } work)
                     return;
                 try
                 {
-                    _shard.Apply(batch, routes);
+                    work(_shard);
                 }
                 catch (Exception exception)
                 {

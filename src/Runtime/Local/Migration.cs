@@ -1,12 +1,17 @@
+using System.Globalization;
+using FeatureStore.Core.Joins;
 using FeatureStore.Core.Plans;
 
 namespace FeatureStore.Runtime.Local;
 
-/// <summary>Brings blocks and tombstones of a checkpoint under the definitions of now. Entities are known by their names.</summary>
+/// <summary>Brings blocks and tombstones of a checkpoint under the definitions of now. Entities and joins are known by their names; what joins keep is read on where nothing of it has changed.</summary>
 internal sealed class Migration
 {
+    /// <summary>Before the name of a join; no entity's name has a blank.</summary>
+    private const string JoinPrefix = "join ";
+
     private readonly ProjectPlan _plan;
-    private readonly (EntityPlan? Plan, BlockLayout Layout)[] _from;
+    private readonly From[] _from;
     private readonly IReadOnlyList<EntityLayout> _layouts;
     private readonly long[] _removed;
 
@@ -18,7 +23,7 @@ internal sealed class Migration
         _removed = new long[layouts.Count];
         try
         {
-            _from = [.. layouts.Select(layout => (plan.Entities.FirstOrDefault(entity => entity.Name == layout.Entity), BlockLayout.Parse(layout.Layout)))];
+            _from = [.. layouts.Select(FromOf)];
         }
         catch (FormatException exception)
         {
@@ -31,7 +36,7 @@ internal sealed class Migration
 
     /// <summary>Entity types that are not defined any more, with the number of entities met.</summary>
     public IEnumerable<(string Entity, long Count)> Removed =>
-        Enumerable.Range(0, _from.Length).Where(index => _from[index].Plan is null).Select(index => (_layouts[index].Entity, _removed[index]));
+        Enumerable.Range(0, _from.Length).Where(index => _from[index].Index < 0).Select(index => (_layouts[index].Entity, _removed[index]));
 
     /// <summary>Features whose state the checkpoint has not.</summary>
     public IEnumerable<string> EmptyFeatures =>
@@ -41,8 +46,9 @@ internal sealed class Migration
         where layout is null || !entity.IsKept(layout, feature)
         select $"{entity.Features[feature].View.Name}:{entity.Features[feature].Name}";
 
-    /// <summary>What a checkpoint says of an entity's layout.</summary>
-    public static EntityLayout LayoutOf(EntityPlan entity) => new(entity.Name, entity.Layout.ToText());
+    /// <summary>What a checkpoint says of all layouts, in the order of its block types.</summary>
+    public static IReadOnlyList<EntityLayout> LayoutsOf(ProjectPlan plan) =>
+        [.. plan.Entities.Select(entity => new EntityLayout(entity.Name, entity.Layout.ToText())), .. plan.Joins.Select(join => new EntityLayout(JoinPrefix + join.Name, TextOf(join)))];
 
     /// <summary>Migrates a block.</summary>
     /// <returns>Whether its entity is still defined.</returns>
@@ -53,18 +59,18 @@ internal sealed class Migration
         migrated = default;
         if ((uint)entity >= (uint)_from.Length)
             throw new InvalidDataException($"A block is of entity {entity}, and there were {_from.Length}. The checkpoint is damaged; restore a copy or start with empty data.");
-        var (plan, layout) = _from[entity];
-        if (plan is null)
+        var from = _from[entity];
+        index = from.Index;
+        if (index < 0)
         {
             _removed[entity]++;
             return false;
         }
 
         Count++;
-        index = plan.Index;
         try
         {
-            migrated = layout.Fingerprint == plan.LayoutFingerprint ? block : plan.Migrate(layout, block);
+            migrated = from.Plan is not { } plan || from.Layout!.Fingerprint == plan.LayoutFingerprint ? block : plan.Migrate(from.Layout, block);
         }
         catch (InvalidDataException exception)
         {
@@ -78,4 +84,24 @@ internal sealed class Migration
     /// <summary>Renumbers a tombstone; null where its entity is not defined any more.</summary>
     public Tombstone? Migrate(Tombstone tombstone) =>
         (uint)tombstone.Entity < (uint)_from.Length && _from[tombstone.Entity].Plan is { } plan ? tombstone with { Entity = plan.Index } : null;
+
+    private static string TextOf(JoinPlan join) => join.LayoutFingerprint.ToString("x16", CultureInfo.InvariantCulture);
+
+    private From FromOf(EntityLayout layout)
+    {
+        if (layout.Entity.StartsWith(JoinPrefix, StringComparison.Ordinal))
+        {
+            var same = _plan.Joins.FirstOrDefault(join => JoinPrefix + join.Name == layout.Entity && TextOf(join) == layout.Layout);
+            return new From(same is null ? -1 : _plan.Entities.Count + same.Index, null, null);
+        }
+
+        var plan = _plan.Entities.FirstOrDefault(entity => entity.Name == layout.Entity);
+        return new From(plan?.Index ?? -1, plan, BlockLayout.Parse(layout.Layout));
+    }
+
+    /// <summary>A type of blocks in the checkpoint.</summary>
+    /// <param name="Index">Its index now; −1: it is not read on.</param>
+    /// <param name="Plan">Its entity now; null where it is none, or a join's.</param>
+    /// <param name="Layout">Of its blocks; null of a join's.</param>
+    private readonly record struct From(int Index, EntityPlan? Plan, BlockLayout? Layout);
 }

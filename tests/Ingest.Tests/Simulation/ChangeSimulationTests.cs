@@ -101,7 +101,7 @@ public sealed class ChangeSimulationTests
                 process ??= Start(broker, disk, chaos, time);
                 time.Advance(TimeSpan.FromMilliseconds(chaos.Random.Next(200)));
                 process.Step();
-                if (!chaos.IsOn && process.IsDone(broker))
+                if (!chaos.IsOn && process.IsDone)
                     break;
             }
             catch (SimulatedCrashException)
@@ -118,7 +118,7 @@ public sealed class ChangeSimulationTests
 
         // Once more from what is durable: the same state, and not a word said twice.
         process = Start(broker, disk, chaos, time);
-        for (var step = 0; !process.IsDone(broker); step++)
+        for (var step = 0; !process.IsDone; step++)
         {
             Assert.IsLessThan(StepsMax, step, "The log is not read to its end again.");
             time.Advance(TimeSpan.FromMilliseconds(chaos.Random.Next(800)));

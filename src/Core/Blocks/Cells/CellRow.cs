@@ -83,12 +83,13 @@ internal sealed class CellRow
     public bool TryRemove(Span<byte> row, long timeMs, ReadOnlySpan<byte> inputs)
     {
         var isRemoved = true;
-        for (var index = 0; index < _cells.Length && isRemoved; index++)
+        for (var index = 0; index < _cells.Length; index++)
         {
             ref readonly var cell = ref _cells[index];
             var value = cell.Value.Of(inputs);
             var key = cell.Key.Of(inputs);
-            isRemoved = !IsTaken(value, key) || cell.Cell.TryRemove(Part(row, index), timeMs, value, key);
+            // A cell that came to its limit may never have had the event; the others had it.
+            isRemoved &= !IsTaken(value, key) || cell.Cell.TryRemove(Part(row, index), timeMs, value, key);
         }
 
         return isRemoved;

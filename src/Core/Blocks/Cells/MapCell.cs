@@ -81,11 +81,15 @@ internal sealed class MapCell(int limit, int keyWidth, CellRow cells) : Cell
     public override void AddAll(Span<byte> state, ReadOnlySpan<long> times, ReadOnlySpan<byte> values, ReadOnlySpan<byte> keys)
     {
         var valueBytes = times.IsEmpty ? 0 : values.Length / times.Length;
-        for (var index = times.Length - 1; index >= 0 && Count(state) < limit; index--)
+        for (var index = times.Length - 1; index >= 0; index--)
         {
             var key = keys.Slice(index * keyWidth, keyWidth);
-            if (IsTaken(values.Slice(index * valueBytes, valueBytes), key) && !TryFind(state, key, out var at))
-                Insert(state, at, key, times[index]);
+            if (!IsTaken(values.Slice(index * valueBytes, valueBytes), key))
+                continue;
+            if (TryFind(state, key, out var at))
+                NewestOf(state, at) = Math.Max(NewestOf(state, at), times[index]);
+            else if (Insert(state, at, key, times[index], isLaterOfEqual: false) < 0)
+                break;
         }
 
         for (var index = 0; index < times.Length; index++)
@@ -136,14 +140,14 @@ internal sealed class MapCell(int limit, int keyWidth, CellRow cells) : Cell
 
     /// <summary>Puts a key in its place, if need be instead of the one longest unseen.</summary>
     /// <returns>Where it is; −1 where it would be the one longest unseen itself.</returns>
-    private int Insert(Span<byte> state, int index, ReadOnlySpan<byte> key, long timeMs)
+    private int Insert(Span<byte> state, int index, ReadOnlySpan<byte> key, long timeMs, bool isLaterOfEqual = true)
     {
         if (Count(state) == limit)
         {
             var oldest = 0;
             for (var other = 1; other < limit; other++)
                 oldest = NewestOf(state, other) < NewestOf(state, oldest) ? other : oldest;
-            if (timeMs < NewestOf(state, oldest))
+            if (timeMs < NewestOf(state, oldest) || (timeMs == NewestOf(state, oldest) && !isLaterOfEqual))
                 return -1;
             RemoveAt(state, oldest);
             index -= oldest < index ? 1 : 0;

@@ -144,6 +144,8 @@ internal sealed class RowTable(int headOffset, CellRow cells, int keyBytes, int 
 
     protected override string? CheckRows(ReadOnlySpan<byte> block, in StoreHead head)
     {
+        if (head.Start != 0)
+            return "has rows that do not begin with the first";
         for (var row = 0; row < head.Count; row++)
         {
             if (row > 0 && KeyAt(block, head.DataOffset, row - 1) >= KeyAt(block, head.DataOffset, row))

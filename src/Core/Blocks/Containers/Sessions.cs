@@ -47,9 +47,11 @@ internal sealed class Sessions : Container
     /// <summary>Most sessions kept: those that windows of closed ones read, and one more, which may be open.</summary>
     public static int RowsMax(int closedMax) => closedMax + 1;
 
-    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs)
+    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs, bool isTaken)
     {
-        var frontierMs = FrontierMs(block, fixedOffset);
+        if (!isTaken)
+            return true;
+        var frontierMs = FrontierMs(block, fixedOffset, _disorderMs);
         while (_events.Times(block, fixedOffset) is [var oldest, ..] && oldest < frontierMs)
         {
             if (!TrySettleOldest(block, fixedOffset))
@@ -93,7 +95,7 @@ internal sealed class Sessions : Container
     public override bool CanRemove(ReadOnlySpan<byte> block, int fixedOffset, long timeMs)
     {
         var settled = _settled.Count(block, fixedOffset);
-        return timeMs >= FrontierMs(block, fixedOffset) && (settled == 0 || timeMs >= SpanOf(_settled.Row(block, fixedOffset, settled - 1)).LastMs);
+        return timeMs >= FrontierMs(block, fixedOffset, _disorderMs) && (settled == 0 || timeMs >= SpanOf(_settled.Row(block, fixedOffset, settled - 1)).LastMs);
     }
 
     public override bool Holds(ReadOnlySpan<byte> block, int fixedOffset, long timeMs, ReadOnlySpan<byte> inputs) =>
@@ -131,6 +133,27 @@ internal sealed class Sessions : Container
 
     private long AsOfMs(in BlockReading reading) => Math.Max(reading.AsOfMs, NewestMs(reading.Block, reading.FixedOffset));
 
+    public override string? Check(ReadOnlySpan<byte> block, int fixedOffset)
+    {
+        var lastMs = long.MinValue;
+        for (var row = 0; row < _settled.Count(block, fixedOffset); row++)
+        {
+            var span = SpanOf(_settled.Row(block, fixedOffset, row));
+            if (span.Count <= 0 || span.FirstMs != _settled.Key(block, fixedOffset, row) || span.FirstMs < lastMs || span.LastMs < span.FirstMs)
+                return "has a session that is none";
+            lastMs = span.LastMs;
+        }
+
+        foreach (var timeMs in _events.Times(block, fixedOffset))
+        {
+            if (timeMs < lastMs)
+                return "has events of sessions that are out of order";
+            lastMs = timeMs;
+        }
+
+        return null;
+    }
+
     private SpanCell.Span SpanOf(ReadOnlySpan<byte> row) => SpanCell.Value(_cells.Part(row, SpanIndex));
 
     private ref long Overflow(ReadOnlySpan<byte> block, int fixedOffset) => ref Memory.At<long>(block, fixedOffset + Offset + 2 * StoreHead.Size);
@@ -140,9 +163,6 @@ internal sealed class Sessions : Container
         Overflow(block, fixedOffset)++;
         CoreInstruments.EventsOverflowed.Add(1);
     }
-
-    /// <summary>From this time on events may come and go.</summary>
-    private long FrontierMs(ReadOnlySpan<byte> block, int fixedOffset) => NewestMs(block, fixedOffset) - _disorderMs;
 
     /// <summary>Folds the oldest unsettled event into its session.</summary>
     /// <returns>False, and nothing is lost, where the settled rows want more room first.</returns>

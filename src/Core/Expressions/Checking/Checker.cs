@@ -12,6 +12,9 @@ internal sealed partial class Checker(string source, RowSchema schema, VectorNam
     /// <summary>One for the whole compilation, so that folding is bounded too.</summary>
     private readonly Scope _scope = new(0);
 
+    /// <summary>The fields named so far, one bit each.</summary>
+    public ulong FieldsUsed { get; private set; }
+
     public Typed Check(Syntax syntax) => syntax switch
     {
         LiteralSyntax literal => Literal(literal),
@@ -66,6 +69,7 @@ internal sealed partial class Checker(string source, RowSchema schema, VectorNam
     private bool TryGlobal(string name, out Typed typed)
     {
         var field = schema.IndexOf(name);
+        FieldsUsed |= field < 0 ? 0 : 1UL << field;
         typed = field < 0 ? default : schema.Fields[field].Type switch
         {
             FieldType.Int64 => new Typed(new IntField(field), CelType.Int),
