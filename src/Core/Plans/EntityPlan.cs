@@ -300,7 +300,7 @@ public sealed class EntityPlan
     public bool IsKept(BlockLayout from, int feature)
     {
         ArgumentNullException.ThrowIfNull(from);
-        return from.Find(_readers[feature].SlotFingerprint) is not null;
+        return from.Find(_readers[feature].Container.Fingerprint) is not null;
     }
 
     /// <summary>Reads features from a block as of a time. Null, and what is no number, is NaN.</summary>
