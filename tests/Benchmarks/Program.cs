@@ -5,9 +5,11 @@ using FeatureStore.Harness;
 const string Usage = """
     usage: featurestore-bench end-to-end [--repeat 5] [--runs 3] [--only streams,echo,ours] [--quick]
            featurestore-bench live [--seconds 30] [--rate 2000]
+           featurestore-bench engine [--only fraud]
 
     end-to-end  replays the fraud data --repeat times through Kafka Streams, a bare C client and this server by turns, --runs times each,
                 and prints medians; --quick: one pass of the data
+    engine      prints what one event and one reading cost, for some sets of features, or those whose names begin so
     live        sends --rate transactions a second for --seconds and prints how long each prediction took to be visible
     """;
 
@@ -30,6 +32,8 @@ try
             return EndToEnd.Run(Number("--repeat", 5), Number("--runs", 3), options.GetValueOrDefault("--only", "streams,echo,ours").Split(','));
         case "live":
             return Live.Run(Number("--seconds", 30), Number("--rate", 2000));
+        case "engine":
+            return EngineCost.Run(options.GetValueOrDefault("--only", ""));
         default:
             return Fail("");
     }

@@ -17,6 +17,7 @@ public static class Memory
     }
 
     /// <summary>A part of a block in place, for those who read and those who write.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static ref T At<T>(ReadOnlySpan<byte> memory, int offset = 0)
         where T : struct =>
         ref Unsafe.As<byte, T>(ref MemoryMarshal.GetReference(memory.Slice(offset, Unsafe.SizeOf<T>())));

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using FeatureStore.Core.Blocks;
@@ -19,7 +20,7 @@ public sealed class EntityPlan
     public const int KeyBytesMax = 1024;
 
     /// <summary>Inputs of more bytes are computed on the heap.</summary>
-    private const int StackBytesMax = 2048;
+    private const int StackBytesMax = 512;
 
     [ThreadStatic]
     private static byte[]? _inputs;
@@ -35,6 +36,9 @@ public sealed class EntityPlan
     private readonly Store[] _stores;
     private readonly int _fixedSize;
     private readonly (int Rows, int Bytes) _folds;
+
+    /// <summary>Whether all features run along, so that reading puts no state together.</summary>
+    private readonly bool _isRunning;
 
     internal EntityPlan(EntityPlanBuilder builder)
     {
@@ -52,6 +56,7 @@ public sealed class EntityPlan
         _stores = [.. _containers.SelectMany(container => container.Stores)];
         _fixedSize = builder.FixedSize;
         _folds = (builder.Folds, builder.FoldBytes);
+        _isRunning = Array.TrueForAll(_readers, reader => reader.RunningColumn is not null);
     }
 
     public int Index { get; }
@@ -173,17 +178,15 @@ public sealed class EntityPlan
         var fixedOffset = BlockHeader.FixedOffset(block);
         timeMs = Math.Clamp(timeMs, Rfc3339.MinMs, Rfc3339.MaxMs);
         ref var resume = ref Memory.At<long>(block, fixedOffset + _resumeOffset);
-        Span<bool> takes = stackalloc bool[route.Groups.Length];
-        for (var group = 0; group < takes.Length; group++)
-            takes[group] = route.Groups[group].Takes(row);
-        if (resume == 0 && !Reserve(block, fixedOffset, route, takes, timeMs))
+        var taken = route.Taken(row);
+        if (resume == 0 && !Reserve(block, fixedOffset, route, row, timeMs, taken))
             return LengthWanted(block, fixedOffset);
 
         var done = 0;
-        for (var group = 0; group < takes.Length; group++)
+        for (var group = 0; group < route.Groups.Length; group++)
         {
             var containers = route.Groups[group].Containers;
-            if (takes[group] && done + containers.Length > resume && !TryAdd(block, fixedOffset, route.Groups[group], row, timeMs, ref resume, done))
+            if (route.Takes(taken, group, row) && done + containers.Length > resume && !TryAdd(block, fixedOffset, route.Groups[group], row, timeMs, ref resume, done))
                 return LengthWanted(block, fixedOffset);
             done += containers.Length;
         }
@@ -307,7 +310,7 @@ public sealed class EntityPlan
             return;
         }
 
-        var reading = new BlockReading(block, asOfMs, Scratch.Begin(_folds.Bytes, _folds.Rows));
+        var reading = new BlockReading(block, asOfMs, _isRunning ? null : Scratch.Begin(_folds.Bytes, _folds.Rows));
         (Container? Container, int Window) at = default;
         Sliding.Extent extent = default;
         for (var index = 0; index < features.Length; index++)
@@ -395,32 +398,30 @@ public sealed class EntityPlan
 
     /// <summary>Prepares all containers for an event.</summary>
     /// <returns>False where some want room first.</returns>
-    private static bool Reserve(Span<byte> block, int fixedOffset, EntityRoute route, ReadOnlySpan<bool> takes, long timeMs)
+    private static bool Reserve(Span<byte> block, int fixedOffset, EntityRoute route, in FieldRow row, long timeMs, ulong taken)
     {
         var fits = true;
-        for (var group = 0; group < takes.Length; group++)
+        for (var group = 0; group < route.Groups.Length; group++)
         {
-            if (takes[group])
+            var isTaken = route.Takes(taken, group, row);
+            if (isTaken)
             {
                 ref var newest = ref NewestMs(block, fixedOffset, route.Groups[group]);
                 newest = Math.Max(newest, timeMs);
             }
 
             foreach (var container in route.Groups[group].Containers)
-            {
-                container.Advance(block, fixedOffset, timeMs);
-                if (takes[group])
-                    fits &= container.Reserve(block, fixedOffset, timeMs);
-            }
+                fits &= container.Reserve(block, fixedOffset, timeMs, isTaken);
         }
 
         return fits;
     }
 
     /// <summary>Adds an event to a group's containers, from the one on at which an earlier attempt had to wait.</summary>
+    [SkipLocalsInit]
     private static bool TryAdd(Span<byte> block, int fixedOffset, InputGroup group, in FieldRow row, long timeMs, ref long resume, int done)
     {
-        Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[group.InputBytes] : InputsOfThread(group.InputBytes);
+        Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[StackBytesMax] : InputsOfThread(group.InputBytes);
         group.Evaluate(row, inputs);
         for (var index = Math.Max(0, (int)(resume - done)); index < group.Containers.Length; index++)
         {
@@ -438,7 +439,7 @@ public sealed class EntityPlan
     {
         if (NewestMs(block, fixedOffset, group) == long.MinValue)
             return false;
-        Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[group.InputBytes] : InputsOfThread(group.InputBytes);
+        Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[StackBytesMax] : InputsOfThread(group.InputBytes);
         group.Evaluate(row, inputs);
         foreach (var container in group.Containers)
         {
@@ -488,4 +489,17 @@ public sealed record EntityFeature(FeatureViewDefinition View, FeatureDefinition
 /// <summary>What an event of one source does to an entity.</summary>
 /// <param name="Views">Which views are fed.</param>
 /// <param name="Groups">The state that is fed, by condition.</param>
-internal sealed record EntityRoute(int[] Views, InputGroup[] Groups);
+internal sealed record EntityRoute(int[] Views, InputGroup[] Groups)
+{
+    /// <summary>Which of the first 64 groups an event meets the condition of, one bit each.</summary>
+    public ulong Taken(in FieldRow row)
+    {
+        var taken = 0UL;
+        for (var group = 0; group < Math.Min(64, Groups.Length); group++)
+            taken |= Groups[group].Takes(row) ? 1UL << group : 0;
+        return taken;
+    }
+
+    /// <summary>Whether an event meets the condition of a group.</summary>
+    public bool Takes(ulong taken, int group, in FieldRow row) => group < 64 ? (taken >> group & 1) != 0 : Groups[group].Takes(row);
+}

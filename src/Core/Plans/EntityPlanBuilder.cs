@@ -24,7 +24,7 @@ internal sealed class EntityPlanBuilder
         AddSlot(string.Create(CultureInfo.InvariantCulture, $"format {Format} keys {string.Join(',', Keys.Select(key => key.Type))}"), 0);
 
         ResumeOffset = FixedSize;
-        FixedSize += 8;
+        AddSlot("change under way", 8);
         ViewCount = views.Count;
         ViewsOffset = FixedSize;
         foreach (var view in views)

@@ -12,6 +12,8 @@ internal static class FeatureJson
     /// <summary>Most values of a top list.</summary>
     private const int KeysMax = 100;
 
+    private const int NumberBytesMax = 32;
+
     public static void Write(FeatureReader reader, in BlockReading reading, Utf8JsonWriter writer)
     {
         if (reader.Kind == FeatureKind.Number)
@@ -44,10 +46,20 @@ internal static class FeatureJson
 
     private static void Write(double value, Utf8JsonWriter writer)
     {
+        Span<byte> text = stackalloc byte[NumberBytesMax];
         if (double.IsFinite(value))
-            writer.WriteNumberValue(value);
+            writer.WriteRawValue(text[..Format(value, text)], skipInputValidation: true);
         else
             writer.WriteNullValue();
+    }
+
+    /// <summary>The shortest text that reads back to the same number; of powers of two, for which the runtime's shortest may read back to the number below, 17 digits.</summary>
+    private static int Format(double value, Span<byte> text)
+    {
+        const long Mantissa = 0xf_ffff_ffff_ffff;
+        var isPower = (BitConverter.DoubleToInt64Bits(value) & Mantissa) == 0;
+        value.TryFormat(text, out var length, isPower ? "G17" : "R", CultureInfo.InvariantCulture);
+        return length;
     }
 
     private static void WriteInput(ReadOnlySpan<byte> input, Utf8JsonWriter writer)
@@ -117,15 +129,14 @@ internal static class FeatureJson
 
     private static void Write(FeatureReader reader, MapCell map, ReadOnlySpan<byte> state, Utf8JsonWriter writer)
     {
-        Span<byte> text = stackalloc byte[32];
+        Span<byte> text = stackalloc byte[NumberBytesMax];
         writer.WriteStartObject();
         for (var index = 0; index < MapCell.Count(state); index++)
         {
             var key = map.Key(state, index);
             if (key.Length == EventInput.NumberBytes)
             {
-                Memory.At<double>(key).TryFormat(text, out var length, "R", CultureInfo.InvariantCulture);
-                writer.WritePropertyName(text[..length]);
+                writer.WritePropertyName(text[..Format(Memory.At<double>(key), text)]);
             }
             else
             {

@@ -12,6 +12,7 @@ internal sealed class FeatureReader
     private readonly FeatureState _state;
     private readonly double _windowSeconds;
     private readonly double _default;
+    private readonly bool _dependsOnTime;
     private readonly byte[] _nothing;
 
     /// <param name="definition">What is asked for.</param>
@@ -27,10 +28,14 @@ internal sealed class FeatureReader
             WindowDefinition.Tumbling tumbling => tumbling.Length.TotalSeconds,
             _ => double.NaN,
         };
+        _dependsOnTime = DependsOnTime(definition.Aggregate);
         _nothing = new byte[state.Cells.Size];
         state.Cells.Clear(_nothing);
         Empty = kind == FeatureKind.Number ? OrDefault(Number(_nothing, 0)) : double.NaN;
     }
+
+    /// <summary>Whether a value changes while no event comes or goes.</summary>
+    public static bool DependsOnTime(Aggregate aggregate) => aggregate is Aggregate.DecayedSum or Aggregate.DecayedCount or Aggregate.TimeSinceLast;
 
     public FeatureKind Kind { get; }
 
@@ -50,7 +55,7 @@ internal sealed class FeatureReader
         if (Kind != FeatureKind.Number)
             return double.NaN;
         var row = Container.Row(reading, _state);
-        return OrDefault(Number(row, Container.AsOfMs(reading, row)));
+        return OrDefault(Number(row, _dependsOnTime ? Container.AsOfMs(reading, row) : 0));
     }
 
     /// <summary>The value of a count or a sum that runs along.</summary>

@@ -242,7 +242,7 @@ internal sealed partial class InputGroupBuilder
             foreach (var part in Parts(periods, Kept()))
             {
                 var back = part.Max(Back);
-                CellInput[] besides = part.Any(feature => DependsOnTime(feature.Definition.Aggregate)) ? [new CellInput(new NewestCell(), default)] : [];
+                CellInput[] besides = part.Any(feature => FeatureReader.DependsOnTime(feature.Definition.Aggregate)) ? [new CellInput(new NewestCell(), default)] : [];
                 var (row, find) = RowOf(part.Select(feature => feature.Definition), Kept(), besides);
                 var description = Describe($"tumbling {Ms(periods.Key.Length)}+{Ms(periods.Key.Offset)} {periods.Key.TimeZone} back {back} disorder {_disorderMs}") + Describe(row.Cells.ToArray());
                 var container = Add(new Tumbling(
@@ -256,8 +256,6 @@ internal sealed partial class InputGroupBuilder
         }
 
         static int Back((int Index, FeatureDefinition Definition) feature) => ((WindowDefinition.Tumbling)feature.Definition.Window!).Closed ? 1 : 0;
-
-        static bool DependsOnTime(Aggregate aggregate) => aggregate is Aggregate.DecayedSum or Aggregate.DecayedCount or Aggregate.TimeSinceLast;
     }
 
     private void BuildSessions((int Index, FeatureDefinition Definition)[] features)

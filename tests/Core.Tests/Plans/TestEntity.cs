@@ -87,6 +87,16 @@ internal sealed class TestBlock
         }
     }
 
+    /// <returns>Whether it changed the block.</returns>
+    public bool Retract(TestEvent @event)
+    {
+        _batch.Clear();
+        var row = @event.AddTo(_batch);
+        var sequence = EntityPlan.Sequence(Bytes);
+        Assert.AreEqual(0, _plan.Retract(Bytes, @event.Source, _batch.Row(row), @event.TimeMs));
+        return EntityPlan.Sequence(Bytes) > sequence;
+    }
+
     public double[] Read(long asOfMs)
     {
         var values = new double[_plan.Features.Count];

@@ -31,6 +31,19 @@ internal sealed class EdgeCell(bool newest, int width) : Cell
             TryAdd(into, Memory.At<long>(from), Value(from), default);
     }
 
+    /// <summary>One row decides: the newest or the oldest that has an input.</summary>
+    public override void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count)
+    {
+        for (var step = 0; step < count; step++)
+        {
+            var state = states.Slice((newest ? count - 1 - step : step) * stride, size);
+            if (EventInput.IsNull(Value(state)))
+                continue;
+            Merge(into, state);
+            return;
+        }
+    }
+
     public override void AddAll(Span<byte> state, ReadOnlySpan<long> times, ReadOnlySpan<byte> values, ReadOnlySpan<byte> keys)
     {
         for (var step = 0; step < times.Length; step++)

@@ -54,12 +54,14 @@ internal struct Moments<T>
         var (left, right, count) = (T.Of(Count), T.Of(other.Count), T.Of(Count + other.Count));
         var delta = T.Of(other.Mean - Mean);
         var step = delta / count;
-        var square = delta * step * left * right;
-        Fourth += other.Fourth + square * step * step * (left * left - left * right + right * right)
-            + T.Of(6) * step * step * (left * left * other.Second + right * right * Second) + T.Of(4) * step * (left * other.Third - right * Third);
-        Third += other.Third + square * step * (left - right) + T.Of(3) * step * (left * other.Second - right * Second);
+        // Left and right in units of the step, so that few products are left.
+        var (leftStep, rightStep) = (left * step, right * step);
+        var square = delta * leftStep * right;
+        Fourth += other.Fourth + square * (leftStep * leftStep - leftStep * rightStep + rightStep * rightStep)
+            + T.Of(6) * (leftStep * leftStep * other.Second + rightStep * rightStep * Second) + T.Of(4) * (leftStep * other.Third - rightStep * Third);
+        Third += other.Third + square * (leftStep - rightStep) + T.Of(3) * (leftStep * other.Second - rightStep * Second);
         Second += other.Second + square;
-        Mean += (step * right).Exact;
+        Mean += rightStep.Exact;
         Count += other.Count;
     }
 }

@@ -60,6 +60,14 @@ internal sealed class PlainMomentsCell : MomentsCell
 
     public override void Merge(Span<byte> into, ReadOnlySpan<byte> from) => Memory.At<Moments<Real>>(into).Merge(Memory.At<Moments<Real>>(from));
 
+    public override void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count)
+    {
+        var moments = Memory.At<Moments<Real>>(into);
+        for (var row = count - 1; row >= 0; row--)
+            moments.Merge(Memory.At<Moments<Real>>(states, row * stride));
+        Memory.At<Moments<Real>>(into) = moments;
+    }
+
     public override void AddAll(Span<byte> state, ReadOnlySpan<long> times, ReadOnlySpan<byte> values, ReadOnlySpan<byte> keys)
     {
         ref var moments = ref Memory.At<Moments<Real>>(state);

@@ -34,14 +34,9 @@ internal abstract class Container(ContainerPlace place, string description)
             store.Initialize(block, fixedOffset);
     }
 
-    /// <summary>Sees to it that an event that meets the condition finds room; its time may be the newest by now.</summary>
+    /// <summary>Learns that an event of the source came, and where it meets the condition sees to it that it finds room; then its time may be the newest by now.</summary>
     /// <returns>False where a store wants another size first.</returns>
-    public abstract bool Reserve(Span<byte> block, int fixedOffset, long timeMs);
-
-    /// <summary>Learns that an event of the source came, whether or not it meets the condition.</summary>
-    public virtual void Advance(Span<byte> block, int fixedOffset, long timeMs)
-    {
-    }
+    public abstract bool Reserve(Span<byte> block, int fixedOffset, long timeMs, bool isTaken);
 
     /// <summary>Takes in an event, for which room was reserved.</summary>
     /// <returns>False where a store wants another size first; then the same event comes again.</returns>
@@ -88,7 +83,7 @@ internal abstract class Container(ContainerPlace place, string description)
 internal readonly record struct ContainerPlace(int Offset, int NewestOffset);
 
 /// <summary>A block as it is read.</summary>
-internal readonly ref struct BlockReading(ReadOnlySpan<byte> block, long asOfMs, Scratch scratch)
+internal readonly ref struct BlockReading(ReadOnlySpan<byte> block, long asOfMs, Scratch? scratch)
 {
     /// <summary>Bounds of a time with which windows can be computed.</summary>
     private const long TimeMax = long.MaxValue / 4;
@@ -96,7 +91,10 @@ internal readonly ref struct BlockReading(ReadOnlySpan<byte> block, long asOfMs,
     public readonly ReadOnlySpan<byte> Block = block;
     public readonly int FixedOffset = block.IsEmpty ? 0 : BlockHeader.FixedOffset(block);
     public readonly long AsOfMs = Math.Clamp(asOfMs, -TimeMax, TimeMax);
-    public readonly Scratch Scratch = scratch;
+    private readonly Scratch? _scratch = scratch;
+
+    /// <summary>Where states are put together; there is none where nothing has to be.</summary>
+    public Scratch Scratch => _scratch!;
 }
 
 /// <summary>Where a feature's cells are.</summary>

@@ -68,6 +68,13 @@ internal sealed class EventStore : Store
         return MemoryMarshal.Cast<byte, double>(block.Slice(head.DataOffset + _columnOffsets[column] * head.Capacity + head.Start * sizeof(double), head.Count * sizeof(double)));
     }
 
+    /// <summary>A number in place.</summary>
+    public ref readonly double Number(ReadOnlySpan<byte> block, int fixedOffset, int column, int row)
+    {
+        ref readonly var head = ref Head(block, fixedOffset);
+        return ref Memory.At<double>(block, head.DataOffset + _columnOffsets[column] * head.Capacity + (head.Start + row) * sizeof(double));
+    }
+
     /// <summary>Copies an event's inputs side by side.</summary>
     public void CopyImage(ReadOnlySpan<byte> block, int fixedOffset, int row, Span<byte> image)
     {
@@ -122,11 +129,17 @@ internal sealed class EventStore : Store
             position--;
         var (at, end) = (head.Start + position, head.Start + head.Count);
         head.Count++;
-        MemoryMarshal.Write(Shift(block, head, 0, sizeof(long), at, end), timeMs);
+        if (at < end)
+            Shift(block, head, at, end);
+        Memory.At<long>(block, head.DataOffset + at * sizeof(long)) = timeMs;
         for (var column = 0; column < _columns.Length; column++)
         {
             var slot = _columns[column];
-            slot.Of(inputs).CopyTo(Shift(block, head, _columnOffsets[column], slot.Width, at, end));
+            var offset = head.DataOffset + _columnOffsets[column] * head.Capacity + at * slot.Width;
+            if (slot.Width == sizeof(long))
+                Memory.At<long>(block, offset) = Memory.At<long>(inputs, slot.Offset);
+            else
+                slot.Of(inputs).CopyTo(block[offset..]);
         }
 
         return position;
@@ -245,13 +258,18 @@ internal sealed class EventStore : Store
         return Math.Min(head.Capacity + Math.Max(CapacityFirst, head.Capacity / 4) & ~3, CapacityMax);
     }
 
-    /// <summary>Moves a column's rows from one on, and gives the room of that one.</summary>
-    private static Span<byte> Shift(Span<byte> block, in StoreHead head, int columnOffset, int width, int at, int end)
+    /// <summary>Moves the rows from one on by one.</summary>
+    private void Shift(Span<byte> block, in StoreHead head, int at, int end)
     {
-        var column = block.Slice(head.DataOffset + columnOffset * head.Capacity, width * head.Capacity);
-        if (at < end)
+        ShiftColumn(block, head, 0, sizeof(long), at, end);
+        for (var column = 0; column < _columns.Length; column++)
+            ShiftColumn(block, head, _columnOffsets[column], _columns[column].Width, at, end);
+
+        static void ShiftColumn(Span<byte> block, in StoreHead head, int columnOffset, int width, int at, int end)
+        {
+            var column = block.Slice(head.DataOffset + columnOffset * head.Capacity, width * head.Capacity);
             column[(at * width)..(end * width)].CopyTo(column[((at + 1) * width)..]);
-        return column.Slice(at * width, width);
+        }
     }
 
     private static void Unshift(Span<byte> block, in StoreHead head, int columnOffset, int width, int at, int end)

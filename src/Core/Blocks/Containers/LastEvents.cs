@@ -33,8 +33,10 @@ internal sealed class LastEvents : Container
     /// <summary>Most events kept for windows of up to n.</summary>
     public static int LimitOf(int n) => n + Definitions.WindowDefinition.LimitDefault;
 
-    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs)
+    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs, bool isTaken)
     {
+        if (!isTaken)
+            return true;
         var settled = EventStore.Seek(_events.Times(block, fixedOffset), 0, NewestMs(block, fixedOffset) - _disorderMs - 1);
         if (settled > _countMax)
             _events.DropOldest(block, fixedOffset, settled - _countMax);

@@ -11,7 +11,7 @@ internal sealed class Lifetime(ContainerPlace place, string description, CellRow
 
     public override void Initialize(Span<byte> block, int fixedOffset) => cells.Clear(Row(block, fixedOffset));
 
-    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs) => true;
+    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs, bool isTaken) => true;
 
     public override bool TryAdd(Span<byte> block, int fixedOffset, long timeMs, ReadOnlySpan<byte> inputs) => cells.TryAdd(Row(block, fixedOffset), timeMs, inputs);
 

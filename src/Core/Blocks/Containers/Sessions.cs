@@ -47,8 +47,10 @@ internal sealed class Sessions : Container
     /// <summary>Most sessions kept: those that windows of closed ones read, and one more, which may be open.</summary>
     public static int RowsMax(int closedMax) => closedMax + 1;
 
-    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs)
+    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs, bool isTaken)
     {
+        if (!isTaken)
+            return true;
         var frontierMs = FrontierMs(block, fixedOffset, _disorderMs);
         while (_events.Times(block, fixedOffset) is [var oldest, ..] && oldest < frontierMs)
         {

@@ -19,6 +19,8 @@ internal sealed class Sliding : Container
     private readonly EventStore _events;
     private readonly int _summed;
     private readonly int _headOffset;
+    private readonly int _cursorsOffset;
+    private readonly int _cursorStride;
     private readonly long _retentionMs;
 
     /// <param name="place">Where it is.</param>
@@ -37,6 +39,8 @@ internal sealed class Sliding : Container
         Stores = [_events];
         _headOffset = Offset + StoreHead.Size;
         _retentionMs = _windows.Max(window => window.LengthMs + window.DelayMs) + disorderMs;
+        _cursorsOffset = _headOffset + Unsafe.SizeOf<Head>() + 8 * summed;
+        _cursorStride = Unsafe.SizeOf<Cursor>() + summed * Unsafe.SizeOf<ColumnSum>();
         FixedSize = StoreHead.Size + Unsafe.SizeOf<Head>() + 8 * summed + _windows.Length * (Unsafe.SizeOf<Cursor>() + summed * Unsafe.SizeOf<ColumnSum>());
     }
 
@@ -53,32 +57,11 @@ internal sealed class Sliding : Container
         HeadOf(block, fixedOffset).AsOfMs = long.MinValue;
     }
 
-    /// <summary>Moves all windows to a time, unless they are past it, and forgets what no window can reach any more.</summary>
-    public override void Advance(Span<byte> block, int fixedOffset, long timeMs)
+    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs, bool isTaken)
     {
-        ref var head = ref HeadOf(block, fixedOffset);
-        if (timeMs <= head.AsOfMs)
-            return;
-        head.AsOfMs = timeMs;
-        var times = _events.Times(block, fixedOffset);
-        for (var window = 0; window < _windows.Length; window++)
-        {
-            ref var cursor = ref CursorOf(block, fixedOffset, window);
-            var newest = timeMs - _windows[window].DelayMs;
-            var oldest = newest - _windows[window].LengthMs;
-            while (cursor.High < times.Length && times[cursor.High] <= newest)
-                Count(block, fixedOffset, window, cursor.High++, 1);
-            while (cursor.Low < cursor.High && times[cursor.Low] <= oldest)
-                Count(block, fixedOffset, window, cursor.Low++, -1);
-        }
-
-        var expired = 0;
-        while (expired < times.Length && times[expired] <= timeMs - _retentionMs)
-            expired++;
-        DropOldest(block, fixedOffset, expired);
+        Advance(block, fixedOffset, timeMs);
+        return !isTaken || _events.Reserve(block, fixedOffset);
     }
-
-    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs) => _events.Reserve(block, fixedOffset);
 
     public override bool TryAdd(Span<byte> block, int fixedOffset, long timeMs, ReadOnlySpan<byte> inputs)
     {
@@ -96,23 +79,36 @@ internal sealed class Sliding : Container
         }
 
         var position = _events.Insert(block, fixedOffset, timeMs, inputs);
-        for (var column = 0; column < _summed; column++)
-        {
-            if (IsInexact(_events.Numbers(block, fixedOffset, column)[position]))
-                InexactCount(block, fixedOffset, column)++;
-        }
-
         for (var window = 0; window < _windows.Length; window++)
         {
-            ref var cursor = ref CursorOf(block, fixedOffset, window);
-            var newest = head.AsOfMs - _windows[window].DelayMs;
-            if (timeMs > newest)
+            var age = head.AsOfMs - timeMs - _windows[window].DelayMs;
+            if (age < 0)
                 continue;
+            ref var cursor = ref CursorOf(block, fixedOffset, window);
             cursor.High++;
-            if (timeMs <= newest - _windows[window].LengthMs)
-                cursor.Low++;
-            else
-                Count(block, fixedOffset, window, position, 1);
+            cursor.Low += age >= _windows[window].LengthMs ? 1 : 0;
+        }
+
+        for (var column = 0; column < _summed; column++)
+        {
+            var value = _events.Number(block, fixedOffset, column, position);
+            if (double.IsNaN(value))
+                continue;
+            if (!FixedPoint.TryFrom(value, out var number))
+            {
+                InexactCount(block, fixedOffset, column)++;
+                continue;
+            }
+
+            for (var window = 0; window < _windows.Length; window++)
+            {
+                var age = head.AsOfMs - timeMs - _windows[window].DelayMs;
+                if (age < 0 || age >= _windows[window].LengthMs)
+                    continue;
+                ref var sum = ref SumOf(block, fixedOffset, window, column);
+                sum.Count++;
+                sum.Value += number;
+            }
         }
 
         return true;
@@ -125,7 +121,7 @@ internal sealed class Sliding : Container
             return false;
         for (var column = 0; column < _summed; column++)
         {
-            if (IsInexact(_events.Numbers(block, fixedOffset, column)[row]))
+            if (IsInexact(_events.Number(block, fixedOffset, column, row)))
                 InexactCount(block, fixedOffset, column)--;
         }
 
@@ -251,12 +247,41 @@ internal sealed class Sliding : Container
         }
     }
 
+    /// <summary>Moves all windows to a time, unless they are past it, and forgets what no window can reach any more.</summary>
+    private void Advance(Span<byte> block, int fixedOffset, long timeMs)
+    {
+        ref var head = ref HeadOf(block, fixedOffset);
+        if (timeMs <= head.AsOfMs)
+            return;
+        head.AsOfMs = timeMs;
+        var times = _events.Times(block, fixedOffset);
+        for (var window = 0; window < _windows.Length; window++)
+        {
+            ref var cursor = ref CursorOf(block, fixedOffset, window);
+            var newest = timeMs - _windows[window].DelayMs;
+            var oldest = newest - _windows[window].LengthMs;
+            while (cursor.High < times.Length && times[cursor.High] <= newest)
+                Count(block, fixedOffset, window, cursor.High++, 1);
+            while (cursor.Low < cursor.High && times[cursor.Low] <= oldest)
+                Count(block, fixedOffset, window, cursor.Low++, -1);
+        }
+
+        var expired = 0;
+        while (expired < times.Length && times[expired] <= timeMs - _retentionMs)
+            expired++;
+        DropOldest(block, fixedOffset, expired);
+    }
+
     private void Count(Span<byte> block, int fixedOffset, int window, int row, int sign)
     {
         for (var column = 0; column < _summed; column++)
         {
+            var value = _events.Number(block, fixedOffset, column, row);
+            if (double.IsNaN(value) || !FixedPoint.TryFrom(value, out var number))
+                continue;
             ref var sum = ref SumOf(block, fixedOffset, window, column);
-            Accumulate(_events.Numbers(block, fixedOffset, column).Slice(row, 1), sign, ref sum.Count, ref sum.Value);
+            sum.Count += sign;
+            sum.Value += sign > 0 ? number : -number;
         }
     }
 
@@ -300,8 +325,7 @@ internal sealed class Sliding : Container
     private ref long InexactCount(ReadOnlySpan<byte> block, int fixedOffset, int column) =>
         ref Memory.At<long>(block, fixedOffset + _headOffset + Unsafe.SizeOf<Head>() + 8 * column);
 
-    private int CursorOffset(int window) =>
-        _headOffset + Unsafe.SizeOf<Head>() + 8 * _summed + window * (Unsafe.SizeOf<Cursor>() + _summed * Unsafe.SizeOf<ColumnSum>());
+    private int CursorOffset(int window) => _cursorsOffset + window * _cursorStride;
 
     private ref Cursor CursorOf(ReadOnlySpan<byte> block, int fixedOffset, int window) => ref Memory.At<Cursor>(block, fixedOffset + CursorOffset(window));
 

@@ -11,6 +11,7 @@ internal abstract class Store(int headOffset)
 {
     public int HeadOffset => headOffset;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ref StoreHead Head(ReadOnlySpan<byte> block, int fixedOffset) => ref Memory.At<StoreHead>(block, fixedOffset + headOffset);
 
     public int Count(ReadOnlySpan<byte> block, int fixedOffset) => Head(block, fixedOffset).Count;

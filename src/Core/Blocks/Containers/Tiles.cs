@@ -60,8 +60,10 @@ internal sealed class Tiles : Container
         MergedFor(block, fixedOffset) = long.MinValue;
     }
 
-    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs)
+    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs, bool isTaken)
     {
+        if (!isTaken)
+            return true;
         var newest = TileOf(NewestMs(block, fixedOffset));
         if (newest != MergedFor(block, fixedOffset))
         {
@@ -109,8 +111,12 @@ internal sealed class Tiles : Container
 
     public override long AsOfMs(in BlockReading reading, ReadOnlySpan<byte> row) => AsOfMs(reading);
 
-    public override string? Check(ReadOnlySpan<byte> block, int fixedOffset) =>
-        NewestMs(block, fixedOffset) is var newestMs && MergedFor(block, fixedOffset) != (newestMs == long.MinValue ? newestMs : TileOf(newestMs)) ? "has tiles of another time" : null;
+    public override string? Check(ReadOnlySpan<byte> block, int fixedOffset)
+    {
+        var mergedFor = MergedFor(block, fixedOffset);
+        var isSound = mergedFor == long.MinValue ? _table.Count(block, fixedOffset) == 0 : mergedFor == TileOf(NewestMs(block, fixedOffset));
+        return isSound ? null : "has tiles of another time";
+    }
 
     public override void Prefetch(ReadOnlySpan<byte> block, int fixedOffset) => _table.Prefetch(block, fixedOffset);
 

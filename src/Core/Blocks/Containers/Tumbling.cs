@@ -39,8 +39,10 @@ internal sealed class Tumbling : Container
     public static int RowsMax(long lengthMs, int periodsBack, long disorderMs) =>
         (int)Math.Min(Definitions.DefinitionLimits.WindowEventsMax, disorderMs / lengthMs + periodsBack + 3 + 4 * 3_600_000 / lengthMs);
 
-    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs)
+    public override bool Reserve(Span<byte> block, int fixedOffset, long timeMs, bool isTaken)
     {
+        if (!isTaken)
+            return true;
         var oldest = OldestKey(block, fixedOffset);
         var expired = _table.Seek(block, fixedOffset, oldest);
         _table.RemoveRange(block, fixedOffset, 0, expired);

@@ -69,7 +69,7 @@ internal sealed class HyperLogLog : ISketch
         var words = MemoryMarshal.Cast<byte, uint>(state);
         var entries = words[1..];
         var count = (int)words[0];
-        var place = PlaceOf(entries[..count], entry & ~(uint)RegisterMask);
+        var place = SortedSpan.PlaceOf<uint>(entries[..count], entry & ~(uint)RegisterMask);
         if (place < count && (entries[place] ^ entry) <= RegisterMask)
         {
             entries[place] = Math.Max(entries[place], entry);
@@ -157,22 +157,6 @@ internal sealed class HyperLogLog : ISketch
     {
         var words = MemoryMarshal.Cast<byte, uint>(state);
         return words.Slice(1, (int)words[0]);
-    }
-
-    /// <summary>Place of the first entry that is not below.</summary>
-    private static int PlaceOf(ReadOnlySpan<uint> entries, uint least)
-    {
-        var (low, high) = (0, entries.Length);
-        while (low < high)
-        {
-            var middle = (low + high) / 2;
-            if (entries[middle] < least)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-
-        return low;
     }
 
     private void AddToRegister(Span<byte> state, ulong hash)

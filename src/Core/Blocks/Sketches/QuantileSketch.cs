@@ -68,7 +68,7 @@ internal sealed class QuantileSketch : ISketch
             ref var header = ref HeaderOf(state);
             var buckets = Words(state);
             var key = KeyOf(value, header.Level);
-            var place = PlaceOf(buckets[..header.Count], key);
+            var place = SortedSpan.PlaceOf<ulong>(buckets[..header.Count], (ulong)key << CountBits);
             if (place < header.Count && Key(buckets[place]) == key)
             {
                 buckets[place] = Plus(buckets[place], 1);
@@ -96,7 +96,7 @@ internal sealed class QuantileSketch : ISketch
         ref var header = ref HeaderOf(state);
         var buckets = Words(state)[..header.Count];
         var key = KeyOf(value, header.Level);
-        var place = PlaceOf(buckets, key);
+        var place = SortedSpan.PlaceOf<ulong>(buckets, (ulong)key << CountBits);
         if (place == buckets.Length || Key(buckets[place]) != key)
             return false;
         var count = buckets[place] & CountMax;
@@ -236,23 +236,6 @@ internal sealed class QuantileSketch : ISketch
         var half = Math.Exp((Index(key) - 1) * logGamma / 2);
         var value = Math.Min(half * (2 / (1 + Math.Exp(-logGamma))) * half, double.MaxValue);
         return key > KeyOfZero ? value : -value;
-    }
-
-    /// <summary>Place of the first bucket that is not below.</summary>
-    private static int PlaceOf(ReadOnlySpan<ulong> buckets, int key)
-    {
-        var least = (ulong)key << CountBits;
-        var (low, high) = (0, buckets.Length);
-        while (low < high)
-        {
-            var middle = (low + high) / 2;
-            if (buckets[middle] < least)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-
-        return low;
     }
 
     /// <summary>One level up.</summary>

@@ -185,6 +185,22 @@ public sealed class DistinctCountsTests : SketchContract<DistinctCountsTests, UI
     }
 
     [TestMethod]
+    public void ADamagedStateIsRefusedWithItsReason()
+    {
+        var sketch = new DistinctCounts(wide: false, counted: true, 10);
+        var state = StateOf(sketch, [3, 4]).Full().Bytes.ToArray();
+        foreach (var (offset, value, problem) in new (int, byte, string)[]
+        {
+            (0, 11, "cannot hold 11 values"), (3, 0x80, "cannot hold"), (4, 2, "neither truncated nor complete"), (8, 4, "do not ascend"), (8 + 10 * 8, 0, "has no count"),
+        })
+        {
+            var damaged = state.ToArray();
+            damaged[offset] = value;
+            StringAssert.Contains(sketch.Check(damaged), problem);
+        }
+    }
+
+    [TestMethod]
     public void ImpossibleParametersAreRefused()
     {
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new DistinctCounts(false, false, 0));

@@ -182,6 +182,29 @@ public sealed class HyperLogLogTests : SketchContract<HyperLogLogTests, ulong>
     }
 
     [TestMethod]
+    public void RegistersThatNoHashCanReachCountAsTheGreatest()
+    {
+        var sketch = new HyperLogLog();
+        var state = new byte[sketch.SizeMax];
+        state.AsSpan().Fill(0xff);
+        Assert.IsNull(sketch.Check(state));
+        Assert.AreEqual(Math.Pow(2, 64), sketch.Estimate(state));
+    }
+
+    [TestMethod]
+    public void ADamagedSmallStateIsRefused()
+    {
+        var sketch = new HyperLogLog();
+        var state = StateOf(sketch, [1UL << 40, 1UL << 50]).Bytes.ToArray();
+        var crowded = state.ToArray();
+        crowded[0] = 8;
+        StringAssert.Contains(sketch.Check(crowded), "of 32 bytes cannot hold 8 entries");
+        state.AsSpan(8, 4).CopyTo(state.AsSpan(4));
+        StringAssert.Contains(sketch.Check(state), "do not ascend");
+        StringAssert.Contains(sketch.Check(new byte[40]), "precision 11 never has 40 bytes");
+    }
+
+    [TestMethod]
     public void AnImpossiblePrecisionIsRefused()
     {
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new HyperLogLog(3));
