@@ -103,7 +103,7 @@ internal sealed class NaiveAggregate(FeatureDefinition feature, NaiveWindow wind
     private Expectation.Number ApproxCountDistinct()
     {
         var distinct = inputs.Select(Distinct).Distinct().Count();
-        return distinct == 0 ? new(0) : Expectation.Number.Near(distinct, Math.Max(1, 5 * DistinctError * (distinct - 200)));
+        return distinct == 0 ? new(0) : Expectation.Number.Near(distinct, Math.Max(1, 5 * DistinctError * distinct));
     }
 
     private Expectation.Top TopK()
@@ -188,7 +188,7 @@ internal sealed class NaiveAggregate(FeatureDefinition feature, NaiveWindow wind
     /// <summary>
     /// Central moments from exact sums. What a state that holds means and moments as doubles can be asked for: its updates round relative to the values, not to
     /// their distances from the mean, so that each distance is off by about n·2⁻⁵³·max|v|. The variance may be off accordingly (T. Chan, G. Golub, R. LeVeque,
-    /// 1983: relative n·κ·2⁻⁵³ with κ² = 1 + mean²/variance), beyond 10⁻⁹; skew and kurtosis by that distance in standard deviations, and nothing is
+    /// 1983: relative n·κ·2⁻⁵³ with κ² = 1 + mean²/variance), where that is more than 10⁻⁹; skew and kurtosis by that distance in standard deviations, and nothing is
     /// asked of them where it is more than 10⁻⁴, or where fourth powers leave the range of doubles.
     /// </summary>
     private Expectation Moment()
@@ -237,9 +237,12 @@ internal sealed class NaiveAggregate(FeatureDefinition feature, NaiveWindow wind
         double n = distances.Count;
         var deviation = Math.Sqrt(variance);
         var perturbation = 16 * ever.Count * Rounding * most / deviation;
+        var power = feature.Aggregate == Aggregate.Skew ? 3 : 4;
+        // A value that was taken out leaves what rounding made of its power.
+        if (ever.Count > inputs.Count)
+            perturbation = Math.Max(perturbation, 64 * ever.Count * Rounding * Math.Pow(most / deviation, power));
         if (!(perturbation < 1e-4) || deviation < 1e-70)
             return new Expectation.Anything();
-        var power = feature.Aggregate == Aggregate.Skew ? 3 : 4;
         var standardized = distances.Select(distance => distance / deviation).ToList();
         var value = standardized.Sum(z => Math.Pow(z, power)) / n - (power == 4 ? 3 : 0);
         var factor = 1.0;
