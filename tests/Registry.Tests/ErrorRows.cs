@@ -203,7 +203,7 @@ internal static class ErrorRows
         Row("bounds: [0, 10, 100.5]", "bounds: [0, §0, 100.5]", "feature view \"spend\": feature \"spread\": bound 0 is not greater than the one before, 0."),
         Row("limit: 20", "limit: §1001", "feature view \"spend\": feature \"by_channel\": limit is outside 1 to 1000."),
         Row("k: 4", "k: 4, limit: §5", "feature view \"spend\": feature \"usual\": top_k takes no limit without by. A window's limit stands in the window."),
-        Row("name: ever, aggregate: count", "name: ever, aggregate: count_distinct, of: CHANNEL, limit: §100001", "feature view \"spend\": feature \"ever\": limit is outside 1 to 100000."),
+        Row("name: ever, aggregate: count", "name: ever, aggregate: count_distinct, of: CHANNEL, limit: §65537", "feature view \"spend\": feature \"ever\": limit is outside 1 to 65536."),
         Row(", n: 5", ", n: 5, default: §1", "feature view \"spend\": feature \"recent\": default stands in for a number, and this feature is a list. Remove default."),
         Row("limit: 20", "limit: 20, default: §1", "feature view \"spend\": feature \"by_channel\": default stands in for a number, and this feature is a map. Remove default."),
         Row("spend:ever, as", "spend:total, as", "name: ever, aggregate: count", "name: ever, aggregate: last, of: CHANNEL, default: §1", "- { feature: spend:ever", "- { feature: §spend:ever", "feature view \"spend\": feature \"ever\": default stands in for a number, and this feature is a text. Remove default.", "feature service \"buy\": \"spend:ever\" is a text, and a vector takes numbers. Look it up by its view instead."),

@@ -50,7 +50,7 @@ public static class DefinitionLimits
     public const int HistogramBoundsMax = 100;
     public const int ByKeysMax = 1000;
     public const int ByKeysDefault = 50;
-    public const int DistinctValuesMax = 100_000;
+    public const int DistinctValuesMax = 65_536;
     public const int DistinctValuesDefault = 1000;
 
     /// <summary>Bytes that the state of one entity may come to: what Redis takes as one value.</summary>

@@ -25,7 +25,7 @@ public sealed record FeatureDefinition
     /// <summary>Value in place of null. Of numbers only.</summary>
     public double? Default { get; init; }
 
-    /// <summary>Most keys of <see cref="By"/> (1 to 1,000, by default 50; beyond it the key longest unseen goes, counted), else most values of <see cref="Aggregate.CountDistinct"/> (1 to 100,000, by default 1,000; counting ends there).</summary>
+    /// <summary>Most keys of <see cref="By"/> (1 to 1,000, by default 50; beyond it the key longest unseen goes, counted), else most values of <see cref="Aggregate.CountDistinct"/> (1 to 65,536, by default 1,000; counting ends there).</summary>
     public int? Limit { get; init; }
 
     /// <summary>Values of <see cref="Aggregate.FirstN"/> and <see cref="Aggregate.LastN"/>: 1 to 100.</summary>

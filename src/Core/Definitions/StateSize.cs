@@ -51,7 +51,7 @@ internal static class StateSize
         {
             WindowDefinition.Sliding sliding => Math.Clamp(sliding.Limit, 1, DefinitionLimits.WindowEventsMax),
             WindowDefinition.Session session => Math.Clamp(session.Limit, 1, DefinitionLimits.WindowEventsMax),
-            WindowDefinition.Last last => Math.Clamp(last.Count, 1, DefinitionLimits.LastEventsMax) + (source.Envelope == EventEnvelope.Debezium ? WindowDefinition.LimitDefault : 0),
+            WindowDefinition.Last last => Math.Clamp(last.Count, 1, DefinitionLimits.LastEventsMax) + WindowDefinition.LimitDefault,
             _ => 0,
         });
         return (1.25 * events + 4) * (sizeof(long) + sizeof(double) * (inputs.Length - texts) + TextBytes * texts);

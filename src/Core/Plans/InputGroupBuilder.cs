@@ -136,7 +136,8 @@ internal sealed partial class InputGroupBuilder
         {
             var own = CellsOf(feature, use);
             return (IndexOf(own[0]), IndexOf(own[^1]));
-        });
+        }
+        );
 
         int IndexOf(CellInput cell) => row.Cells.ToArray().ToList().FindIndex(other => Identity(other) == Identity(cell));
     }
