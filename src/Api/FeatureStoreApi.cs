@@ -81,6 +81,8 @@ public static class FeatureStoreApi
         var entity = app.Services.GetRequiredService<EntityEndpoint>();
         Get(app, "/v1/entities/{entity}", entity.HandleAsync, ApiOperations.EntityByQuery);
         Get(app, "/v1/entities/{entity}/{key}", entity.HandleAsync, ApiOperations.Entity);
+        Delete(app, "/v1/entities/{entity}", entity.EraseAsync, ApiOperations.EraseEntityByQuery);
+        Delete(app, "/v1/entities/{entity}/{key}", entity.EraseAsync, ApiOperations.EraseEntity);
     }
 
     private static void MapInference(WebApplication app)
@@ -120,6 +122,9 @@ public static class FeatureStoreApi
 
     private static void Post(WebApplication app, string route, RequestDelegate handler, ApiOperation operation) =>
         app.MapPost(route, handler).WithMetadata(handler.Method, operation);
+
+    private static void Delete(WebApplication app, string route, RequestDelegate handler, ApiOperation operation) =>
+        app.MapDelete(route, handler).WithMetadata(handler.Method, operation);
 
     private static IEndpointConventionBuilder Get(WebApplication app, string route, RequestDelegate handler, ApiOperation operation, string[]? methods = null) =>
         app.MapMethods(route, methods ?? ["GET"], handler).WithMetadata(handler.Method, operation);

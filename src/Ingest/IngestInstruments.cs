@@ -6,6 +6,8 @@ namespace FeatureStore.Ingest;
 internal static class IngestInstruments
 {
     public static readonly KeyValuePair<string, object?> Duplicate = new("reason", "duplicate");
+    public static readonly KeyValuePair<string, object?> Tombstone = new("reason", "tombstone");
+    public static readonly KeyValuePair<string, object?> Message = new("reason", "message");
     public static readonly KeyValuePair<string, object?> CleaningRule = new("reason", "cleaning");
 
     private static readonly Meter _meter = new("FeatureStore.Ingest");

@@ -69,16 +69,19 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         var rehearsal = Task.Run(() => Rehearsal.Run(_plan, _models, _options, _time));
         var group = $"featurestore.{_plan.Definition.Project}";
         var partitions = await PrepareTopicsAsync().ConfigureAwait(false);
-        _sources = [.. _plan.Sources.Select((source, index) => new KafkaEventSource(
-            _connection, group, source.Definition.Kafka.Topic, partitions[index], _wake, _options.KafkaTimeout))];
+        _sources = [.. _plan.TopicSources.Select((source, index) => new KafkaEventSource(
+            _connection, group, source.Definition.Kafka!.Topic, partitions[index], _wake, _options.KafkaTimeout))];
         _sink = new KafkaSink(_connection, _options.Transactional ? group : null, _sources, _options.KafkaTimeout);
         var published = _sink.Open([.. _sources.SelectMany(source => Enumerable.Range(0, source.Partitions).Select(partition => (source.Topic, partition)))]);
         var clusterId = _sources[0].ClusterId;
         CheckCluster(clusterId);
-        var lanes = _plan.Sources.Select((source, index) => OpenLane(source, _sources[index], published)).ToArray();
+        var lanes = _plan.TopicSources.Select((source, index) => OpenLane(source, _sources[index], published)).ToArray();
         _publisher = new Publisher(_sink, _options, _time, _logger, Fail);
         var writer = new PredictionWriter(_plan, _models, _deadLetters, _time);
         _pump = new Pump(lanes, _runtime, _checkpoints, writer, _publisher, _options, _time, _wake, clusterId, Fail);
+        foreach (var lane in lanes)
+            _runtime.BeginSource(lane.Source.Index, [.. lane.Partitions.Select(partition => partition.FirstOffset)], [.. lane.Partitions.Select(partition => partition.Published)]);
+
         for (var index = 0; index < lanes.Length; index++)
             _sources[index].Start([.. lanes[index].Partitions.Select(partition => partition.StartOffset)]);
         _publisher.Start();
@@ -166,24 +169,24 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
     {
         using var admin = _connection.CreateAdmin();
         var outputs = _plan.Models.Where(model => model.On is not null).Select(model => (model.Definition.Sink!.Topic, model.On!))
-            .Concat(_plan.Sources.Select(source => (source.Definition.DeadLetterTopic, source))).ToList();
+            .Concat(_plan.TopicSources.Select(source => (source.Definition.DeadLetterTopic, source))).ToList();
         var counts = KafkaConnection.CountPartitions(
-            admin, _plan.Sources.Select(source => source.Definition.Kafka.Topic).Concat(outputs.Select(output => output.Item1)), _connection.Bootstrap, _options.KafkaTimeout);
-        foreach (var source in _plan.Sources)
+            admin, _plan.TopicSources.Select(source => source.Definition.Kafka!.Topic).Concat(outputs.Select(output => output.Item1)), _connection.Bootstrap, _options.KafkaTimeout);
+        foreach (var source in _plan.TopicSources)
         {
-            if (counts[source.Definition.Kafka.Topic] == 0)
+            if (counts[source.Definition.Kafka!.Topic] == 0)
             {
                 throw new IngestConfigurationException(
-                    $"Topic \"{source.Definition.Kafka.Topic}\" of source \"{source.Definition.Name}\" does not exist at \"{_connection.Bootstrap}\". Make it with as many partitions as its load needs.");
+                    $"Topic \"{source.Definition.Kafka!.Topic}\" of source \"{source.Definition.Name}\" does not exist at \"{_connection.Bootstrap}\". Make it with as many partitions as its load needs.");
             }
         }
 
         var missing = outputs.Where(output => counts[output.Item1] == 0).DistinctBy(output => output.Item1)
-            .ToDictionary(output => output.Item1, output => _options.OutputPartitions > 0 ? _options.OutputPartitions : counts[output.Item2.Definition.Kafka.Topic]);
+            .ToDictionary(output => output.Item1, output => _options.OutputPartitions > 0 ? _options.OutputPartitions : counts[(output.Item2.Join?.Left ?? output.Item2).Definition.Kafka!.Topic]);
         await KafkaConnection.CreateTopicsAsync(admin, missing, _options.KafkaTimeout).ConfigureAwait(false);
         foreach (var (topic, partitions) in missing)
             LogTopicMade(topic, partitions);
-        return [.. _plan.Sources.Select(source => counts[source.Definition.Kafka.Topic])];
+        return [.. _plan.TopicSources.Select(source => counts[source.Definition.Kafka!.Topic])];
     }
 
     private void CheckCluster(string clusterId)

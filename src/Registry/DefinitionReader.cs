@@ -9,6 +9,9 @@ namespace FeatureStore.Registry;
 /// <summary>Turns YAML into definitions.</summary>
 internal sealed class DefinitionReader(List<DefinitionFileError> errors)
 {
+    /// <summary>What a joined source has from its sides.</summary>
+    private static readonly string[] _derived = ["lateness", "align", "fields"];
+
     private readonly ReadContext _context = new(errors);
 
     /// <param name="roots">One a file.</param>
@@ -80,23 +83,45 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
     private SourceDefinition Source(YamlNode node, string path)
     {
         var source = Item(DefinitionShape.Source, "source", node, path);
-        var kafka = source.Mapping("kafka", DefinitionShape.Kafka);
-        var fields = source.Fields("fields", isRequired: true);
-        var standard = new SourceDefinition { Name = "", Kafka = new() { Topic = "" }, Timestamp = "", Fields = [] };
+        var join = source.OptionalMapping("join", DefinitionShape.Join);
+        // A joined source has what its sides have; what it says besides is refused as a whole later.
+        var isRead = join is null;
+        var kafka = isRead || source.Has("kafka") ? source.Mapping("kafka", DefinitionShape.Kafka) : null;
+        var fields = source.Fields("fields", isRequired: isRead);
+        foreach (var key in _derived.Where(key => !isRead && source.Has(key)))
+            source.Unreadable(source.Find(key)!, source.PathOf(key), $"a joined source takes no {key}: it has what its sides have. Remove it.");
+        var standard = new SourceDefinition { Name = "", Timestamp = "", Fields = [] };
         return standard with
         {
             Name = source.Text("name"),
-            Kafka = new() { Topic = kafka.Text("topic"), Format = kafka.EnumValue<EventFormat>("format") ?? default },
-            Timestamp = source.Text("timestamp"),
+            Kafka = kafka is null ? null : new() { Topic = kafka.Text("topic"), Format = kafka.EnumValue<EventFormat>("format") ?? default },
+            Join = join is null ? null : new()
+            {
+                Left = join.Text("left"),
+                Right = join.Text("right"),
+                On = join.Texts("on"),
+                Within = join.Duration("within", "within", isRequired: true) ?? TimeSpan.Zero,
+                Unmatched = join.EnumValue<JoinUnmatched>("unmatched") ?? default,
+                Limit = join.OptionalInteger("limit") ?? JoinDefinition.LimitDefault,
+            },
+            Timestamp = isRead ? source.Text("timestamp") : source.OptionalText("timestamp") ?? "",
             Clock = source.EnumValue<SourceClock>("clock") ?? standard.Clock,
             Lateness = source.Duration("lateness", "lateness") ?? standard.Lateness,
             Ahead = source.Duration("ahead", "ahead") ?? standard.Ahead,
             Align = source.Duration("align", "align") ?? standard.Align,
             DeadLetters = source.OptionalText("dead_letters"),
             Id = source.OptionalText("id"),
+            Envelope = source.EnumValue<EventEnvelope>("envelope") ?? standard.Envelope,
             Fields = fields,
             Clean = [.. source.List("clean", isRequired: false).Select(item => CleanRule(item.Node, item.Path, source.Subject, fields))],
+            Enrich = [.. source.List("enrich", isRequired: false).Select(item => Enrich(item.Node, item.Path, source.Subject))],
         };
+    }
+
+    private EnrichDefinition Enrich(YamlNode node, string path, string subject)
+    {
+        var field = new MappingReader(_context, DefinitionShape.Enrich, node, path, subject);
+        return new() { Feature = field.Text("feature"), As = field.Text("as") };
     }
 
     private CleanRule CleanRule(YamlNode node, string path, string subject, IReadOnlyList<FieldDefinition> fields)
@@ -170,16 +195,59 @@ internal sealed class DefinitionReader(List<DefinitionFileError> errors)
             Aggregate = feature.EnumValue<Aggregate>("aggregate", isRequired: true) ?? default,
             Of = feature.OptionalText("of"),
             Where = feature.OptionalText("where"),
-            Window = feature.OptionalMapping("window", DefinitionShape.Window) is { } window ? Window(window) : null,
+            By = feature.OptionalText("by"),
+            Limit = feature.OptionalInteger("limit"),
+            N = feature.OptionalInteger("n"),
+            K = feature.OptionalInteger("k"),
+            Q = feature.OptionalNumber("q"),
+            HalfLife = feature.Duration("half_life", "half_life"),
+            Bounds = feature.Has("bounds") ? feature.Numbers("bounds") : null,
+            Sample = feature.OptionalBool("sample") ?? false,
+            Window = feature.Find("window") is { } window ? Window(window, feature.PathOf("window"), subject) : null,
             Default = feature.OptionalNumber("default"),
         };
     }
 
-    private static WindowDefinition Window(MappingReader window)
+    /// <summary>The first key of each kind of window tells it from the others.</summary>
+    private WindowDefinition? Window(YamlNode node, string path, string subject)
     {
-        var sliding = window.Duration("sliding", "window", isRequired: true) ?? TimeSpan.Zero;
-        var definition = new WindowDefinition { Sliding = sliding, Delay = window.Duration("delay", "delay") ?? TimeSpan.Zero };
-        return window.OptionalInteger("limit") is { } limit ? definition with { Limit = limit } : definition;
+        var kinds = DefinitionShape.Windows.Where(shape => node.Find(shape.Keys[0]) is not null).ToList();
+        if (kinds.Count == 0 && node.Entries.Select(entry => _context.Nearest(entry.Key.Text, DefinitionShape.Windows.Select(shape => shape.Keys[0]))).FirstOrDefault(key => key is not null) is { } nearest)
+            kinds.Add(DefinitionShape.Windows.First(shape => shape.Keys[0] == nearest));
+        if (kinds.Count != 1)
+        {
+            _context.Add(node, subject, kinds.Count > 1
+                ? $"a window is one of {DefinitionShape.WindowKinds}; this one is {string.Join(" and ", kinds.Select(kind => kind.Keys[0]))}. Make a feature of each."
+                : node.Kind == YamlKind.Mapping
+                    ? $"a window needs one of {DefinitionShape.WindowKinds}."
+                    : $"a window is a mapping with one of {DefinitionShape.WindowKinds}, not {MappingReader.Kind(node)}.");
+            _context.MarkUnreadable(path);
+            return null;
+        }
+
+        var window = new MappingReader(_context, kinds[0], node, path, subject);
+        return kinds[0].Keys[0] switch
+        {
+            "sliding" => new WindowDefinition.Sliding(window.Duration("sliding", "window", isRequired: true) ?? TimeSpan.Zero)
+            {
+                Delay = window.Duration("delay", "delay") ?? TimeSpan.Zero,
+                Tile = window.Duration("tile", "tile"),
+                Limit = window.OptionalInteger("limit") ?? WindowDefinition.LimitDefault,
+            },
+            "tumbling" => new WindowDefinition.Tumbling(window.Duration("tumbling", "window", isRequired: true) ?? TimeSpan.Zero)
+            {
+                Offset = window.Duration("offset", "offset") ?? TimeSpan.Zero,
+                Closed = window.OptionalBool("closed") ?? false,
+                TimeZone = window.OptionalText("time_zone") ?? "UTC",
+            },
+            "session" => new WindowDefinition.Session(window.Duration("session", "gap", isRequired: true) ?? TimeSpan.Zero)
+            {
+                Max = window.Duration("max", "max"),
+                Closed = window.OptionalInteger("closed") ?? 0,
+                Limit = window.OptionalInteger("limit") ?? WindowDefinition.LimitDefault,
+            },
+            _ => new WindowDefinition.Last(window.Integer("last")),
+        };
     }
 
     private FeatureServiceDefinition FeatureService(YamlNode node, string path)

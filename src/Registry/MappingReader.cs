@@ -70,6 +70,9 @@ internal sealed class MappingReader
         return null;
     }
 
+    /// <summary>A whole number that must be there, else 0.</summary>
+    public int Integer(string key) => Find(key, isRequired: true) is null ? 0 : OptionalInteger(key) ?? 0;
+
     public bool? OptionalBool(string key)
     {
         if (Find(key) is not { } node || !IsText(node, PathOf(key), key))
@@ -167,6 +170,14 @@ internal sealed class MappingReader
         _context.MarkUnreadable(path);
     }
 
+    /// <summary>What a node is, in a sentence.</summary>
+    public static string Kind(YamlNode node) => node.Kind switch
+    {
+        YamlKind.List => "a list",
+        YamlKind.Mapping => "a mapping",
+        _ => node.IsNull ? "nothing" : "a text",
+    };
+
     private string Text(YamlNode node, string key) => TextOf(node, PathOf(key), key);
 
     private bool IsText(YamlNode node, string path, string what)
@@ -223,13 +234,6 @@ internal sealed class MappingReader
             _values.Add(nearest, value);
         _context.Add(key, _subject, $"unknown key {DefinitionText.Quote(key.Text)} in {_shape.Title}. {(nearest is null ? Sentence(_shape) : $"Did you mean {nearest}?")}");
     }
-
-    private static string Kind(YamlNode node) => node.Kind switch
-    {
-        YamlKind.List => "a list",
-        YamlKind.Mapping => "a mapping",
-        _ => node.IsNull ? "nothing" : "a text",
-    };
 
     private static string Sentence(DefinitionShape shape) =>
         shape.Keys.Length == 0 ? "It has no keys." : $"Its keys are {string.Join(", ", shape.Keys)}.";

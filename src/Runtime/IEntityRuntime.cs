@@ -7,7 +7,9 @@ namespace FeatureStore.Runtime;
 public interface IEntityRuntime
 {
     /// <summary>
-    /// Applies a batch in order. Each vector of <see cref="ApplyBatch.Vectors"/> gets its entities' values as of each event, right after that event.
+    /// Applies a batch in order. Each vector of <see cref="ApplyBatch.Vectors"/> gets its entities' values as of each event, right after that event;
+    /// of a row that takes an event back, none. Such rows do not move the stream's time.
+    /// Each batch of <see cref="ApplyBatch.Joined"/> gets what a join makes of the events; it takes effect when the caller applies it, as the next batch of its source.
     /// The features that come from the request are the caller's. Batches take effect in the order of the calls.
     /// </summary>
     ValueTask ApplyAsync(ApplyBatch batch, CancellationToken cancellationToken);
@@ -19,6 +21,27 @@ public interface IEntityRuntime
     /// <param name="cancellationToken">Ends the wait.</param>
     ValueTask ReadAsync(int entity, BlockSet keys, BlockSet blocks, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Erases an entity: its block here, in the entity store and in the hot store; a <see cref="Tombstone"/> keeps its past events out from now on. Takes effect
+    /// between two batches. Completes when it is durable; the hot store may follow a little later. Repeating it does no harm.
+    /// </summary>
+    /// <param name="entity">Index of the entity plan.</param>
+    /// <param name="key">Encoded key; it need never have been seen.</param>
+    /// <param name="cancellationToken">Ends the wait; what was begun is durable with the next checkpoint at the latest.</param>
+    /// <exception cref="EraseException">There are too many tombstones, or it is not durable yet.</exception>
+    ValueTask EraseAsync(int entity, ReadOnlyMemory<byte> key, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Says where a source goes on, before its first batch. What was published before this start may come again: an erasure keeps it out, as if it had been applied.
+    /// </summary>
+    /// <param name="source">Index of the source plan.</param>
+    /// <param name="firstOffsets">Of each partition, the first offset that the topic still has.</param>
+    /// <param name="publishedOffsets">Of each partition, cursor P.</param>
+    void BeginSource(int source, IReadOnlyList<long> firstOffsets, IReadOnlyList<long> publishedOffsets);
+
+    /// <summary>Says that a partition's offsets mean other records from now on: tombstones no longer keep any of them out.</summary>
+    void RecreatePartition(int source, int partition);
+
     /// <summary>Greatest event time applied of a source, Unix ms; <see cref="long.MinValue"/> before the first.</summary>
     long StreamTimeMs(int source);
 }
@@ -26,8 +49,9 @@ public interface IEntityRuntime
 /// <summary>Events of one source on their way through the runtime, with the vectors to fill.</summary>
 public sealed class ApplyBatch
 {
-    public ApplyBatch(int source, EventBatch events, IReadOnlyList<VectorBatch> vectors)
+    public ApplyBatch(int source, EventBatch events, IReadOnlyList<VectorBatch> vectors, IReadOnlyList<EventBatch>? joined = null)
     {
+        Joined = joined ?? [];
         Source = source;
         Events = events;
         Vectors = vectors;
@@ -37,6 +61,9 @@ public sealed class ApplyBatch
     public int Source { get; }
 
     public EventBatch Events { get; }
+
+    /// <summary>One a join that the source is a side of.</summary>
+    public IReadOnlyList<EventBatch> Joined { get; }
 
     /// <summary>One a service that models score on this source.</summary>
     public IReadOnlyList<VectorBatch> Vectors { get; }

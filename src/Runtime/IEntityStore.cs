@@ -10,6 +10,13 @@ public interface IEntityStore : IDisposable
     /// <param name="visit">Gets the entity's index, the encoded key and the block; the spans are valid during the call.</param>
     void LoadBlocks(BlockVisitor visit);
 
+    /// <summary>Every tombstone; also where there is no checkpoint yet.</summary>
+    IReadOnlyList<Tombstone> LoadTombstones();
+
+    /// <summary>Deletes the blocks of erased entities and keeps their tombstones; of a key, the one of the greatest sequence stands. All of it or nothing. On return it survives a power cut.</summary>
+    /// <exception cref="IOException">The store cannot write.</exception>
+    void Erase(IReadOnlyList<Tombstone> tombstones);
+
     /// <summary>Saves a checkpoint: its blocks replace those of the same keys, its header replaces the last one; all of it or nothing.</summary>
     /// <exception cref="IOException">The store cannot write: full disk, lost file.</exception>
     void Save(Checkpoint checkpoint);
@@ -22,6 +29,9 @@ public sealed record CheckpointHeader
 {
     /// <summary>Of the definitions' state layout.</summary>
     public required ulong LayoutFingerprint { get; init; }
+
+    /// <summary>How the blocks are laid out, by index of their entity; empty: not known.</summary>
+    public IReadOnlyList<EntityLayout> Layouts { get; init; } = [];
 
     /// <summary>Names this history of state; a wiped or restored store starts a new one.</summary>
     public required Guid Incarnation { get; init; }
@@ -37,6 +47,11 @@ public sealed record CheckpointHeader
     /// <summary>Stream time of each source by name, Unix ms.</summary>
     public required IReadOnlyDictionary<string, long> StreamTimesMs { get; init; }
 }
+
+/// <summary>How the blocks of an entity are laid out, for definitions that come later.</summary>
+/// <param name="Entity">The entity's name.</param>
+/// <param name="Layout">Text of its <see cref="Core.Plans.BlockLayout"/>.</param>
+public sealed record EntityLayout(string Entity, string Layout);
 
 /// <summary>Cursor S of one partition.</summary>
 public sealed record PartitionCheckpoint
@@ -67,4 +82,17 @@ public sealed record PartitionCheckpoint
 /// <param name="Entities">Index of the entity plan of each block.</param>
 /// <param name="Keys">Encoded keys.</param>
 /// <param name="Blocks">The dirty blocks; an empty block deletes the entity.</param>
-public sealed record Checkpoint(CheckpointHeader Header, IReadOnlyList<int> Entities, BlockSet Keys, BlockSet Blocks);
+public sealed record Checkpoint(CheckpointHeader Header, IReadOnlyList<int> Entities, BlockSet Keys, BlockSet Blocks)
+{
+    /// <summary>Whether the store is emptied first: the checkpoint has every block and, as changed, every tombstone.</summary>
+    public bool ReplacesAll { get; init; }
+
+    /// <summary>Entities erased before the snapshot and not durable yet: takes effect before <see cref="Blocks"/>, as <see cref="IEntityStore.Erase"/> does.</summary>
+    public IReadOnlyList<Tombstone> Erased { get; init; } = [];
+
+    /// <summary>Tombstones whose guards have changed. The blocks of their keys stay, and so do tombstones of greater sequences.</summary>
+    public IReadOnlyList<Tombstone> TombstonesChanged { get; init; } = [];
+
+    /// <summary>Tombstones that guard against nothing any more; ones of other sequences stay.</summary>
+    public IReadOnlyList<Tombstone> TombstonesDropped { get; init; } = [];
+}

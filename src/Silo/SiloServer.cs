@@ -182,7 +182,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
     private EmbeddedBroker StartBroker(ProjectPlan plan)
     {
         var broker = Own(new EmbeddedBroker());
-        var topics = plan.Sources.SelectMany(source => new[] { source.Definition.Kafka.Topic, source.Definition.DeadLetterTopic })
+        var topics = plan.TopicSources.SelectMany(source => new[] { source.Definition.Kafka!.Topic, source.Definition.DeadLetterTopic })
             .Concat(plan.Models.Where(model => model.On is not null).Select(model => model.Definition.Sink!.Topic));
         foreach (var topic in topics.Distinct())
             broker.CreateTopic(topic, EmbeddedPartitions);
@@ -192,10 +192,10 @@ internal sealed partial class SiloServer : IAsyncDisposable
     private void StartStream(ProjectPlan plan, KafkaEventPublisher publisher, ILogger logger)
     {
         LogEmbedded(logger);
-        foreach (var source in plan.Sources.Where(TransactionStream.Fits))
+        foreach (var source in plan.TopicSources.Where(TransactionStream.Fits))
         {
             _ = new TransactionStream(StreamSeed).RunAsync(publisher, source.Index, TimeProvider.System, _stop.Token);
-            LogStream(logger, TransactionStream.EventsPerSecond, source.Definition.Kafka.Topic);
+            LogStream(logger, TransactionStream.EventsPerSecond, source.Definition.Kafka!.Topic);
         }
     }
 

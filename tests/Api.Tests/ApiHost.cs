@@ -82,6 +82,22 @@ internal sealed class ApiHost : IAsyncDisposable
           - { name: unloaded, service: risk }
         """;
 
+    /// <summary>The same, with a service whose expressions use features and one another, and a model of it.</summary>
+    public static string DefinitionsWithRatios { get; } = Definitions
+        .Replace("  - name: noted", """
+              - name: ratios
+                request: { amount: double, note: string }
+                features:
+                  - { name: label, expression: "said.upperAscii() + (odd > 1.0 ? '!' : '')", transform: { one_hot: ["A!", "A"] } }
+                  - { name: odd, expression: "ratio * count_1d" }
+                  - { name: ratio, expression: "amount / mean_7d" }
+                  - { feature: spending:mean_7d, transform: { impute: 7 } }
+                  - spending:count_1d
+                  - { name: said, feature: note, transform: { one_hot: [a] } }
+                  - { name: seen, expression: "has(ratio) ? 1.0 : 0.0" }
+              - name: noted
+            """, StringComparison.Ordinal) + "\n  - { name: ratios, service: ratios }";
+
     private readonly WebApplication _app;
 
     private ApiHost(WebApplication app, ProjectPlan plan, LocalRuntime runtime, Uri address)
@@ -188,6 +204,12 @@ internal sealed class ApiHost : IAsyncDisposable
     public async Task<Reply> GetAsync(string path)
     {
         using var response = await Client.GetAsync(new Uri(path, UriKind.Relative));
+        return await Reply.OfAsync(response);
+    }
+
+    public async Task<Reply> DeleteAsync(string path)
+    {
+        using var response = await Client.DeleteAsync(new Uri(path, UriKind.Relative));
         return await Reply.OfAsync(response);
     }
 

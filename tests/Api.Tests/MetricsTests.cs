@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Text.RegularExpressions;
 using FeatureStore.Monitoring;
@@ -53,8 +54,9 @@ public sealed partial class MetricsTests
     public async Task TheDocumentHasEveryMetricAndNoOther()
     {
         await using var host = await ApiHost.StartAsync();
-        var instruments = new List<Instrument>();
-        using var listener = new MeterListener { InstrumentPublished = (instrument, _) => instruments.Add(instrument) };
+        // Other tests make instruments meanwhile.
+        var instruments = new ConcurrentQueue<Instrument>();
+        using var listener = new MeterListener { InstrumentPublished = (instrument, _) => instruments.Enqueue(instrument) };
         listener.Start();
         var meters = new[] { "FeatureStore.Api", "FeatureStore.Pipeline", "FeatureStore.Process", "FeatureStore.Monitoring" };
         var existing = instruments.Where(instrument => meters.Contains(instrument.Meter.Name)).Select(instrument =>

@@ -7,6 +7,28 @@ namespace FeatureStore.Api.Tests;
 [TestClass]
 public sealed class OnlineFeaturesTests
 {
+    [TestMethod]
+    public async Task ExpressionsUseTheFeaturesAndOneAnother()
+    {
+        await using var host = await ApiHost.StartAsync(plan: ApiHost.Compile(ApiHost.DefinitionsWithRatios));
+        await host.PayAsync(5, 2, ApiHost.NowMs - 1000);
+        await host.PayAsync(5, 4, ApiHost.NowMs - 900);
+        foreach (var fullNames in new[] { "false", "true" })
+        {
+            var reply = await host.PostAsync("/get-online-features",
+                "{\"feature_service\":\"ratios\",\"full_feature_names\":" + fullNames + ",\"entities\":{\"customer\":[5,9],\"amount\":[6,6],\"note\":[\"a\",null]}}");
+
+            var names = reply.Json.GetProperty("metadata").GetProperty("feature_names").EnumerateArray().Select(name => name.GetString()!).ToList();
+            var results = reply.Json.GetProperty("results");
+            string Of(string name, string part) => results[names.IndexOf(name)].GetProperty(part).GetRawText();
+            Assert.AreEqual("[2,null]", Of("ratio", "values"));
+            Assert.AreEqual("[4,null]", Of("odd", "values"));
+            Assert.AreEqual("[\"A!\",null]", Of("label", "values"));
+            Assert.AreEqual("[1,0]", Of("seen", "values"));
+            Assert.AreEqual("[\"PRESENT\",\"NULL_VALUE\"]", Of("ratio", "statuses"));
+        }
+    }
+
     private const string Path = "/get-online-features";
 
     [TestMethod]

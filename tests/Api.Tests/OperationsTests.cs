@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using FeatureStore.Api.Operations;
 using FeatureStore.Runtime;
+using FeatureStore.Runtime.Local;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace FeatureStore.Api.Tests;
@@ -194,6 +195,48 @@ public sealed class OperationsTests
         await using var host = await ApiHost.StartAsync();
 
         (await host.GetAsync(path)).IsProblem(status, code, detail);
+        (await host.DeleteAsync(path)).IsProblem(status, code, detail);
+    }
+
+    [TestMethod]
+    public async Task ErasesAnEntityAsOftenAsOneLikes()
+    {
+        await using var host = await ApiHost.StartAsync();
+        await host.PayAsync(596, 10, ApiHost.NowMs - 1000, "a/b c", 2);
+        await host.PayAsync(597, 10, ApiHost.NowMs - 1000, "d", 2);
+
+        foreach (var path in new[] { "/v1/entities/customer/596", "/v1/entities/customer/596", "/v1/entities/terminal?region=2&terminal=a%2Fb%20c", "/v1/entities/customer/-1" })
+        {
+            var reply = await host.DeleteAsync(path);
+            Assert.AreEqual(204, (int)reply.Status, path);
+            Assert.AreEqual("", reply.Text);
+            Assert.IsFalse((await host.GetAsync(path)).Json.GetProperty("found").GetBoolean(), path);
+        }
+
+        Assert.IsTrue((await host.GetAsync("/v1/entities/customer/597")).Json.GetProperty("found").GetBoolean());
+    }
+
+    [TestMethod]
+    public async Task ErasesNothingWhileItStarts()
+    {
+        await using var host = await ApiHost.StartAsync();
+        await host.PayAsync(596, 10, ApiHost.NowMs - 1000, "a", 2);
+        host.Pipeline.Current = host.Pipeline.Current with { Phase = PipelinePhase.Starting };
+
+        (await host.DeleteAsync("/v1/entities/customer/596")).IsProblem(503, "starting", "The server is still starting, and cannot tell yet which events to keep out. Try again in a moment.");
+        Assert.IsTrue((await host.GetAsync("/v1/entities/customer/596")).Json.GetProperty("found").GetBoolean());
+    }
+
+    [TestMethod]
+    public async Task SaysThatAnErasureIsNotDurable()
+    {
+        await using var host = await ApiHost.StartAsync();
+        await using var checkpointer = new Checkpointer(
+            host.Plan, host.Runtime, new FullStore(), new CheckpointOptions(), TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<Checkpointer>.Instance);
+
+        (await host.DeleteAsync("/v1/entities/customer/596")).IsProblem(503, "not-erased", "The entity is erased here, but not durably: The disk is full.");
+        var name = new string('x', 1100);
+        (await host.DeleteAsync($"/v1/entities/terminal?region=2&terminal={name}")).IsProblem(400, "bad-key", "longer than 1,024 bytes");
     }
 
     [TestMethod]
@@ -204,7 +247,7 @@ public sealed class OperationsTests
         var json = (await host.GetAsync("/v1/definitions")).Json;
 
         Assert.AreEqual("shop", json.GetProperty("project").GetString());
-        Assert.AreEqual("""{"name":"replayed","kafka":{"topic":"replayed","format":"json"},"timestamp":"at","clock":"stream","lateness":"10m","align":"1h","dead_letters":"replayed.dead-letter","fields":{"at":"timestamp","customer":"int64","amount":"double"},"clean":[]}""", json.GetProperty("sources")[1].GetRawText());
+        Assert.AreEqual("""{"name":"replayed","kafka":{"topic":"replayed","format":"json"},"timestamp":"at","clock":"stream","lateness":"10m","align":"1h","dead_letters":"replayed.dead-letter","envelope":"none","fields":{"at":"timestamp","customer":"int64","amount":"double"},"clean":[]}""", json.GetProperty("sources")[1].GetRawText());
         Assert.AreEqual("""[{"name":"terminal","keys":["terminal","region"]}]""", $"[{json.GetProperty("entities")[1].GetRawText()}]");
         Assert.AreEqual("7d", json.GetProperty("feature_views")[0].GetProperty("ttl").GetString());
         Assert.AreEqual("""{"name":"mean_7d","aggregate":"mean","of":"amount","window":{"sliding":"7d","limit":100000}}""", json.GetProperty("feature_views")[0].GetProperty("features")[1].GetRawText());
@@ -251,5 +294,25 @@ public sealed class OperationsTests
         var data = await reader.ReadLineAsync(deadline.Token);
         Assert.AreEqual("", await reader.ReadLineAsync(deadline.Token));
         return (name!["event: ".Length..], JsonDocument.Parse(data!["data: ".Length..]).RootElement);
+    }
+
+    /// <summary>A store that cannot write.</summary>
+    private sealed class FullStore : IEntityStore
+    {
+        public CheckpointHeader? LoadHeader() => null;
+
+        public void LoadBlocks(BlockVisitor visit)
+        {
+        }
+
+        public IReadOnlyList<Tombstone> LoadTombstones() => [];
+
+        public void Erase(IReadOnlyList<Tombstone> tombstones) => throw new IOException("The disk is full.");
+
+        public void Save(Checkpoint checkpoint) => throw new IOException("The disk is full.");
+
+        public void Dispose()
+        {
+        }
     }
 }

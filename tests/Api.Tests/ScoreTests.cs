@@ -25,6 +25,21 @@ public sealed class ScoreTests
     }
 
     [TestMethod]
+    public async Task ExpressionsUseTheFeaturesAndOneAnother()
+    {
+        await using var host = await ApiHost.StartAsync(plan: ApiHost.Compile(ApiHost.DefinitionsWithRatios));
+        host.Models.Loaded.Add("ratios", host.Model);
+        await host.PayAsync(5, 2, ApiHost.NowMs - 1000);
+        await host.PayAsync(5, 4, ApiHost.NowMs - 900);
+
+        var reply = await host.PostAsync("/v1/models/ratios/score", """{"rows":[{"customer":5,"amount":6,"note":"a"},{"customer":9,"amount":6,"note":null}]}""");
+
+        var rows = reply.Json.GetProperty("rows");
+        Assert.AreEqual("""{"label":"A!","odd":4,"ratio":2,"mean_7d":3,"count_1d":2,"said":"a","seen":1}""", rows[0].GetProperty("features").GetRawText());
+        Assert.AreEqual("""{"label":null,"odd":null,"ratio":null,"mean_7d":null,"count_1d":0,"said":null,"seen":0}""", rows[1].GetProperty("features").GetRawText());
+    }
+
+    [TestMethod]
     public async Task AnEntityNeverSeenScoresAsTheEmptyBlock()
     {
         await using var host = await ApiHost.StartAsync();

@@ -5,9 +5,11 @@ using FeatureStore.Harness;
 const string Usage = """
     usage: featurestore-bench end-to-end [--repeat 5] [--runs 3] [--only streams,echo,ours] [--quick]
            featurestore-bench live [--seconds 30] [--rate 2000]
+           featurestore-bench engine [--millions 10]
 
     end-to-end  replays the fraud data --repeat times through Kafka Streams, a bare C client and this server by turns, --runs times each,
                 and prints medians; --quick: one pass of the data
+    engine      time and bytes of applying an event and of reading features, on one core; then --millions of entities in one runtime (0: none)
     live        sends --rate transactions a second for --seconds and prints how long each prediction took to be visible
     """;
 
@@ -16,7 +18,7 @@ for (var i = 1; i < args.Length; i++)
 {
     if (args[i] == "--quick")
         options["--repeat"] = "1";
-    else if (args[i] is "--repeat" or "--runs" or "--only" or "--seconds" or "--rate" && i + 1 < args.Length)
+    else if (args[i] is "--repeat" or "--runs" or "--only" or "--seconds" or "--rate" or "--millions" && i + 1 < args.Length)
         options[args[i]] = args[++i];
     else
         return Fail($"\"{args[i]}\" is no option, or has no value.");
@@ -28,6 +30,8 @@ try
     {
         case "end-to-end":
             return EndToEnd.Run(Number("--repeat", 5), Number("--runs", 3), options.GetValueOrDefault("--only", "streams,echo,ours").Split(','));
+        case "engine":
+            return Engine.Run(Number("--millions", 10));
         case "live":
             return Live.Run(Number("--seconds", 30), Number("--rate", 2000));
         default:

@@ -22,6 +22,6 @@ public sealed class DefinitionErrorTests
     public void SoundDefinitionsHaveNoErrors()
     {
         var result = Definitions.Load(Definitions.Sound);
-        Assert.AreEqual("project \"shop\": 1 source, 1 entity, 1 feature view with 3 features, 1 feature service, 1 model.", result.ToString());
+        Assert.AreEqual("project \"shop\": 3 sources, 1 entity, 1 feature view with 11 features, 1 feature service, 1 model.", result.ToString());
     }
 }

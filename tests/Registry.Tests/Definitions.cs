@@ -19,10 +19,15 @@ internal static class Definitions
             align: 0
             dead_letters: orders.bad
             id: ID
+            envelope: none
             fields: { ID: int64, AT: timestamp, USER: int64, AMOUNT: double, CHANNEL: string, FIRST: bool }
             clean:
               - { field: AMOUNT, missing: drop, below: 0, above: 1e6, outside: clip }
               - { field: CHANNEL, missing: fill, fill: web }
+            enrich:
+              - { feature: spend:ever, as: PAST }
+          - { name: hits, kafka: { topic: hits }, timestamp: SEEN, fields: { SEEN: timestamp, CHANNEL: string, USER: int64 } }
+          - { name: hit_orders, join: { left: hits, right: orders, on: [USER], within: 45m, unmatched: left, limit: 40 } }
         entities:
           - { name: user, keys: [USER] }
         feature_views:
@@ -34,6 +39,14 @@ internal static class Definitions
               - { name: total, aggregate: sum, of: AMOUNT, where: "AMOUNT > 1.0", window: { sliding: 7d } }
               - { name: late, aggregate: mean, of: AMOUNT, window: { sliding: 1h, delay: 1d, limit: 500 }, default: -1 }
               - { name: ever, aggregate: count }
+              - { name: tiled, aggregate: quantile, of: AMOUNT, q: 0.95, window: { sliding: 30d, delay: 1h, tile: 2h } }
+              - { name: daily, aggregate: variance, of: AMOUNT, sample: true, window: { tumbling: 1d, offset: 6h, closed: true, time_zone: Europe/Berlin } }
+              - { name: visit, aggregate: session_duration, window: { session: 30m, max: 12h, closed: 3, limit: 600 } }
+              - { name: recent, aggregate: last_n, of: CHANNEL, n: 5, window: { last: 10 } }
+              - { name: faded, aggregate: decayed_sum, of: AMOUNT, half_life: 36h }
+              - { name: spread, aggregate: histogram, of: AMOUNT, bounds: [0, 10, 100.5] }
+              - { name: usual, aggregate: top_k, of: CHANNEL, k: 4 }
+              - { name: by_channel, aggregate: stddev, of: AMOUNT, by: CHANNEL, limit: 20, window: { tumbling: 7d } }
         feature_services:
           - name: buy
             request: { AMOUNT: double, CHANNEL: string }

@@ -26,7 +26,7 @@ public sealed class DirectoryTests
 
         var result = DefinitionLoader.Load(_directory);
 
-        Assert.AreEqual("project \"shop\": 1 source, 2 entities, 1 feature view with 3 features, 1 feature service, 1 model.", result.ToString());
+        Assert.AreEqual("project \"shop\": 3 sources, 2 entities, 1 feature view with 11 features, 1 feature service, 1 model.", result.ToString());
         CollectionAssert.AreEqual(new[] { "user", "item" }, result.Project!.Entities.Select(entity => entity.Name).ToArray());
     }
 

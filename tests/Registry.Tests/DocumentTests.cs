@@ -14,9 +14,9 @@ public sealed partial class DocumentTests
     public void YamlOfThePageIsAProject()
     {
         var blocks = YamlBlock().Matches(_page).Select((block, index) => new DefinitionFile($"block {index + 1}", block.Groups[1].Value)).ToArray();
-        Assert.HasCount(6, blocks);
+        Assert.HasCount(8, blocks);
         Assert.AreEqual(
-            "project \"shop\": 1 source, 1 entity, 1 feature view with 4 features, 1 feature service, 1 model.",
+            "project \"shop\": 4 sources, 1 entity, 1 feature view with 13 features, 1 feature service, 1 model.",
             DefinitionLoader.Load(blocks).ToString());
         var schema = new JsonSchema(Repository.Schema());
         foreach (var block in blocks)

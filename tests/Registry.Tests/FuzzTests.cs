@@ -10,7 +10,7 @@ public sealed class FuzzTests
     private static readonly string[] _pieces =
     [
         "[", "]", "{", "}", ":", ": ", "- ", ",", "\n", "\n  ", "\r\n", "\t", "#", "'", "\"", "|", ">-", "&a ", "*a", "!!int ", "? ", "%YAML 9999999999.1\n", "---\n", "...\n",
-        "null", "~", "true", "-1", "1e999", ".nan", "7d", "\0", "\u2028", "\ud83d\ude00", "\ud800", "\\", "\\u12", "<<", "AMOUNT", "spend:", "(", "==", "@", "`",
+        "null", "~", "true", "-1", "1e999", ".nan", "7d", "\0", "\u2028", "\ud83d\ude00", "\ud800", "\\", "\\u12", "<<", "AMOUNT", "spend:", "(", "==", "@", "`", "sliding: 1h", "tumbling: 1d", "session: 5m", "last: 9", "tile: 1ms", "by: ", "closed: 2", "debezium",
     ];
 
     public TestContext TestContext { get; set; } = null!;

@@ -12,8 +12,9 @@ public sealed class ProjectTests
     {
         var project = Definitions.Load(Definitions.Sound).Project!;
 
-        var source = Assert.ContainsSingle(project.Sources);
-        Assert.AreEqual(("shop", "orders", "orders", EventFormat.Json, "AT", SourceClock.Wall), (project.Project, source.Name, source.Kafka.Topic, source.Kafka.Format, source.Timestamp, source.Clock));
+        Assert.HasCount(3, project.Sources);
+        var source = project.Sources[0];
+        Assert.AreEqual(("shop", "orders", "orders", EventFormat.Json, "AT", SourceClock.Wall), (project.Project, source.Name, source.Kafka!.Topic, source.Kafka.Format, source.Timestamp, source.Clock));
         Assert.AreEqual((TimeSpan.FromMinutes(10), TimeSpan.FromHours(2), TimeSpan.Zero), (source.Lateness, source.Ahead, source.Align));
         Assert.AreEqual(("orders.bad", "orders.bad", "ID"), (source.DeadLetters, source.DeadLetterTopic, source.Id));
         CollectionAssert.AreEqual(
@@ -26,18 +27,34 @@ public sealed class ProjectTests
                 new() { Field = "CHANNEL", Missing = MissingAction.Fill, Fill = "web" },
             },
             source.Clean.ToArray());
+        Assert.AreEqual(new EnrichDefinition { Feature = "spend:ever", As = "PAST" }, Assert.ContainsSingle(source.Enrich));
+        var joined = project.Sources[2];
+        Assert.AreEqual(("hit_orders", null, "", 0), (joined.Name, joined.Kafka, joined.Timestamp, joined.Fields.Count));
+        Assert.AreEqual(
+            ("hits", "orders", "USER", TimeSpan.FromMinutes(45), JoinUnmatched.Left, 40),
+            (joined.Join!.Left, joined.Join.Right, Assert.ContainsSingle(joined.Join.On), joined.Join.Within, joined.Join.Unmatched, joined.Join.Limit));
         Assert.AreEqual("user: USER", string.Join(';', project.Entities.Select(entity => $"{entity.Name}: {string.Join(',', entity.Keys)}")));
 
         var view = Assert.ContainsSingle(project.FeatureViews);
         Assert.AreEqual(("spend", "user", "orders", TimeSpan.FromDays(90)), (view.Name, view.Entity, view.Source, view.Ttl));
+        var bounds = view.Features[8].Bounds;
         CollectionAssert.AreEqual(
             new FeatureDefinition[]
             {
-                new() { Name = "total", Aggregate = Aggregate.Sum, Of = "AMOUNT", Where = "AMOUNT > 1.0", Window = new() { Sliding = TimeSpan.FromDays(7) } },
-                new() { Name = "late", Aggregate = Aggregate.Mean, Of = "AMOUNT", Window = new() { Sliding = TimeSpan.FromHours(1), Delay = TimeSpan.FromDays(1), Limit = 500 }, Default = -1 },
+                new() { Name = "total", Aggregate = Aggregate.Sum, Of = "AMOUNT", Where = "AMOUNT > 1.0", Window = new WindowDefinition.Sliding(TimeSpan.FromDays(7)) },
+                new() { Name = "late", Aggregate = Aggregate.Mean, Of = "AMOUNT", Window = new WindowDefinition.Sliding(TimeSpan.FromHours(1)) { Delay = TimeSpan.FromDays(1), Limit = 500 }, Default = -1 },
                 new() { Name = "ever", Aggregate = Aggregate.Count },
+                new() { Name = "tiled", Aggregate = Aggregate.Quantile, Of = "AMOUNT", Q = 0.95, Window = new WindowDefinition.Sliding(TimeSpan.FromDays(30)) { Delay = TimeSpan.FromHours(1), Tile = TimeSpan.FromHours(2) } },
+                new() { Name = "daily", Aggregate = Aggregate.Variance, Of = "AMOUNT", Sample = true, Window = new WindowDefinition.Tumbling(TimeSpan.FromDays(1)) { Offset = TimeSpan.FromHours(6), Closed = true, TimeZone = "Europe/Berlin" } },
+                new() { Name = "visit", Aggregate = Aggregate.SessionDuration, Window = new WindowDefinition.Session(TimeSpan.FromMinutes(30)) { Max = TimeSpan.FromHours(12), Closed = 3, Limit = 600 } },
+                new() { Name = "recent", Aggregate = Aggregate.LastN, Of = "CHANNEL", N = 5, Window = new WindowDefinition.Last(10) },
+                new() { Name = "faded", Aggregate = Aggregate.DecayedSum, Of = "AMOUNT", HalfLife = TimeSpan.FromHours(36) },
+                new() { Name = "spread", Aggregate = Aggregate.Histogram, Of = "AMOUNT", Bounds = bounds },
+                new() { Name = "usual", Aggregate = Aggregate.TopK, Of = "CHANNEL", K = 4 },
+                new() { Name = "by_channel", Aggregate = Aggregate.Stddev, Of = "AMOUNT", By = "CHANNEL", Limit = 20, Window = new WindowDefinition.Tumbling(TimeSpan.FromDays(7)) },
             },
             view.Features.ToArray());
+        CollectionAssert.AreEqual(new[] { 0, 10, 100.5 }, bounds!.ToArray());
 
         var service = Assert.ContainsSingle(project.FeatureServices);
         CollectionAssert.AreEqual(new FieldDefinition[] { new("AMOUNT", FieldType.Double), new("CHANNEL", FieldType.String) }, service.Request.ToArray());
@@ -74,7 +91,7 @@ public sealed class ProjectTests
             (SourceClock.Wall, TimeSpan.Zero, TimeSpan.FromHours(1), TimeSpan.FromHours(1), null, "clicks.dead-letter", null),
             (source.Clock, source.Lateness, source.Ahead, source.Align, source.DeadLetters, source.DeadLetterTopic, source.Id));
         Assert.AreEqual(new CleanRule { Field = "N", Missing = MissingAction.Fill, Fill = 7L }, source.Clean[0]);
-        Assert.AreEqual(new WindowDefinition { Sliding = TimeSpan.FromMilliseconds(500) }, project.FeatureViews[0].Features[0].Window);
+        Assert.AreEqual(new WindowDefinition.Sliding(TimeSpan.FromMilliseconds(500)), project.FeatureViews[0].Features[0].Window);
         Assert.IsNull(project.FeatureViews[0].Ttl);
     }
 
@@ -111,7 +128,7 @@ public sealed class ProjectTests
             "lateness: 10m", "§latness: 10x",
             "AMOUNT: double, CHANNEL: string, FIRST", "AMOUNT: §float, CHANNEL: string, FIRST",
             "keys: [USER]", "§key: [USER]",
-            "aggregate: count", "aggregate: §rate",
+            "name: ever, aggregate: count", "name: ever, aggregate: §rating",
             "where: \"AMOUNT > 1.0\", window: { sliding: 7d }", "where: \"CHANNEL == §7\", window: { sliding: §0d }",
             "- spend:total", "- §spend:totall",
             "std: 42.3", "std: §0",
@@ -201,6 +218,19 @@ public sealed class ProjectTests
             """);
         Assert.AreEqual("project \"fraud\": 1 source, 2 entities, 2 feature views with 3 features, 1 feature service, 1 model.", result.ToString());
         Assert.AreEqual(5, ProjectPlan.Compile(result.Project!).Services[0].Width);
+    }
+
+    [TestMethod]
+    public void AJoinedSourceHasWhatItsSidesHave()
+    {
+        var plan = ProjectPlan.Compile(Definitions.Load(Definitions.Sound).Project!);
+        var joined = plan.Sources[2];
+        Assert.AreEqual(
+            "SEEN:Timestamp CHANNEL:String USER:Int64 ID:Int64 AT:Timestamp AMOUNT:Double right_CHANNEL:String FIRST:Bool PAST:Double",
+            string.Join(' ', joined.Schema.Fields.Select(field => $"{field.Name}:{field.Type}")));
+        Assert.AreEqual((plan.Sources[1], plan.Sources[0], 40, -1), (joined.Join!.Left, joined.Join.Right, joined.Join.Limit, joined.TimestampField));
+        Assert.AreEqual((45 * 60_000, (45 + 10 + 60) * 60_000), (joined.Join.WithinMs, joined.Join.KeptMs));
+        CollectionAssert.AreEqual(new[] { plan.Sources[1] }, plan.Sources[0].Peers.ToArray());
     }
 
     [TestMethod]

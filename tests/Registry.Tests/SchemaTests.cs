@@ -45,7 +45,9 @@ public sealed class SchemaTests
         Compare<MissingAction>("missing_action");
         Compare<OutsideAction>("outside_action");
         Compare<Aggregate>("aggregate");
-        Assert.AreEqual(6, _root["$defs"]!.AsObject().Count(definition => definition.Value!["enum"] is not null));
+        Compare<EventEnvelope>("event_envelope");
+        Compare<JoinUnmatched>("join_unmatched");
+        Assert.AreEqual(8, _root["$defs"]!.AsObject().Count(definition => definition.Value!["enum"] is not null));
 
         // An editor takes a plain `null` for YAML's, the loader for the name.
         static void Compare<T>(string name)
@@ -64,7 +66,10 @@ public sealed class SchemaTests
             _root["properties"]!["sources"]!["maxItems"], _root["properties"]!["entities"]!["maxItems"], _root["properties"]!["feature_views"]!["maxItems"],
             _root["properties"]!["feature_services"]!["maxItems"], _root["properties"]!["models"]!["maxItems"], definitions["fields"]!["maxProperties"],
             Property("source", "clean", "maxItems"), Property("entity", "keys", "maxItems"), Property("feature_view", "features", "maxItems"),
-            Property("feature_service", "features", "maxItems"), Property("model", "outputs", "maxProperties"), Property("window", "limit", "maximum"),
+            Property("feature_service", "features", "maxItems"), Property("model", "outputs", "maxProperties"), Property("sliding_window", "limit", "maximum"),
+            Property("session_window", "limit", "maximum"), Property("session_window", "closed", "maximum"), Property("last_window", "last", "maximum"),
+            Property("feature", "limit", "maximum"), Property("feature", "n", "maximum"), Property("feature", "k", "maximum"), Property("feature", "bounds", "maxItems"),
+            Property("join", "on", "maxItems"), Property("join", "limit", "maximum"),
         };
         int[] inValidator =
         [
@@ -72,9 +77,14 @@ public sealed class SchemaTests
             DefinitionLimits.FeatureServicesMax, DefinitionLimits.ModelsMax, RowSchema.FieldsMax,
             DefinitionLimits.CleanRulesMax, DefinitionLimits.EntityKeysMax, DefinitionLimits.EntityFeaturesMax,
             DefinitionLimits.ServiceFeaturesMax, DefinitionLimits.ModelOutputsMax, DefinitionLimits.WindowEventsMax,
+            DefinitionLimits.WindowEventsMax, DefinitionLimits.SessionsClosedMax, DefinitionLimits.LastEventsMax,
+            DefinitionLimits.DistinctValuesMax, DefinitionLimits.ListMax, DefinitionLimits.ListMax, DefinitionLimits.HistogramBoundsMax,
+            DefinitionLimits.EntityKeysMax, DefinitionLimits.JoinEventsMax,
         ];
         CollectionAssert.AreEqual(inValidator, inSchema.Select(limit => (int)limit!).ToArray());
-        Assert.AreEqual(new WindowDefinition { Sliding = TimeSpan.Zero }.Limit, (int)Property("window", "limit", "default")!);
+        Assert.AreEqual(WindowDefinition.LimitDefault, (int)Property("sliding_window", "limit", "default")!);
+        Assert.AreEqual(JoinDefinition.LimitDefault, (int)Property("join", "limit", "default")!);
+        Assert.AreEqual(WindowDefinition.LimitDefault, (int)Property("session_window", "limit", "default")!);
 
         JsonNode? Property(string definition, string key, string limit) => definitions[definition]!["properties"]![key]![limit];
     }

@@ -6,6 +6,7 @@ namespace FeatureStore.Registry.Tests;
 [TestClass]
 public sealed class ValidatorTests
 {
+    private static string Aggregates => string.Join(", ", DefinitionText.Names<Aggregate>());
     private static readonly ProjectDefinition _sound = Definitions.Load(Definitions.Sound).Project!;
 
     [TestMethod]
@@ -14,13 +15,13 @@ public sealed class ValidatorTests
     [TestMethod]
     public void EveryErrorHasItsPath() => Expect(
         With(
-            source: source => source with { Clock = (SourceClock)9, Kafka = source.Kafka with { Format = (EventFormat)9 }, Fields = [.. source.Fields, new("ID", FieldType.Int64), new("X", (FieldType)9)] },
-            feature: feature => feature with { Aggregate = (Aggregate)9 }),
+            source: source => source with { Clock = (SourceClock)9, Kafka = source.Kafka! with { Format = (EventFormat)9 }, Fields = [.. source.Fields, new("ID", FieldType.Int64), new("X", (FieldType)9)] },
+            feature: feature => feature with { Aggregate = (Aggregate)99 }),
         "sources[0].kafka.format: source \"orders\": format is not known. Use json.",
         "sources[0].clock: source \"orders\": clock is not known. Use wall, stream.",
         "sources[0].fields.ID: source \"orders\": field \"ID\" is declared twice.",
         "sources[0].fields.X: source \"orders\": type of field \"X\" is not known. Use int64, double, bool, string, timestamp.",
-        "feature_views[0].features[0].aggregate: feature view \"spend\": feature \"total\": aggregate is not known. Use count, sum, mean, min, max, last.");
+        $"feature_views[0].features[0].aggregate: feature view \"spend\": feature \"total\": aggregate is not known. Use {Aggregates}.");
 
     [TestMethod]
     public void OffsetsPointIntoExpressions()
@@ -33,7 +34,7 @@ public sealed class ValidatorTests
     public void DurationsAreWholeMilliseconds() => Expect(
         With(
             source: source => source with { Lateness = TimeSpan.FromSeconds(-1), Align = TimeSpan.FromTicks(1) },
-            feature: feature => feature with { Window = new() { Sliding = TimeSpan.FromTicks(10_001), Delay = TimeSpan.FromDays(3650) + TimeSpan.FromMilliseconds(1) } }),
+            feature: feature => feature with { Window = new WindowDefinition.Sliding(TimeSpan.FromTicks(10_001)) { Delay = TimeSpan.FromDays(3650) + TimeSpan.FromMilliseconds(1) } }),
         "sources[0].lateness: source \"orders\": lateness is not 0 or more.",
         "sources[0].align: source \"orders\": align is not a whole number of milliseconds.",
         "feature_views[0].features[0].window.sliding: feature view \"spend\": feature \"total\": window is not a whole number of milliseconds.",
@@ -153,9 +154,9 @@ public sealed class ValidatorTests
                     Click("short") with { Kafka = new() { Topic = "long" }, DeadLetters = "orders.bad" },
                 ],
             },
-            "sources[1].kafka.topic: source \"again\": topic \"orders\" is read by source \"orders\" already. One source reads a topic.",
-            "sources[2].kafka.topic: source \"long\": the dead-letter topic's name, the topic's and \".dead-letter\", is longer than 249. Name one with dead_letters.",
-            "sources[3].dead_letters: source \"loop\": dead-letter topic \"long\" is what source \"short\" reads. Dead letters would come back as events.");
+            "sources[3].kafka.topic: source \"again\": topic \"orders\" is read by source \"orders\" already. One source reads a topic.",
+            "sources[4].kafka.topic: source \"long\": the dead-letter topic's name, the topic's and \".dead-letter\", is longer than 249. Name one with dead_letters.",
+            "sources[5].dead_letters: source \"loop\": dead-letter topic \"long\" is what source \"short\" reads. Dead letters would come back as events.");
     }
 
     [TestMethod]
@@ -172,7 +173,7 @@ public sealed class ValidatorTests
             FeatureServices = [_sound.FeatureServices[0] with { Features = [.. _sound.FeatureServices[0].Features, new() { Name = "n", Feature = "hits:n" }] }],
             Models = [_sound.Models[0], _sound.Models[0] with { Name = "other", On = "pages" }],
         },
-        "models[0].on: model \"churn\": source \"orders\" has no field \"PAGE\", a key of entity \"page\". There are \"ID\", \"AT\", \"USER\", \"AMOUNT\", \"CHANNEL\", \"FIRST\".",
+        "models[0].on: model \"churn\": source \"orders\" has no field \"PAGE\", a key of entity \"page\". There are \"ID\", \"AT\", \"USER\", \"AMOUNT\", \"CHANNEL\", \"FIRST\", \"PAST\".",
         "models[1].on: model \"other\": source \"pages\" has no field \"USER\", a key of entity \"user\". There are \"AT\", \"PAGE\", \"AMOUNT\", \"CHANNEL\".",
         "models[1].on: model \"other\": \"PAGE\", a key of entity \"page\", is an int64, and a string in source \"pages\". Declare one type.");
 
@@ -185,7 +186,7 @@ public sealed class ValidatorTests
     public void CountsAreBounded() => Expect(
         _sound with
         {
-            Sources = [_sound.Sources[0] with { Fields = [.. Enumerable.Range(0, 65).Select(index => new FieldDefinition($"F{index}", FieldType.Int64))], Timestamp = "F0", Id = "F1", Clean = [] }],
+            Sources = [_sound.Sources[0] with { Fields = [.. Enumerable.Range(0, 65).Select(index => new FieldDefinition($"F{index}", FieldType.Int64))], Timestamp = "F0", Id = "F1", Clean = [], Enrich = [] }],
             Entities = [new() { Name = "user", Keys = [.. Enumerable.Range(0, 9).Select(index => $"F{index}")] }],
             FeatureViews = [View("wide", "orders") with { Features = [.. Enumerable.Range(0, 1001).Select(index => new FeatureDefinition { Name = $"f{index}", Aggregate = Aggregate.Count })] }],
             FeatureServices = [],
@@ -196,6 +197,14 @@ public sealed class ValidatorTests
         "entities[0].keys: entity \"user\": has 9 keys. An entity has 1 to 8.",
         "feature_views[0].features: feature view \"wide\": entity \"user\" has 1001 features up to here. At most 1000 are allowed.",
         "models: project: 257 models are too many. At most 256 are allowed.");
+
+    [TestMethod]
+    public void FieldsThatEnrichAreBoundedWithTheOthers() => Expect(
+        _sound with
+        {
+            Sources = [_sound.Sources[0] with { Enrich = [.. Enumerable.Range(0, 59).Select(index => new EnrichDefinition { Feature = "spend:ever", As = $"E{index}" })] }],
+        },
+        "sources[0].enrich: source \"orders\": 65 fields with those that enrich it are too many. At most 64 are allowed.");
 
     [TestMethod]
     public void VectorsAreBounded()

@@ -35,7 +35,7 @@ public sealed class YamlTests
     {
         var result = Definitions.Load(Definitions.Edit(Definitions.Sound, "topic: orders,", "topic: orders, topic: b,", "ttl: 90d", "ttl: 90d\n    ttl: 80d", "std: 42.3", "std: 0"));
         Assert.AreEqual(
-            "f:4:29: the key \"topic\" is here twice, first on line 4. Remove one.\nf:23:5: the key \"ttl\" is here twice, first on line 22. Remove one.\nf:35:94: feature service \"buy\": std is 0, by which nothing can be divided.",
+            "f:4:29: the key \"topic\" is here twice, first on line 4. Remove one.\nf:28:5: the key \"ttl\" is here twice, first on line 27. Remove one.\nf:48:94: feature service \"buy\": std is 0, by which nothing can be divided.",
             string.Join('\n', result.Errors));
     }
 

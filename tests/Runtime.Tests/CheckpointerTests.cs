@@ -1,4 +1,3 @@
-using FeatureStore.Core.Definitions;
 using FeatureStore.Runtime.Local;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -223,25 +222,6 @@ public sealed class CheckpointerTests : IDisposable
         Assert.AreEqual(3, _store.LoadHeader()!.Sequence);
     }
 
-    [TestMethod]
-    public void DataOfOtherDefinitionsAreRefused()
-    {
-        Save(New());
-        var definition = TestProject.Definition with
-        {
-            FeatureViews = [.. TestProject.Definition.FeatureViews.Select(view => view with { Features = [.. view.Features, new FeatureDefinition { Name = "more", Aggregate = Aggregate.Count }] })],
-        };
-        var plan = TestProject.Compile(definition);
-        using var runtime = new LocalRuntime(plan, new LocalRuntimeOptions { Shards = 1 });
-        var checkpointer = new Checkpointer(plan, runtime, _store, _options, _time, NullLogger<Checkpointer>.Instance);
-        var exception = Assert.ThrowsExactly<InvalidDataException>(checkpointer.Restore);
-        Assert.AreEqual(
-            "The data were written under other definitions of entities, feature views or keys, and cannot be migrated. " +
-            "Start with the old definitions, or with an empty data directory to rebuild the state from the topics.",
-            exception.Message);
-        Assert.AreEqual(0, runtime.Entities);
-    }
-
     private Checkpointer New(CheckpointOptions? options = null) =>
         new(TestProject.Plan, _runtime, _store, options ?? _options, _time, NullLogger<Checkpointer>.Instance);
 
@@ -280,6 +260,11 @@ internal sealed class FakeStore(ManualTime time) : IEntityStore
 
     public Dictionary<(int Entity, string Key), byte[]> Blocks { get; } = [];
 
+    public Dictionary<(int Entity, string Key), Tombstone> Tombstones { get; } = [];
+
+    /// <summary>What the next erasures throw.</summary>
+    public Queue<Exception> EraseFailures { get; } = [];
+
     public CheckpointHeader? LoadHeader() => _header;
 
     public void LoadBlocks(BlockVisitor visit)
@@ -288,17 +273,60 @@ internal sealed class FakeStore(ManualTime time) : IEntityStore
             visit(entity, Convert.FromHexString(key), block);
     }
 
+    public IReadOnlyList<Tombstone> LoadTombstones() => [.. Tombstones.Values];
+
+    public void Erase(IReadOnlyList<Tombstone> tombstones)
+    {
+        if (EraseFailures.TryDequeue(out var failure))
+            throw failure;
+        EraseNow(tombstones);
+    }
+
     public void Save(Checkpoint checkpoint)
     {
         time.Advance(SaveSeconds);
         if (Failures.TryDequeue(out var failure))
             throw failure;
-        foreach (var (entity, block) in Runtimes.BlocksOf(checkpoint))
-            Blocks[entity] = block;
+        if (checkpoint.ReplacesAll)
+        {
+            Blocks.Clear();
+            Tombstones.Clear();
+        }
+
+        EraseNow(checkpoint.Erased);
+        foreach (var tombstone in checkpoint.TombstonesChanged)
+            Put(tombstone);
+        foreach (var tombstone in checkpoint.TombstonesDropped)
+            Tombstones.Remove((tombstone.Entity, Convert.ToHexString(tombstone.Key)));
+        for (var index = 0; index < checkpoint.Keys.Count; index++)
+        {
+            var id = (checkpoint.Entities[index], Convert.ToHexString(checkpoint.Keys[index]));
+            if (checkpoint.Blocks[index].IsEmpty)
+                Blocks.Remove(id);
+            else
+                Blocks[id] = checkpoint.Blocks[index].ToArray();
+        }
+
         _header = checkpoint.Header;
     }
 
     public void Dispose()
     {
+    }
+
+    private void EraseNow(IReadOnlyList<Tombstone> tombstones)
+    {
+        foreach (var tombstone in tombstones)
+        {
+            Blocks.Remove((tombstone.Entity, Convert.ToHexString(tombstone.Key)));
+            Put(tombstone);
+        }
+    }
+
+    private void Put(Tombstone tombstone)
+    {
+        var id = (tombstone.Entity, Convert.ToHexString(tombstone.Key));
+        if (!Tombstones.TryGetValue(id, out var kept) || kept.Sequence <= tombstone.Sequence)
+            Tombstones[id] = tombstone;
     }
 }

@@ -86,7 +86,7 @@ internal static class TestProject
 
     private static FeatureDefinition Sum(string name, string of, int seconds) => new() { Name = name, Aggregate = Aggregate.Sum, Of = of, Window = Window(seconds) };
 
-    private static WindowDefinition? Window(int seconds) => seconds == 0 ? null : new WindowDefinition { Sliding = TimeSpan.FromSeconds(seconds), Limit = 1000 };
+    private static WindowDefinition.Sliding? Window(int seconds) => seconds == 0 ? null : new WindowDefinition.Sliding(TimeSpan.FromSeconds(seconds)) { Limit = 1000 };
 
     private static FeatureServiceDefinition Service(string name, params string[] features) => new()
     {

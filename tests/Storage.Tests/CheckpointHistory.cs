@@ -64,6 +64,7 @@ internal sealed class CheckpointHistory(int seed)
     private CheckpointHeader Header(long sequence) => new()
     {
         LayoutFingerprint = ulong.MaxValue - (ulong)seed,
+        Layouts = [new EntityLayout("customer", $"layout {sequence}\n"), new EntityLayout("device", "")],
         Incarnation = new Guid(seed, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
         Sequence = sequence,
         ClusterId = sequence == 1 ? "" : "Zürich-1",

@@ -101,6 +101,70 @@ public abstract class EntityStoreContract
         Assert.IsNull(store.LoadHeader());
     }
 
+    [TestMethod]
+    public void An_erasure_takes_the_block_and_leaves_a_tombstone()
+    {
+        using var store = Open();
+        store.Erase([Tombstone("early", 1)]);
+        Assert.IsNull(store.LoadHeader());
+        Assert.AreEqual("early 1", Describe(store));
+        store.Save(Of((0, "k", "block"), (1, "k", "other"), (0, "early", "again")));
+        store.Erase([Tombstone("k", 5), Tombstone("never", 7)]);
+        CollectionAssert.AreEqual(new[] { "early0=again", "k1=other" }, Texts(store).Order(StringComparer.Ordinal).ToArray());
+        Assert.AreEqual("early 1, k 5, never 7", Describe(store));
+        Assert.AreEqual(JsonSerializer.Serialize(Tombstone("k", 5)), JsonSerializer.Serialize(store.LoadTombstones().Single(tombstone => tombstone.Sequence == 5)));
+    }
+
+    [TestMethod]
+    public void Of_a_key_the_tombstone_of_the_greatest_sequence_stands()
+    {
+        using var store = Open();
+        store.Erase([Tombstone("k", 5), Tombstone("k", 3)]);
+        Assert.AreEqual("k 5", Describe(store));
+        store.Save(Of((0, "k", "new")) with { TombstonesChanged = [Tombstone("k", 4)], TombstonesDropped = [Tombstone("k", 4)] });
+        Assert.AreEqual("k 5", Describe(store));
+        CollectionAssert.AreEqual(new[] { "k0=new" }, Texts(store));
+        store.Save(Of() with { TombstonesChanged = [Tombstone("k", 5) with { Guards = [] }] });
+        Assert.IsEmpty(store.LoadTombstones().Single().Guards);
+        CollectionAssert.AreEqual(new[] { "k0=new" }, Texts(store));
+        store.Save(Of() with { TombstonesDropped = [Tombstone("k", 5)] });
+        Assert.AreEqual("", Describe(store));
+    }
+
+    [TestMethod]
+    public void What_a_checkpoint_erases_goes_before_its_blocks_come()
+    {
+        using var store = Open();
+        store.Save(Of((0, "old", "x"), (0, "anew", "x")));
+        store.Save(Of((0, "anew", "y")) with { Erased = [Tombstone("old", 1), Tombstone("anew", 2)] });
+        CollectionAssert.AreEqual(new[] { "anew0=y" }, Texts(store));
+        Assert.AreEqual("anew 2, old 1", Describe(store));
+    }
+
+    [TestMethod]
+    public void A_checkpoint_can_replace_all()
+    {
+        using var store = Open();
+        store.Save(Of((0, "k", "x"), (1, "gone", "x")));
+        store.Erase([Tombstone("t", 4)]);
+        store.Save(Of((1, "k", "y")) with { ReplacesAll = true, TombstonesChanged = [Tombstone("u", 2)] });
+        CollectionAssert.AreEqual(new[] { "k1=y" }, Texts(store));
+        Assert.AreEqual("u 2", Describe(store));
+    }
+
+    private static Tombstone Tombstone(string key, long sequence) => new()
+    {
+        Entity = 0,
+        Key = System.Text.Encoding.UTF8.GetBytes(key),
+        Sequence = sequence,
+        Incarnation = new Guid(7, 0, 0, new byte[8]),
+        ErasedAtMs = 1_527_811_200_000,
+        Guards = [new TombstoneGuard("payments", [3, 0, long.MaxValue]), new TombstoneGuard("écran", [])],
+    };
+
+    private static string Describe(IEntityStore store) => string.Join(", ", store.LoadTombstones()
+        .Select(tombstone => $"{System.Text.Encoding.UTF8.GetString(tombstone.Key)} {tombstone.Sequence}").Order(StringComparer.Ordinal));
+
     private protected void AssertHolds(IEntityStore store, long sequence)
     {
         Assert.AreEqual(JsonSerializer.Serialize(History.Make(sequence).Header), JsonSerializer.Serialize(store.LoadHeader()));

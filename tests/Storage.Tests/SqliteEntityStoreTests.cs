@@ -58,8 +58,38 @@ public sealed class SqliteEntityStoreTests : EntityStoreContract, IDisposable
     public void Data_of_a_newer_version_are_refused()
     {
         Open().Dispose();
-        Change("PRAGMA user_version = 2");
-        AssertRefused($"checkpoint \"{Database}\" is of format 2, and this version reads up to 1. Run the version that wrote it, or give another data directory.");
+        Change("PRAGMA user_version = 3");
+        AssertRefused($"checkpoint \"{Database}\" is of format 3, and this version reads up to 2. Run the version that wrote it, or give another data directory.");
+    }
+
+    [TestMethod]
+    public void Data_of_the_first_version_are_taken_over()
+    {
+        using (var store = Open())
+            store.Save(History.Make(1) with { Header = History.Make(1).Header with { Layouts = [] } });
+        Change("DROP TABLE layouts; DROP TABLE tombstones; PRAGMA user_version = 1");
+        using (var store = Open())
+        {
+            Assert.AreEqual(1, store.LoadHeader()!.Sequence);
+            Assert.IsEmpty(store.LoadHeader()!.Layouts);
+            CollectionAssert.AreEqual(History.StateAt(1), CheckpointHistory.Load(store));
+            Assert.IsEmpty(store.LoadTombstones());
+            store.Erase([new Tombstone { Entity = 0, Key = [1], Sequence = 1, Incarnation = default, ErasedAtMs = 0, Guards = [] }]);
+        }
+
+        using var again = Open();
+        Assert.HasCount(1, again.LoadTombstones());
+    }
+
+    [TestMethod]
+    public void A_damaged_tombstone_is_found()
+    {
+        using (var store = Open())
+            store.Erase([new Tombstone { Entity = 0, Key = [1], Sequence = 1, Incarnation = default, ErasedAtMs = 0, Guards = [new TombstoneGuard("t", [5])] }]);
+        Change("UPDATE tombstones SET sequence = 2");
+        using var damaged = Open();
+        var exception = Assert.ThrowsExactly<EntityStoreException>(damaged.LoadTombstones);
+        StringAssert.StartsWith(exception.Message, $"checkpoint \"{Database}\" is damaged: the tombstone of entity 0, key 0x01 does not match its checksum. ");
     }
 
     [TestMethod]

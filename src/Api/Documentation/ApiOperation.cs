@@ -21,6 +21,9 @@ internal sealed record ApiOperation(string Id, string Tag, string Summary)
 
     public string? ResponseContentType { get; init; } = "application/json";
 
+    /// <summary>HTTP status of success.</summary>
+    public int Status { get; init; } = 200;
+
     /// <summary>Parameters of the query, with what they mean.</summary>
     public IReadOnlyList<(string Name, string Description)> Query { get; init; } = [];
 }

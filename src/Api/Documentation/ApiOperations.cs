@@ -64,6 +64,21 @@ internal static class ApiOperations
         Query = [("{join key}", "Value of each of the entity's join keys, under the key's own name.")],
     };
 
+    public static readonly ApiOperation EraseEntity = new("eraseEntity", Features, "Erases an entity")
+    {
+        Description = "For entities with one join key. Removes its state everywhere, and keeps events that were read before out for good. Answers when that is durable; repeating it does no harm. " +
+            "Events that come later start the entity anew.",
+        ResponseContentType = null,
+        Status = 204,
+    };
+
+    public static readonly ApiOperation EraseEntityByQuery = EraseEntity with
+    {
+        Id = "eraseEntityByKeys",
+        Description = "With each join key as a parameter of the query: for entities with several join keys, and for texts with slashes. Otherwise as with the key in the path.",
+        Query = EntityByQuery.Query,
+    };
+
     public static readonly ApiOperation Server = new("getServer", Inference, "Describes the server")
     {
         Response = typeof(ServerMetadata),

@@ -28,10 +28,11 @@ internal sealed class OperationTransformer : IOpenApiOperationTransformer
             };
         }
 
-        operation.Responses = new OpenApiResponses { ["200"] = new OpenApiResponse { Description = "Done." } };
+        var status = documented.Status.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        operation.Responses = new OpenApiResponses { [status] = new OpenApiResponse { Description = "Done." } };
         if (documented.ResponseContentType is { } contentType)
         {
-            operation.Responses["200"] = new OpenApiResponse
+            operation.Responses[status] = new OpenApiResponse
             {
                 Description = "Done.",
                 Content = new Dictionary<string, OpenApiMediaType> { [contentType] = await MediaAsync(documented.Response ?? typeof(string), documented.ResponseExample) },

@@ -63,7 +63,7 @@ internal sealed record EntityView(
 
 internal sealed record EntityFeatureValue(
     [property: JsonPropertyName("name")] string Name,
-    [property: JsonPropertyName("value")] double? Value,
+    [property: JsonPropertyName("value")] JsonElement Value,
     [property: JsonPropertyName("status")] string Status);
 
 internal sealed record ServerMetadata(

@@ -1,8 +1,10 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
+using FeatureStore.Core.Vectors;
 
 namespace FeatureStore.Api.Features;
 
@@ -13,6 +15,10 @@ internal sealed class FeatureQuery
     private const int ChunkRows = 256;
 
     private const int KeptValuesMax = 1 << 16;
+    private const int KeptBytesMax = 1 << 20;
+
+    /// <summary>Most bytes of values that are no numbers: a list or a map has a thousand times the size of a number.</summary>
+    private const int JsonBytesMax = 64 << 20;
 
     private readonly FeatureSet _set;
     private readonly EventBatch[] _keys;
@@ -23,12 +29,18 @@ internal sealed class FeatureQuery
     private long[] _newestMs = [];
     private long[] _asOfMs = [];
 
+    // Values that are no numbers, as JSON, and where each of them is; those of no length are null.
+    private ArrayBufferWriter<byte> _json = new(256);
+    private Utf8JsonWriter? _jsonWriter;
+    private (int Start, int Length)[] _places = [];
+
     public FeatureQuery(FeatureSet set)
     {
         _set = set;
         _keys = [.. set.Parts.Select(part => new EventBatch(part.Keys, 16))];
         Request = new EventBatch(set.Request, 16);
         Inputs = new ColumnInputs(set);
+        Vectors = set.Service is null ? null : new VectorBatch(set.Service);
         _read = new double[set.Parts.SelectMany(part => part.Groups).Select(group => group.Features.Length).DefaultIfEmpty().Max()];
     }
 
@@ -38,13 +50,16 @@ internal sealed class FeatureQuery
     /// <summary>The request's fields.</summary>
     public EventBatch Request { get; }
 
+    /// <summary>The service's vectors, once they are read; null where the features are listed.</summary>
+    public VectorBatch? Vectors { get; }
+
     /// <summary>The columns that came in.</summary>
     public ColumnInputs Inputs { get; }
 
     /// <summary>Keys of a part's entity.</summary>
     public EventBatch Keys(int part) => _keys[part];
 
-    /// <summary>Value of a column that a view gives; NaN is null. Of an entity never seen, the feature's empty value.</summary>
+    /// <summary>Value of a column of numbers that a view gives; NaN is null. Of an entity never seen, the feature's empty value.</summary>
     public double Value(int row, int column) => _values[column * Rows + row];
 
     /// <summary>Newest event that the column's view has applied, Unix ms; <see cref="long.MinValue"/>: none.</summary>
@@ -56,23 +71,33 @@ internal sealed class FeatureQuery
     /// <summary>What a value is worth.</summary>
     public FeatureStatus Status(int row, int column, FeatureColumn of)
     {
-        if (of.Expression is not null)
-            return IsNull(row, of) ? FeatureStatus.NULL_VALUE : FeatureStatus.PRESENT;
+        if (of.View is null)
+            return IsNull(row, column, of) ? FeatureStatus.NULL_VALUE : FeatureStatus.PRESENT;
         var newestMs = NewestMs(row, column);
         if (newestMs == long.MinValue)
             return FeatureStatus.NOT_FOUND;
         if (of.TtlMs != long.MaxValue && AsOfMs(row, column) - newestMs >= of.TtlMs)
             return FeatureStatus.OUTSIDE_MAX_AGE;
-        return !double.IsFinite(Value(row, column)) ? FeatureStatus.NULL_VALUE : FeatureStatus.PRESENT;
+        return IsNull(row, column, of) ? FeatureStatus.NULL_VALUE : FeatureStatus.PRESENT;
     }
 
-    /// <summary>Writes the value of a column that comes from the request.</summary>
-    public void WriteRequestValue(Utf8JsonWriter writer, FeatureColumn of, int row)
+    /// <summary>Writes the value of a column that a view gives; null for an entity never seen.</summary>
+    public void WriteValue(Utf8JsonWriter writer, FeatureColumn of, int row, int column)
     {
-        var fields = Request.Row(row);
-        if (of.IsText && of.Expression!.TryEvaluateText(fields, out var text))
+        if (NewestMs(row, column) == long.MinValue || IsNull(row, column, of))
+            writer.WriteNullValue();
+        else if (of.Kind is FeatureKind.Number)
+            writer.WriteNumberValue(Value(row, column));
+        else
+            writer.WriteRawValue(_json.WrittenSpan.Slice(_places[column * Rows + row].Start, _places[column * Rows + row].Length), skipInputValidation: true);
+    }
+
+    /// <summary>Writes the value of a column that no view gives.</summary>
+    public void WriteComputedValue(Utf8JsonWriter writer, FeatureColumn of, int row, int column)
+    {
+        if (of.IsText && Vectors!.TryGetText(row, column, out var text))
             writer.WriteStringValue(text);
-        else if (!of.IsText && of.Expression!.EvaluateNumber(fields) is var number && double.IsFinite(number))
+        else if (!of.IsText && Vectors![row, column] is var number && double.IsFinite(number))
             writer.WriteNumberValue(number);
         else
             writer.WriteNullValue();
@@ -87,7 +112,7 @@ internal sealed class FeatureQuery
         return Rows++;
     }
 
-    /// <summary>Reads every column that a view gives.</summary>
+    /// <summary>Reads every column that a view gives, and computes the others.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask ReadAsync(EntityReader reader, CancellationToken cancellationToken)
     {
@@ -99,6 +124,8 @@ internal sealed class FeatureQuery
             _asOfMs = new long[length];
         }
 
+        if (_set.HasOthers && _places.Length < length)
+            _places = new (int, int)[length];
         var nowMs = reader.NowMs;
         for (var part = 0; part < _set.Parts.Count; part++)
         {
@@ -116,6 +143,8 @@ internal sealed class FeatureQuery
                 }
             }
         }
+
+        Compute();
     }
 
     /// <summary>Makes it fit for another caller.</summary>
@@ -127,12 +156,36 @@ internal sealed class FeatureQuery
         Request.Clear();
         Inputs.Clear();
         Rows = 0;
-        return _values.Length <= KeptValuesMax && _blocks.Reset();
+        if (_json.Capacity > KeptBytesMax)
+            _json = new ArrayBufferWriter<byte>(256);
+        else
+            _json.ResetWrittenCount();
+        return _values.Length <= KeptValuesMax && (Vectors?.TextBytes ?? 0) <= KeptBytesMax && _blocks.Reset();
     }
 
-    private bool IsNull(int row, FeatureColumn of) => of.IsText
-        ? !of.Expression!.TryEvaluateText(Request.Row(row), out _)
-        : !double.IsFinite(of.Expression!.EvaluateNumber(Request.Row(row)));
+    private bool IsNull(int row, int column, FeatureColumn of)
+    {
+        if (of.View is null)
+            return of.IsText ? !Vectors!.TryGetText(row, column, out _) : !double.IsFinite(Vectors![row, column]);
+        return of.Kind is FeatureKind.Number ? !double.IsFinite(Value(row, column)) : _places[column * Rows + row].Length == 0;
+    }
+
+    /// <summary>Columns of a service's set are the features of its vector, in their order.</summary>
+    private void Compute()
+    {
+        if (Vectors is null)
+            return;
+        Vectors.Reset(Rows);
+        for (var column = 0; column < _set.Columns.Count; column++)
+        {
+            if (_set.Columns[column].View is null)
+                continue;
+            for (var row = 0; row < Rows; row++)
+                Vectors[row, column] = Value(row, column);
+        }
+
+        _set.Computed!.Fill(Vectors, Request);
+    }
 
     private void EncodeKeys(int part, int first, int count)
     {
@@ -169,6 +222,25 @@ internal sealed class FeatureQuery
                 _newestMs[at] = entity.NewestMs(block, group.Features[feature]);
                 _asOfMs[at] = groupAsOfMs;
             }
+
+            foreach (var other in group.Others)
+                _places[group.Columns[other] * Rows + first + index] = Append(entity, block, groupAsOfMs, group.Features[other]);
         }
+    }
+
+    /// <summary>Appends a value that is no number.</summary>
+    /// <returns>Its place; of no length for null.</returns>
+    private (int Start, int Length) Append(EntityPlan entity, ReadOnlySpan<byte> block, long asOfMs, int feature)
+    {
+        var start = _json.WrittenCount;
+        if (block.IsEmpty)
+            return (start, 0);
+        if (start > JsonBytesMax)
+            throw Http.ApiException.BadRequest("too-many-values", $"The lists and maps asked for have more than {JsonBytesMax:N0} bytes. Ask in several requests.");
+        _jsonWriter ??= new Utf8JsonWriter(_json, new JsonWriterOptions { SkipValidation = true });
+        _jsonWriter.Reset(_json);
+        entity.WriteJson(block, asOfMs, feature, _jsonWriter);
+        _jsonWriter.Flush();
+        return (start, _json.WrittenSpan[start..].SequenceEqual("null"u8) ? 0 : _json.WrittenCount - start);
     }
 }

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
-using FeatureStore.Core.Expressions;
 using FeatureStore.Core.Plans;
 using FeatureStore.Core.Vectors;
 using Microsoft.Extensions.ObjectPool;
@@ -20,6 +19,8 @@ internal sealed class FeatureSet
         Request = request;
         Service = service;
         Inputs = InputsOf(parts, request);
+        HasOthers = parts.Any(part => part.Groups.Any(group => group.Others.Length > 0));
+        Computed = service is null ? null : new ComputedFeatures(service, request);
         _queries = new DefaultObjectPool<FeatureQuery>(new QueryPolicy(this));
     }
 
@@ -35,6 +36,12 @@ internal sealed class FeatureSet
     /// <summary>The service, where the features are a service's.</summary>
     public ServicePlan? Service { get; }
 
+    /// <summary>Whether some views' values are no numbers.</summary>
+    public bool HasOthers { get; }
+
+    /// <summary>What computes the columns that no view gives; null where the features are listed.</summary>
+    public ComputedFeatures? Computed { get; }
+
     /// <summary>Columns that a request must have: join keys, then request fields.</summary>
     public IReadOnlyList<InputColumn> Inputs { get; }
 
@@ -47,7 +54,7 @@ internal sealed class FeatureSet
             if (feature.Origin is FeatureOrigin.OfEntity origin)
                 builder.Add(plan.Entities[origin.Entity], origin.Feature, feature.Name, fullNames);
             else
-                builder.Add(feature.Name, ((FeatureOrigin.OfRequest)feature.Origin).Expression, feature.IsText);
+                builder.Add(feature.Name, feature.IsText);
         }
 
         if (entity is not null)
@@ -95,10 +102,10 @@ internal sealed class FeatureSet
         {
             var view = entity.Features[feature].View;
             _features[PartOf(entity)].Add((feature, _columns.Count));
-            _columns.Add(new FeatureColumn(fullName ? $"{view.Name}__{name}" : name, view, null, false));
+            _columns.Add(new FeatureColumn(fullName ? $"{view.Name}__{name}" : name, view, false) { Kind = entity.Features[feature].Kind });
         }
 
-        public void Add(string name, CompiledExpression expression, bool isText) => _columns.Add(new FeatureColumn(name, null, expression, isText));
+        public void Add(string name, bool isText) => _columns.Add(new FeatureColumn(name, null, isText));
 
         public int PartOf(EntityPlan entity)
         {
@@ -118,18 +125,21 @@ internal sealed class FeatureSet
             [.. features.GroupBy(feature => entity.Features[feature.Feature].View.Source).Select(group => new ReadGroup(
                 plan.Sources.First(source => source.Definition.Name == group.Key),
                 [.. group.Select(feature => feature.Feature)],
-                [.. group.Select(feature => feature.Column)]))];
+                [.. group.Select(feature => feature.Column)],
+                [.. group.Index().Where(feature => entity.Features[feature.Item.Feature].Kind != FeatureKind.Number).Select(feature => feature.Index)]))];
     }
 }
 
 /// <summary>A feature that goes out.</summary>
 /// <param name="Name">As the answer calls it.</param>
-/// <param name="View">Its view; null where it comes from the request.</param>
-/// <param name="Expression">What gives it from the request's fields; null where a view does.</param>
+/// <param name="View">Its view; null where it is computed: a request field or an expression.</param>
 /// <param name="IsText">Whether its values are texts.</param>
-internal sealed record FeatureColumn(string Name, FeatureViewDefinition? View, CompiledExpression? Expression, bool IsText)
+internal sealed record FeatureColumn(string Name, FeatureViewDefinition? View, bool IsText)
 {
     public JsonEncodedText JsonName { get; } = JsonEncodedText.Encode(Name);
+
+    /// <summary>What a view's values are.</summary>
+    public FeatureKind Kind { get; init; }
 
     /// <summary>Age from which values are too old, ms; <see cref="long.MaxValue"/>: none.</summary>
     public long TtlMs { get; } = View?.Ttl is { } ttl ? (long)ttl.TotalMilliseconds : long.MaxValue;
@@ -148,7 +158,8 @@ internal sealed record EntityPart(EntityPlan Entity, ReadGroup[] Groups)
 /// <param name="Source">The source.</param>
 /// <param name="Features">Indexes in the entity plan.</param>
 /// <param name="Columns">Where each value goes.</param>
-internal sealed record ReadGroup(SourcePlan Source, int[] Features, int[] Columns);
+/// <param name="Others">Which of them are no numbers.</param>
+internal sealed record ReadGroup(SourcePlan Source, int[] Features, int[] Columns, int[] Others);
 
 /// <summary>A column that comes in.</summary>
 /// <param name="Name">Its name.</param>

@@ -130,10 +130,10 @@ internal sealed class OnlineFeaturesEndpoint(FeatureCatalog catalog, EntityReade
         writer.WriteStartArray("values"u8);
         for (var row = 0; row < query.Rows; row++)
         {
-            if (column.Expression is not null)
-                query.WriteRequestValue(writer, column, row);
+            if (column.View is null)
+                query.WriteComputedValue(writer, column, row, index);
             else
-                Number(writer, query.Status(row, index, column) is FeatureStatus.NOT_FOUND ? double.NaN : query.Value(row, index));
+                query.WriteValue(writer, column, row, index);
         }
 
         writer.WriteEndArray();
@@ -146,7 +146,7 @@ internal sealed class OnlineFeaturesEndpoint(FeatureCatalog catalog, EntityReade
         }
 
         writer.WriteEndArray();
-        if (column.Expression is not null)
+        if (column.View is null)
             WriteRepeated(writer, "event_timestamps"u8, _epoch, query.Rows);
         else
             WriteTimestamps(writer, index, query);
@@ -181,14 +181,6 @@ internal sealed class OnlineFeaturesEndpoint(FeatureCatalog catalog, EntityReade
             return text;
         text[^5] = (byte)'Z';
         return text[..^4];
-    }
-
-    private static void Number(Utf8JsonWriter writer, double value)
-    {
-        if (double.IsFinite(value))
-            writer.WriteNumberValue(value);
-        else
-            writer.WriteNullValue();
     }
 
     private static void WriteRepeated(Utf8JsonWriter writer, ReadOnlySpan<byte> name, JsonEncodedText value, int count)

@@ -28,8 +28,16 @@ internal static class DefinitionsJson
     private static void Source(Utf8JsonWriter writer, SourceDefinition source)
     {
         writer.WriteString("name", source.Name);
+        if (source.Join is { } join)
+        {
+            Join(writer, join);
+            writer.WriteString("clock", DefinitionText.Name(source.Clock));
+            Fields(writer, "fields", source.Fields);
+            return;
+        }
+
         writer.WriteStartObject("kafka");
-        writer.WriteString("topic", source.Kafka.Topic);
+        writer.WriteString("topic", source.Kafka!.Topic);
         writer.WriteString("format", DefinitionText.Name(source.Kafka.Format));
         writer.WriteEndObject();
         writer.WriteString("timestamp", source.Timestamp);
@@ -41,8 +49,32 @@ internal static class DefinitionsJson
         writer.WriteString("dead_letters", source.DeadLetterTopic);
         if (source.Id is not null)
             writer.WriteString("id", source.Id);
+        writer.WriteString("envelope", DefinitionText.Name(source.Envelope));
         Fields(writer, "fields", source.Fields);
         Array(writer, "clean", source.Clean, Rule);
+        if (source.Enrich.Count > 0)
+            Array(writer, "enrich", source.Enrich, Enrich);
+    }
+
+    private static void Join(Utf8JsonWriter writer, JoinDefinition join)
+    {
+        writer.WriteStartObject("join");
+        writer.WriteString("left", join.Left);
+        writer.WriteString("right", join.Right);
+        writer.WriteStartArray("on");
+        foreach (var field in join.On)
+            writer.WriteStringValue(field);
+        writer.WriteEndArray();
+        writer.WriteString("within", Duration(join.Within));
+        writer.WriteString("unmatched", DefinitionText.Name(join.Unmatched));
+        writer.WriteNumber("limit", join.Limit);
+        writer.WriteEndObject();
+    }
+
+    private static void Enrich(Utf8JsonWriter writer, EnrichDefinition enrich)
+    {
+        writer.WriteString("feature", enrich.Feature);
+        writer.WriteString("as", enrich.As);
     }
 
     private static void Rule(Utf8JsonWriter writer, CleanRule rule)
@@ -83,17 +115,59 @@ internal static class DefinitionsJson
             writer.WriteString("of", feature.Of);
         if (feature.Where is not null)
             writer.WriteString("where", feature.Where);
-        if (feature.Window is { } window)
+        if (feature.By is not null)
+            writer.WriteString("by", feature.By);
+        Number(writer, "limit", feature.Limit);
+        Number(writer, "n", feature.N);
+        Number(writer, "k", feature.K);
+        Number(writer, "q", feature.Q);
+        if (feature.HalfLife is { } halfLife)
+            writer.WriteString("half_life", Duration(halfLife));
+        if (feature.Bounds is not null)
+            Numbers(writer, "bounds", feature.Bounds);
+        if (feature.Sample)
+            writer.WriteBoolean("sample", true);
+        if (feature.Window is not null)
         {
             writer.WriteStartObject("window");
-            writer.WriteString("sliding", Duration(window.Sliding));
-            if (window.Delay > TimeSpan.Zero)
-                writer.WriteString("delay", Duration(window.Delay));
-            writer.WriteNumber("limit", window.Limit);
+            Window(writer, feature.Window);
             writer.WriteEndObject();
         }
 
         Number(writer, "default", feature.Default);
+    }
+
+    private static void Window(Utf8JsonWriter writer, WindowDefinition definition)
+    {
+        switch (definition)
+        {
+            case WindowDefinition.Sliding window:
+                writer.WriteString("sliding", Duration(window.Length));
+                if (window.Delay > TimeSpan.Zero)
+                    writer.WriteString("delay", Duration(window.Delay));
+                if (window.Tile is { } tile)
+                    writer.WriteString("tile", Duration(tile));
+                else
+                    writer.WriteNumber("limit", window.Limit);
+                break;
+            case WindowDefinition.Tumbling window:
+                writer.WriteString("tumbling", Duration(window.Length));
+                if (window.Offset > TimeSpan.Zero)
+                    writer.WriteString("offset", Duration(window.Offset));
+                writer.WriteBoolean("closed", window.Closed);
+                writer.WriteString("time_zone", window.TimeZone);
+                break;
+            case WindowDefinition.Session window:
+                writer.WriteString("session", Duration(window.Gap));
+                if (window.Max is { } max)
+                    writer.WriteString("max", Duration(max));
+                writer.WriteNumber("closed", window.Closed);
+                writer.WriteNumber("limit", window.Limit);
+                break;
+            case WindowDefinition.Last window:
+                writer.WriteNumber("last", window.Count);
+                break;
+        }
     }
 
     private static void Service(Utf8JsonWriter writer, FeatureServiceDefinition service)
@@ -138,10 +212,7 @@ internal static class DefinitionsJson
                 writer.WriteEndArray();
                 break;
             case TransformDefinition.Bucketize step:
-                writer.WriteStartArray("bucketize");
-                foreach (var bound in step.Bounds)
-                    writer.WriteNumberValue(bound);
-                writer.WriteEndArray();
+                Numbers(writer, "bucketize", step.Bounds);
                 break;
             default:
                 writer.WriteBoolean("log1p", true);
@@ -197,6 +268,14 @@ internal static class DefinitionsJson
         foreach (var field in fields)
             writer.WriteString(field.Name, DefinitionText.Name(field.Type));
         writer.WriteEndObject();
+    }
+
+    private static void Numbers(Utf8JsonWriter writer, string name, IReadOnlyList<double> values)
+    {
+        writer.WriteStartArray(name);
+        foreach (var value in values)
+            writer.WriteNumberValue(value);
+        writer.WriteEndArray();
     }
 
     private static void Number(Utf8JsonWriter writer, string name, double? value)

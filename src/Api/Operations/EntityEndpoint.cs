@@ -6,15 +6,16 @@ using FeatureStore.Api.Http;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
+using FeatureStore.Runtime;
 using Microsoft.AspNetCore.Http;
 
 namespace FeatureStore.Api.Operations;
 
 /// <summary>
 /// <c>GET /v1/entities/{entity}/{key}</c> and, for keys of several parts or with slashes, <c>GET /v1/entities/{entity}?KEY=…</c>: every feature of one entity, view by
-/// view, with the time as of which it was read and the age of the view's newest event.
+/// view, with the time as of which it was read and the age of the view's newest event. <c>DELETE</c> on the same paths erases the entity.
 /// </summary>
-internal sealed class EntityEndpoint(ProjectPlan plan, EntityReader reader)
+internal sealed class EntityEndpoint(ProjectPlan plan, EntityReader reader, IEntityRuntime runtime, IPipelineStatus pipeline)
 {
     private readonly Dictionary<string, FeatureSet> _sets = plan.Entities.ToDictionary(
         entity => entity.Name,
@@ -23,12 +24,7 @@ internal sealed class EntityEndpoint(ProjectPlan plan, EntityReader reader)
 
     public async Task HandleAsync(HttpContext context)
     {
-        var name = (string)context.Request.RouteValues["entity"]!;
-        var entity = plan.Entities.FirstOrDefault(entity => entity.Name == name) ?? throw ApiException.NotFound("unknown-entity",
-            $"There is no entity {DefinitionText.Quote(name)}. {DefinitionText.Hint(name, [.. plan.Entities.Select(known => known.Name)])}");
-        var set = _sets[name];
-        if (set.Parts.Count == 0)
-            throw ApiException.NotFound("unknown-entity", $"Entity \"{name}\" has no features.");
+        var (entity, set) = Find(context.Request);
         var query = set.RentQuery();
         try
         {
@@ -40,6 +36,48 @@ internal sealed class EntityEndpoint(ProjectPlan plan, EntityReader reader)
         {
             set.Return(query);
         }
+    }
+
+    public async Task EraseAsync(HttpContext context)
+    {
+        var (entity, set) = Find(context.Request);
+        var query = set.RentQuery();
+        byte[] key;
+        try
+        {
+            ReadKey(context.Request, entity, query);
+            key = new byte[EntityPlan.KeyBytesMax];
+            key = key[..entity.EncodeKey(query.Keys(0).Row(0), [.. Enumerable.Range(0, entity.Keys.Count)], key)];
+        }
+        finally
+        {
+            set.Return(query);
+        }
+
+        if (key.Length == 0)
+            throw ApiException.BadRequest("bad-key", $"The key of entity \"{entity.Name}\" is longer than {EntityPlan.KeyBytesMax:N0} bytes, so no event can have carried it.");
+        // Before ingest has found its topics, it is not known what was read of them.
+        if (pipeline.Current.Phase == PipelinePhase.Starting)
+            throw new ApiException(503, "starting", "The server is still starting, and cannot tell yet which events to keep out. Try again in a moment.");
+        try
+        {
+            await runtime.EraseAsync(entity.Index, key, context.RequestAborted);
+        }
+        catch (EraseException exception)
+        {
+            throw new ApiException(503, "not-erased", exception.Message);
+        }
+
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private (EntityPlan Entity, FeatureSet Set) Find(HttpRequest request)
+    {
+        var name = (string)request.RouteValues["entity"]!;
+        var entity = plan.Entities.FirstOrDefault(entity => entity.Name == name) ?? throw ApiException.NotFound("unknown-entity",
+            $"There is no entity {DefinitionText.Quote(name)}. {DefinitionText.Hint(name, [.. plan.Entities.Select(known => known.Name)])}");
+        var set = _sets[name];
+        return set.Parts.Count > 0 ? (entity, set) : throw ApiException.NotFound("unknown-entity", $"Entity \"{name}\" has no features.");
     }
 
     private static void ReadKey(HttpRequest request, EntityPlan entity, FeatureQuery query)
@@ -119,7 +157,7 @@ internal sealed class EntityEndpoint(ProjectPlan plan, EntityReader reader)
                 writer.WriteNumber("age_ms"u8, query.AsOfMs(0, column) - newestMs);
             writer.WriteStartArray("features"u8);
             for (; column < set.Columns.Count && set.Columns[column].View == view; column++)
-                WriteFeature(writer, entity.Features[column].Name, query.Status(0, column, set.Columns[column]), query.Value(0, column));
+                WriteFeature(writer, entity.Features[column].Name, set.Columns[column], column, query);
             writer.WriteEndArray();
             writer.WriteEndObject();
         }
@@ -128,15 +166,13 @@ internal sealed class EntityEndpoint(ProjectPlan plan, EntityReader reader)
         writer.WriteEndObject();
     }
 
-    private static void WriteFeature(Utf8JsonWriter writer, string name, FeatureStatus status, double value)
+    private static void WriteFeature(Utf8JsonWriter writer, string name, FeatureColumn of, int column, FeatureQuery query)
     {
         writer.WriteStartObject();
         writer.WriteString("name"u8, name);
-        if (status is FeatureStatus.NOT_FOUND || !double.IsFinite(value))
-            writer.WriteNull("value"u8);
-        else
-            writer.WriteNumber("value"u8, value);
-        writer.WriteString("status"u8, status.ToString());
+        writer.WritePropertyName("value"u8);
+        query.WriteValue(writer, of, 0, column);
+        writer.WriteString("status"u8, query.Status(0, column, of).ToString());
         writer.WriteEndObject();
     }
 }

@@ -62,10 +62,10 @@ const time = text => text == null ? '–' : text.replace('T', ' ').replace(/\.00
 // ---- requests ----
 
 /** Gets JSON. A problem document's detail becomes the error's message. */
-async function get(path) {
+async function get(path, method = 'GET') {
   let response;
   try {
-    response = await fetch(path, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(10000) });
+    response = await fetch(path, { method, headers: { accept: 'application/json' }, signal: AbortSignal.timeout(10000) });
   } catch {
     throw new Error('The server does not answer.');
   }
@@ -277,22 +277,55 @@ let lookups = 0;
 async function lookUp() {
   const entity = $('lookup-entity').value;
   const keys = new URLSearchParams([...$('lookup-keys').querySelectorAll('input')].map(input => [input.name, input.value]));
+  const path = `/v1/entities/${encodeURIComponent(entity)}?${keys}`;
   const lookup = ++lookups;
   let nodes;
   try {
-    nodes = entityNodes(await get(`/v1/entities/${encodeURIComponent(entity)}?${keys}`));
+    nodes = [...entityNodes(await get(path)), eraseNode(path, entity, [...keys].map(([key, value]) => `${key} ${value}`).join(', '))];
   } catch (error) {
     nodes = [failure(error.message)];
   }
   // An answer that comes after a later question's is out of date.
-  if (lookup === lookups) show('lookup-result', ...nodes);
+  if (lookup === lookups && !asking) show('lookup-result', ...nodes);
+}
+
+/** Whether a question about erasing is open: an answer that follows every second must not replace it. */
+let asking = false;
+
+/** The button that erases the entity shown, and the question it asks first. */
+function eraseNode(path, entity, key) {
+  const box = el('div', { class: 'erase' });
+  const button = (text, kind, act) => {
+    const node = el('button', { type: 'button', class: kind }, text);
+    node.addEventListener('click', act);
+    return node;
+  };
+  const offer = () => { asking = false; box.replaceChildren(button('Erase …', 'danger', ask)); };
+  const ask = () => {
+    asking = true;
+    const no = button('Keep', null, offer);
+    box.replaceChildren(el('p', { role: 'alert' }, `Erase ${entity} ${key} for good? Its features begin anew with the next event.`), button('Erase for good', 'danger', erase), no);
+    no.focus();
+  };
+  const erase = async () => {
+    box.replaceChildren(el('p', {}, 'Erasing …'));
+    try {
+      await get(path, 'DELETE');
+      asking = false;
+      lookUp();
+    } catch (error) {
+      box.replaceChildren(failure(error.message), button('Try again', 'danger', erase), button('Keep', null, offer));
+    }
+  };
+  offer();
+  return box;
 }
 
 function entityNodes(found) {
   const nodes = found.found ? [] : [empty('Never seen. No event of any view of this entity has carried this key.')];
   for (const view of found.views) {
     const rows = view.features.map(feature => el('tr', {}, el('td', {}, feature.name),
-      number(feature.value == null ? 'null' : String(feature.value)), el('td', {}, state(feature.status, feature.status.replaceAll('_', ' ').toLowerCase()))));
+      number(plain(feature.value)), el('td', {}, state(feature.status, feature.status.replaceAll('_', ' ').toLowerCase()))));
     nodes.push(el('div', { class: 'panel' }, el('h3', {}, view.view), el('p', { class: 'tags' },
       el('span', {}, 'source ', el('b', {}, view.source)), el('span', {}, 'as of ', el('b', {}, time(view.as_of))),
       el('span', {}, 'newest event ', el('b', {}, time(view.event_timestamp))), el('span', {}, 'age ', el('b', {}, duration(view.age_ms)))),

@@ -17,7 +17,7 @@ internal sealed class PushEndpoint(ProjectPlan plan, IEventPublisher publisher, 
 {
     private static readonly string[] _members = ["push_source_name", "df", "to"];
 
-    private readonly PushTarget[] _targets = [.. plan.Sources.Select(source => new PushTarget(plan, source))];
+    private readonly PushTarget[] _targets = [.. plan.TopicSources.Select(source => new PushTarget(plan, source))];
 
     public async Task HandleAsync(HttpContext context)
     {
@@ -49,7 +49,7 @@ internal sealed class PushEndpoint(ProjectPlan plan, IEventPublisher publisher, 
         var name = JsonValue.Text(ref reader);
         return _targets.FirstOrDefault(target => target.Source.Definition.Name == name)
             ?? throw ApiException.NotFound("unknown-source",
-                $"There is no source {DefinitionText.Quote(name)}. {DefinitionText.Hint(name, [.. plan.Sources.Select(source => source.Definition.Name)])}");
+                $"There is no source {DefinitionText.Quote(name)}. {DefinitionText.Hint(name, [.. plan.TopicSources.Select(source => source.Definition.Name)])}");
     }
 
     private static void CheckTo(ReadOnlySpan<byte> json)

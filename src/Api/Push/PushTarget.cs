@@ -17,11 +17,11 @@ internal sealed class PushTarget
     public PushTarget(ProjectPlan plan, SourcePlan source)
     {
         Source = source;
-        _names = [.. source.Schema.Fields.Select(field => JsonEncodedText.Encode(field.Name))];
+        _names = [.. source.Definition.Fields.Select(field => JsonEncodedText.Encode(field.Name))];
         var view = plan.Definition.FeatureViews.FirstOrDefault(view => view.Source == source.Definition.Name);
         var entity = plan.Entities.FirstOrDefault(entity => entity.Name == view?.Entity);
         _keyFields = [.. entity?.Keys.Select(key => source.Schema.IndexOf(key.Name)) ?? []];
-        Names = [.. source.Schema.Fields.Select(field => field.Name)];
+        Names = [.. source.Definition.Fields.Select(field => field.Name)];
         Utf8Names = [.. Names.Select(Encoding.UTF8.GetBytes)];
         Tag = new("source", source.Definition.Name);
     }
@@ -72,7 +72,24 @@ internal sealed class PushTarget
         }
     }
 
+    /// <summary>Writes an event; for a source of changes, the create of a row.</summary>
     public void WriteValue(in FieldRow row, Utf8JsonWriter writer)
+    {
+        if (Source.Definition.Envelope is EventEnvelope.None)
+        {
+            WriteFields(row, writer);
+            return;
+        }
+
+        writer.WriteStartObject();
+        writer.WriteString("op"u8, "c"u8);
+        writer.WriteNull("before"u8);
+        writer.WritePropertyName("after"u8);
+        WriteFields(row, writer);
+        writer.WriteEndObject();
+    }
+
+    private void WriteFields(in FieldRow row, Utf8JsonWriter writer)
     {
         Span<byte> time = stackalloc byte[Rfc3339.Length];
         writer.WriteStartObject();

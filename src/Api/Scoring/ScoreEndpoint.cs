@@ -2,7 +2,6 @@ using System.Text.Json;
 using FeatureStore.Api.Features;
 using FeatureStore.Api.Http;
 using FeatureStore.Core.Plans;
-using FeatureStore.Core.Vectors;
 using FeatureStore.Runtime;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.ObjectPool;
@@ -27,8 +26,7 @@ internal sealed class ScoreEndpoint(ProjectPlan plan, IModelCatalog models, Enti
             if ((long)query.Rows * target.Set.Columns.Count > options.ValuesMax)
                 throw ApiException.BadRequest("too-many-values", $"The request has {query.Rows:N0} rows of {target.Set.Columns.Count:N0} features, more than {options.ValuesMax:N0} values. Score in several requests.");
             await query.ReadAsync(reader, context.RequestAborted);
-            work.Fill(query);
-            scorer.Score(work.Vectors, work.Scores);
+            scorer.Score(query.Vectors!, work.Scores);
             var failed = work.Scores.Failures.Count;
             if (failed < query.Rows)
                 ApiInstruments.RowsScored.Add(query.Rows - failed, target.Tag, _scored);
@@ -100,8 +98,8 @@ internal sealed class ScoreEndpoint(ProjectPlan plan, IModelCatalog models, Enti
         for (var column = 0; column < target.Set.Columns.Count; column++)
         {
             writer.WritePropertyName(target.Set.Columns[column].JsonName);
-            if (target.Set.Columns[column].Expression is not null)
-                query.WriteRequestValue(writer, target.Set.Columns[column], row);
+            if (target.Set.Columns[column].View is null)
+                query.WriteComputedValue(writer, target.Set.Columns[column], row, column);
             else
                 WriteNumber(writer, query.Value(row, column));
         }
@@ -134,7 +132,7 @@ internal sealed class ScoreEndpoint(ProjectPlan plan, IModelCatalog models, Enti
             Model = model;
             Set = FeatureSet.OfService(plan, model.Service, false, model.Entity);
             _part = Set.Parts.Select((part, index) => (part, index)).First(part => part.part.Entity == model.Entity).index;
-            Work = new DefaultObjectPool<Work>(new WorkPolicy(model.Service));
+            Work = new DefaultObjectPool<Work>(new WorkPolicy());
             Tag = new("model", model.Definition.Name);
         }
 
@@ -149,38 +147,18 @@ internal sealed class ScoreEndpoint(ProjectPlan plan, IModelCatalog models, Enti
         public void WriteKey(Utf8JsonWriter writer, FeatureQuery query, int row) => KeyJson.Write(writer, Model.Entity.Keys, query.Keys(_part).Row(row));
     }
 
-    private sealed class WorkPolicy(ServicePlan service) : PooledObjectPolicy<Work>
+    private sealed class WorkPolicy : PooledObjectPolicy<Work>
     {
-        public override Work Create() => new(service);
+        public override Work Create() => new();
 
-        public override bool Return(Work obj) => obj.Vectors.Count <= 4096;
+        public override bool Return(Work obj) => obj.Scores.Count <= 4096;
     }
 
-    /// <summary>Vectors and scores of one request. Reused.</summary>
-    private sealed class Work(ServicePlan service)
+    /// <summary>Scores and the answer of one request. Reused.</summary>
+    private sealed class Work
     {
-        public VectorBatch Vectors { get; } = new(service);
-
         public ScoreBatch Scores { get; } = new();
 
         public ResponseJson Response { get; } = new();
-
-        public void Fill(FeatureQuery query)
-        {
-            Vectors.Reset(query.Rows);
-            for (var row = 0; row < query.Rows; row++)
-            {
-                var fields = query.Request.Row(row);
-                for (var feature = 0; feature < service.Features.Count; feature++)
-                {
-                    if (service.Features[feature].Origin is not FeatureOrigin.OfRequest origin)
-                        Vectors[row, feature] = query.Value(row, feature);
-                    else if (!service.Features[feature].IsText)
-                        Vectors[row, feature] = origin.Expression.EvaluateNumber(fields);
-                    else if (origin.Expression.TryEvaluateText(fields, out var text))
-                        Vectors.SetText(row, feature, text);
-                }
-            }
-        }
     }
 }

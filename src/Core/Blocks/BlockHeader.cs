@@ -8,12 +8,12 @@ namespace FeatureStore.Core.Blocks;
 ///  0  uint32  magic and format version
 ///  4  int32   length of the block in bytes
 ///  8  uint64  layout fingerprint of its entity
-/// 16  int64   sequence: events applied to the entity
+/// 16  int64   sequence: grows by one with every event applied or taken back
 /// 24  int32   length of the key
 /// 28  int32   offset of the fixed section: 32 + key length, rounded up to 8
 /// 32          key, padding
 /// </code>
-/// The fixed section has the size that the entity's plan says; the rings' data follow it to the block's end.
+/// The fixed section has the size that the entity's plan says; the containers' data follow it to the block's end.
 /// </summary>
 internal static class BlockHeader
 {
@@ -35,9 +35,14 @@ internal static class BlockHeader
 
     public static int Length(ReadOnlySpan<byte> block) => BinaryPrimitives.ReadInt32LittleEndian(block[4..]);
 
+    /// <summary>Says that a block has the length that it has.</summary>
+    public static void SetLength(Span<byte> block) => BinaryPrimitives.WriteInt32LittleEndian(block[4..], block.Length);
+
     public static long Sequence(ReadOnlySpan<byte> block) => BinaryPrimitives.ReadInt64LittleEndian(block[16..]);
 
-    public static void CountEvent(Span<byte> block) => BinaryPrimitives.WriteInt64LittleEndian(block[16..], Sequence(block) + 1);
+    public static void SetSequence(Span<byte> block, long sequence) => BinaryPrimitives.WriteInt64LittleEndian(block[16..], sequence);
+
+    public static void CountEvent(Span<byte> block) => SetSequence(block, Sequence(block) + 1);
 
     public static ReadOnlySpan<byte> Key(ReadOnlySpan<byte> block) =>
         block.Slice(Size, BinaryPrimitives.ReadInt32LittleEndian(block[24..]));

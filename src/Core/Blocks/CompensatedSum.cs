@@ -6,6 +6,10 @@ internal struct CompensatedSum
     public double Sum;
     public double Error;
 
+    public readonly double Total => double.IsFinite(Sum) ? Sum + Error : Sum;
+
+    public readonly bool IsZero => Sum == 0 && Error == 0;
+
     public void Add(double value)
     {
         var total = Sum + value;
@@ -13,5 +17,9 @@ internal struct CompensatedSum
         Sum = total;
     }
 
-    public readonly double Total => double.IsFinite(Sum) ? Sum + Error : Sum;
+    public void Merge(in CompensatedSum other)
+    {
+        Add(other.Sum);
+        Error += other.Error;
+    }
 }

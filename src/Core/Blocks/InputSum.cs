@@ -1,9 +1,12 @@
+using System.Runtime.InteropServices;
+
 namespace FeatureStore.Core.Blocks;
 
 /// <summary>
-/// Number and sum of inputs that are only ever added: exact while they fit <see cref="FixedPoint"/>, compensated for the rest. The huge are summed apart from
+/// A sum of inputs from which inputs can be taken back: exact while they fit <see cref="FixedPoint"/>, compensated for the rest. The huge are summed apart from
 /// the too fine, and in smaller units, so that a sum overflows only where its true value does.
 /// </summary>
+[StructLayout(LayoutKind.Sequential, Pack = 8)]
 internal struct InputSum
 {
     /// <summary>2⁶⁴. What is too large for a fixed point loses nothing when it is divided by it.</summary>
@@ -15,14 +18,11 @@ internal struct InputSum
     private CompensatedSum _huge;
     private CompensatedSum _fine;
 
-    public long Count { get; private set; }
-
     public readonly double Total => _huge.Total * HugeUnit + (_fine.Total + FixedPoint.ToDouble(_exact));
 
-    /// <summary>Takes in a finite input.</summary>
+    /// <summary>Takes in a finite input; its negative takes it back.</summary>
     public void Add(double value)
     {
-        Count++;
         if (FixedPoint.TryFrom(value, out var number))
             AddExact(number);
         else if (Math.Abs(value) >= FixedPoint.MagnitudeMax)
@@ -31,10 +31,17 @@ internal struct InputSum
             _fine.Add(value);
     }
 
+    public void Merge(in InputSum other)
+    {
+        AddExact(other._exact);
+        _huge.Merge(other._huge);
+        _fine.Merge(other._fine);
+    }
+
     private void AddExact(Int128 number)
     {
         _exact += number;
-        // Numbers have 107 bits at most, so a sum cannot wrap before this bound has been seen and the sum moved over.
+        // Numbers have 107 bits at most, and other sums stay within the bound, so a sum cannot wrap before this bound has been seen and the sum moved over.
         if (_exact < _exactMax && _exact > -_exactMax)
             return;
         _huge.Add(FixedPoint.ToDouble(_exact) / HugeUnit);

@@ -121,12 +121,21 @@ internal sealed class DefinitionChecks
         foreach (var field in fields)
         {
             var fieldPath = $"{path}.{field.Name}";
-            if (Identifier(fieldPath, subject, "field", field.Name) && _reservedWords.Contains(field.Name))
-                Add(fieldPath, subject, $"field {DefinitionText.Quote(field.Name)} is a word of the expression language. Use another name.");
+            FieldName(fieldPath, subject, field.Name);
             if (!names.Add(field.Name))
                 Add(fieldPath, subject, $"field {DefinitionText.Quote(field.Name)} is declared twice.");
             Defined(fieldPath, subject, $"type of field {DefinitionText.Quote(field.Name)}", field.Type);
         }
+    }
+
+    /// <summary>An identifier that expressions can name.</summary>
+    public bool FieldName(string path, string subject, string name)
+    {
+        if (!Identifier(path, subject, "field", name))
+            return false;
+        if (_reservedWords.Contains(name))
+            Add(path, subject, $"field {DefinitionText.Quote(name)} is a word of the expression language. Use another name.");
+        return true;
     }
 
     public bool Defined<T>(string path, string subject, string what, T value)
@@ -144,6 +153,18 @@ internal sealed class DefinitionChecks
             return true;
         Add(path, subject, $"{what} is not a finite number.");
         return false;
+    }
+
+    /// <summary>Bounds are finite, each greater than the one before.</summary>
+    public void Ascending(string path, string subject, IReadOnlyList<double> bounds)
+    {
+        for (var index = 0; index < bounds.Count; index++)
+        {
+            if (!Finite($"{path}[{index}]", subject, "bound", bounds[index]))
+                return;
+            if (index > 0 && bounds[index] <= bounds[index - 1])
+                Add($"{path}[{index}]", subject, $"bound {bounds[index]} is not greater than the one before, {bounds[index - 1]}.");
+        }
     }
 
     /// <summary>What a name refers to. Null, with an error, where there is no such thing.</summary>
@@ -174,7 +195,7 @@ internal sealed class DefinitionChecks
     public RowSchema? SchemaOf(SourceDefinition source)
     {
         if (!_schemas.TryGetValue(source, out var schema))
-            _schemas.Add(source, schema = source.Fields.Count == 0 ? null : Schema(source.Fields));
+            _schemas.Add(source, schema = source.Fields.Count == 0 ? null : Schema(source.EventFields));
         return schema;
     }
 

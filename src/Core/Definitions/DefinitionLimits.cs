@@ -35,7 +35,25 @@ public static class DefinitionLimits
     public const int ModelOutputsMax = 100;
     public const int WindowEventsMax = 1_000_000;
 
-    /// <summary>Bytes of events that the windows of one entity may keep: what Redis takes as one value.</summary>
+    /// <summary>Tiles in reach of a window, with its delay; periods of a tumbling window that may still change.</summary>
+    public const int WindowRowsMax = 10_000;
+
+    public const int SessionsClosedMax = 100;
+    /// <summary>Events of a side that a join keeps for a key.</summary>
+    public const int JoinEventsMax = 10_000;
+
+    public const int LastEventsMax = 100_000;
+
+    /// <summary>Values of a first_n, last_n or top_k.</summary>
+    public const int ListMax = 100;
+
+    public const int HistogramBoundsMax = 100;
+    public const int ByKeysMax = 1000;
+    public const int ByKeysDefault = 50;
+    public const int DistinctValuesMax = 65_536;
+    public const int DistinctValuesDefault = 1000;
+
+    /// <summary>Bytes that the state of one entity may come to: what Redis takes as one value.</summary>
     public const long EntityBytesMax = 512_000_000;
 
     /// <summary>Longest duration.</summary>

@@ -10,11 +10,12 @@ public static class DefinitionValidator
     public static IReadOnlyList<DefinitionError> Validate(ProjectDefinition project)
     {
         ArgumentNullException.ThrowIfNull(project);
-        var checks = new DefinitionChecks(project);
+        var checks = new DefinitionChecks(JoinedSources.Expand(project));
         checks.Project(project.Project);
         SourceChecks.Check(checks);
         EntityChecks.Check(checks);
         FeatureViewChecks.Check(checks);
+        EnrichChecks.Check(checks);
         FeatureServiceChecks.Check(checks);
         ModelChecks.Check(checks);
         return checks.Errors;

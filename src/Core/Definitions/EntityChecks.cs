@@ -35,14 +35,12 @@ internal static class EntityChecks
     /// <summary>A block stays one value of every store, whatever its events.</summary>
     private static void Size(DefinitionChecks checks, EntityDefinition entity, string path, string subject)
     {
-        var bytes = checks.Views.Items.Where(view => view.Entity == entity.Name)
-            .SelectMany(view => view.Features.Where(feature => feature.Window is not null).Select(feature => (view.Source, Feature: feature)))
-            .GroupBy(windowed => (windowed.Source, windowed.Feature.Where))
-            .Sum(group => Blocks.Ring.BytesMax(
-                group.Max(windowed => Math.Clamp(windowed.Feature.Window!.Limit, 1, DefinitionLimits.WindowEventsMax)),
-                group.Select(windowed => windowed.Feature.Of).OfType<string>().Distinct().Count()));
+        var bytes = checks.Views.Items.Where(view => view.Entity == entity.Name && checks.Sources.Find(view.Source) is not null)
+            .SelectMany(view => view.Features.Select(feature => (view.Source, Feature: feature)))
+            .GroupBy(fed => (fed.Source, fed.Feature.Where))
+            .Sum(group => StateSize.BytesMax(checks.Sources.Find(group.Key.Source)!, [.. group.Select(fed => fed.Feature)]));
         if (bytes > DefinitionLimits.EntityBytesMax)
-            checks.Add(path, subject, $"its windows may keep {bytes:N0} bytes of events for one key. At most {DefinitionLimits.EntityBytesMax:N0} are allowed. Lower limit, or aggregate fewer different inputs.");
+            checks.Add(path, subject, $"its features may come to keep {bytes:N0} bytes for one key. At most {DefinitionLimits.EntityBytesMax:N0} are allowed. Lower limit, use longer tiles, or aggregate fewer different inputs.");
     }
 
     /// <summary>Every source that feeds a view of the entity declares the key, with one type.</summary>

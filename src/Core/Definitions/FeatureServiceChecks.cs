@@ -1,5 +1,5 @@
-using FeatureStore.Core.Events;
 using FeatureStore.Core.Expressions;
+using FeatureStore.Core.Vectors;
 
 namespace FeatureStore.Core.Definitions;
 
@@ -17,14 +17,14 @@ internal static class FeatureServiceChecks
                 continue;
             }
 
-            var schema = DefinitionChecks.Schema(service.Request);
+            var expressions = DefinitionChecks.Schema(service.Request) is { } request ? ServiceExpressions.Compile(service.Features, request) : null;
             var names = new HashSet<string>(StringComparer.Ordinal);
             var columns = 0;
             for (var index = 0; index < service.Features.Count; index++)
             {
                 var feature = service.Features[index];
                 var featurePath = $"{path}.features[{index}]";
-                if (!Origin(checks, features, service, feature, schema, featurePath, subject, out var isText))
+                if (!Origin(checks, features, service, index, expressions, featurePath, subject, out var isText))
                     continue;
                 if (checks.Identifier($"{featurePath}.name", subject, "feature", feature.Name) && !names.Add(feature.Name))
                     checks.Add($"{featurePath}.name", subject, $"two features are called {DefinitionText.Quote(feature.Name)}. Give one of them another name.");
@@ -46,16 +46,26 @@ internal static class FeatureServiceChecks
         return view.Length > 0 && feature.Length > 0 && !feature.Contains(':', StringComparison.Ordinal);
     }
 
+    private static bool Resolve(DefinitionChecks checks, ViewFeatures features, string reference, string path, string subject)
+    {
+        if (features.Resolve(reference, path, subject) is not var (view, feature))
+            return false;
+        if (features.ShapeOf(view, feature) is { } shape)
+            checks.Add(path, subject, $"{DefinitionText.Quote(reference)} is {shape}, and a vector takes numbers. Look it up by its view instead.");
+        return true;
+    }
+
     /// <summary>Checks where a value comes from; <paramref name="isText"/> is null where its type is not known.</summary>
     /// <returns>False where it comes from nowhere.</returns>
-    private static bool Origin(DefinitionChecks checks, ViewFeatures features, FeatureServiceDefinition service, ServiceFeatureDefinition feature, RowSchema? schema, string path, string subject, out bool? isText)
+    private static bool Origin(DefinitionChecks checks, ViewFeatures features, FeatureServiceDefinition service, int index, ServiceExpressions? expressions, string path, string subject, out bool? isText)
     {
+        var feature = service.Features[index];
         isText = null;
         switch (feature)
         {
             case { Feature: { } reference, RequestField: null, Expression: null }:
                 isText = false;
-                return features.Resolve(reference, $"{path}.feature", subject);
+                return Resolve(checks, features, reference, $"{path}.feature", subject);
             case { Feature: null, RequestField: { } field, Expression: null }:
                 var declared = service.Request.FirstOrDefault(declared => declared.Name == field);
                 isText = declared is null || !Enum.IsDefined(declared.Type) ? null : declared.Type == FieldType.String;
@@ -63,7 +73,11 @@ internal static class FeatureServiceChecks
                     checks.Add($"{path}.feature", subject, $"{DefinitionText.Quote(field)} is not a field of the service's request.{features.RequestHint(field, service)}");
                 return declared is not null;
             case { Feature: null, RequestField: null, Expression: { } expression }:
-                if (checks.Compile(expression, schema, $"{path}.expression", subject) is { } type)
+                if (string.IsNullOrWhiteSpace(expression))
+                    checks.Add($"{path}.expression", subject, "the expression is empty.");
+                else if (expressions?.Errors[index] is { } error)
+                    checks.Add($"{path}.expression", subject, error.Message, error.Position);
+                else if (expressions?.Compiled[index]?.Type is { } type)
                 {
                     isText = type == ExpressionType.String;
                     if (type is ExpressionType.Bytes or ExpressionType.List or ExpressionType.Map or ExpressionType.Type or ExpressionType.Null)
@@ -74,41 +88,6 @@ internal static class FeatureServiceChecks
             default:
                 checks.Add(path, subject, "an entry takes exactly one of a view's feature, a request field and an expression.");
                 return false;
-        }
-    }
-
-    /// <summary>The features of all views, found by <c>view:feature</c>.</summary>
-    private sealed class ViewFeatures(DefinitionChecks checks)
-    {
-        private readonly Dictionary<string, HashSet<string>> _featuresOfView = checks.Views.Items
-            .DistinctBy(view => view.Name)
-            .ToDictionary(view => view.Name, view => view.Features.Select(feature => feature.Name).ToHashSet(StringComparer.Ordinal), StringComparer.Ordinal);
-
-        public bool Resolve(string reference, string path, string subject)
-        {
-            if (!TrySplit(reference, out var viewName, out var featureName))
-            {
-                checks.Add(path, subject, $"{DefinitionText.Quote(reference)} names no feature. Write view:feature.");
-                return false;
-            }
-
-            if (checks.Resolve(checks.Views, viewName, path, subject) is not { } view)
-                return false;
-            var names = _featuresOfView[view.Name];
-            if (names.Contains(featureName))
-                return true;
-            if (names.Count > 0 && !names.Contains(""))
-                checks.Add(path, subject, $"feature view {DefinitionText.Quote(viewName)} has no feature {DefinitionText.Quote(featureName)}.{checks.Hint(featureName, names)}");
-            return false;
-        }
-
-        /// <summary>A feature's plain name in place of <c>view:feature</c> is the usual mistake.</summary>
-        public string RequestHint(string name, FeatureServiceDefinition service)
-        {
-            var view = _featuresOfView.FirstOrDefault(view => view.Value.Contains(name)).Key;
-            return view is null
-                ? checks.Hint(name, DefinitionChecks.FieldNames(service.Request))
-                : $" Did you mean {DefinitionText.Quote($"{view}:{name}")}?";
         }
     }
 }

@@ -22,7 +22,7 @@ public sealed record ServiceFeatureDefinition
 
     public string? RequestField { get; init; }
 
-    /// <summary>Expression over the request fields.</summary>
+    /// <summary>Expression over the request fields, and the service's other entries by their plain names, whose values are doubles or texts.</summary>
     public string? Expression { get; init; }
 
     /// <summary>Applied in order, when the tensor is built; stored and logged values stay untransformed.</summary>

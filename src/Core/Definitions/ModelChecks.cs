@@ -50,7 +50,7 @@ internal static partial class ModelChecks
     /// <summary>An event of the source carries all that the service's vector needs.</summary>
     private static void On(DefinitionChecks checks, SourceDefinition on, FeatureServiceDefinition service, List<EntityDefinition> entities, string path, string subject)
     {
-        if (DefinitionChecks.Schema(on.Fields) is not { } schema)
+        if (DefinitionChecks.Schema(on.EventFields) is not { } schema)
             return;
         foreach (var field in service.Request)
             Carries(field, $"of the request of feature service {DefinitionText.Quote(service.Name)}");
@@ -67,7 +67,7 @@ internal static partial class ModelChecks
         {
             var index = schema.IndexOf(field.Name);
             if (index < 0)
-                checks.Add($"{path}.on", subject, $"source {DefinitionText.Quote(on.Name)} has no field {DefinitionText.Quote(field.Name)}, {use}.{checks.Hint(field.Name, DefinitionChecks.FieldNames(on.Fields))}");
+                checks.Add($"{path}.on", subject, $"source {DefinitionText.Quote(on.Name)} has no field {DefinitionText.Quote(field.Name)}, {use}.{checks.Hint(field.Name, DefinitionChecks.FieldNames(on.EventFields))}");
             else if (schema.Fields[index].Type != field.Type && Enum.IsDefined(field.Type))
                 checks.Add($"{path}.on", subject, $"{DefinitionText.Quote(field.Name)}, {use}, is {DefinitionText.AValueOf(field.Type)}, and {DefinitionText.AValueOf(schema.Fields[index].Type)} in source {DefinitionText.Quote(on.Name)}. Declare one type.");
         }
@@ -104,9 +104,9 @@ internal static partial class ModelChecks
         if (model.On is null)
             checks.Add($"{path}.sink", subject, "a sink takes predictions of events, and the model scores none. Add on, or remove sink.");
         checks.Topic($"{path}.sink.topic", subject, "topic", sink.Topic);
-        foreach (var source in checks.Definition.Sources)
+        foreach (var source in checks.Definition.Sources.Where(source => source.Kafka is not null))
         {
-            if (sink.Topic.Length > 0 && source.Kafka.Topic == sink.Topic)
+            if (sink.Topic.Length > 0 && source.Kafka!.Topic == sink.Topic)
                 checks.Add($"{path}.sink.topic", subject, $"topic {DefinitionText.Quote(sink.Topic)} is what source {DefinitionText.Quote(source.Name)} reads. Predictions would come back as events.");
             else if (sink.Topic.Length > 0 && source.DeadLetterTopic == sink.Topic)
                 checks.Add($"{path}.sink.topic", subject, $"topic {DefinitionText.Quote(sink.Topic)} takes the dead letters of source {DefinitionText.Quote(source.Name)}. Give predictions their own.");

@@ -9,12 +9,22 @@ internal static class SourceChecks
     {
         var sources = checks.Definition.Sources;
         var topics = new Dictionary<string, SourceDefinition>(StringComparer.Ordinal);
-        foreach (var source in sources)
-            topics.TryAdd(source.Kafka.Topic, source);
+        foreach (var source in sources.Where(source => source.Kafka is not null))
+            topics.TryAdd(source.Kafka!.Topic, source);
 
         foreach (var (source, path, subject) in checks.Section(checks.Sources, "sources", DefinitionLimits.SourcesMax))
         {
-            Topics(checks, topics, source, path, subject);
+            if (source.Join is not null)
+            {
+                checks.Defined($"{path}.clock", subject, "clock", source.Clock);
+                JoinChecks.Check(checks, source, path, subject);
+                continue;
+            }
+
+            if (source.Kafka is null)
+                checks.Add($"{path}.kafka", subject, "has no events. Add kafka, a topic, or join, two other sources.");
+            else
+                Topics(checks, topics, source, source.Kafka, path, subject);
             Times(checks, source, path, subject);
             if (source.Fields.Count == 0)
                 checks.Add($"{path}.fields", subject, "declares no fields.");
@@ -25,11 +35,12 @@ internal static class SourceChecks
         }
     }
 
-    private static void Topics(DefinitionChecks checks, Dictionary<string, SourceDefinition> topics, SourceDefinition source, string path, string subject)
+    private static void Topics(DefinitionChecks checks, Dictionary<string, SourceDefinition> topics, SourceDefinition source, KafkaTopicDefinition kafka, string path, string subject)
     {
-        var topic = source.Kafka.Topic;
+        var topic = kafka.Topic;
         checks.Topic($"{path}.kafka.topic", subject, "topic", topic);
-        checks.Defined($"{path}.kafka.format", subject, "format", source.Kafka.Format);
+        checks.Defined($"{path}.kafka.format", subject, "format", kafka.Format);
+        checks.Defined($"{path}.envelope", subject, "envelope", source.Envelope);
         if (topic.Length > 0 && !ReferenceEquals(topics[topic], source))
             checks.Add($"{path}.kafka.topic", subject, $"topic {DefinitionText.Quote(topic)} is read by source {DefinitionText.Quote(topics[topic].Name)} already. One source reads a topic.");
 

@@ -1,15 +1,19 @@
 namespace FeatureStore.Core.Definitions;
 
-/// <summary>A stream of events: a Kafka topic, how to read it, and what to make of bad input.</summary>
+/// <summary>A stream of events: a Kafka topic, how to read it, and what to make of bad input; or a join of two such.</summary>
 public sealed record SourceDefinition
 {
     internal static readonly TimeSpan AheadDefault = TimeSpan.FromHours(1);
 
     public required string Name { get; init; }
 
-    public required KafkaTopicDefinition Kafka { get; init; }
+    /// <summary>Where its records are; null for a joined source.</summary>
+    public KafkaTopicDefinition? Kafka { get; init; }
 
-    /// <summary>The field that holds event time; of type <see cref="FieldType.Timestamp"/>.</summary>
+    /// <summary>What its events are pairs of; null for a source that reads a topic. Besides it a joined source has a name and a clock.</summary>
+    public JoinDefinition? Join { get; init; }
+
+    /// <summary>The field that holds event time; of type <see cref="FieldType.Timestamp"/>. Empty for a joined source.</summary>
     public required string Timestamp { get; init; }
 
     /// <summary>What "now" is when features of this source are read.</summary>
@@ -30,12 +34,35 @@ public sealed record SourceDefinition
     /// <summary>Field whose repeats within the lateness are dropped; null: no de-duplication.</summary>
     public string? Id { get; init; }
 
-    /// <summary>The fields that are read, in the order declared. 1 to 64.</summary>
+    /// <summary>The fields that are read, in the order declared. 1 to 64. For a joined source what its sides give, once the project is compiled.</summary>
     public required IReadOnlyList<FieldDefinition> Fields { get; init; }
 
     public IReadOnlyList<CleanRule> Clean { get; init; } = [];
 
-    public string DeadLetterTopic => DeadLetters ?? Kafka.Topic + ".dead-letter";
+    /// <summary>Further fields of an event, which no record holds.</summary>
+    public IReadOnlyList<EnrichDefinition> Enrich { get; init; } = [];
+
+    /// <summary>All fields of an event: <see cref="Fields"/>, then those of <see cref="Enrich"/>.</summary>
+    public IReadOnlyList<FieldDefinition> EventFields => Enrich.Count == 0 ? Fields : [.. Fields, .. Enrich.Select(enrich => new FieldDefinition(enrich.As, FieldType.Double))];
+
+    /// <summary>What a record of the topic says: an event, or a change of a row.</summary>
+    public EventEnvelope Envelope { get; init; }
+
+    /// <summary>Where its refused records go. Those of a joined source go where those of the side go that they are of.</summary>
+    public string DeadLetterTopic => DeadLetters ?? Kafka?.Topic + ".dead-letter";
+}
+
+/// <summary>
+/// A field of type double that holds a feature of the entity that an event is about, as of the event's time: right after the event where its source feeds
+/// the entity, else as far as the entity has come. Null where the feature, or the entity's key, is null.
+/// </summary>
+public sealed record EnrichDefinition
+{
+    /// <summary>A number, as <c>view:feature</c>. The keys of the view's entity are fields of the source.</summary>
+    public required string Feature { get; init; }
+
+    /// <summary>Name of the field.</summary>
+    public required string As { get; init; }
 }
 
 public sealed record KafkaTopicDefinition
@@ -48,6 +75,15 @@ public sealed record KafkaTopicDefinition
 public enum EventFormat
 {
     Json,
+}
+
+public enum EventEnvelope
+{
+    /// <summary>A record is an event.</summary>
+    None,
+
+    /// <summary>A record is a change of a row as Debezium writes it, with op, before and after: a create or a snapshot's read adds the row as an event, a delete takes it back, an update does both.</summary>
+    Debezium,
 }
 
 public enum SourceClock

@@ -69,13 +69,7 @@ internal static class TransformChecks
     {
         if (bounds.Count is 0 or > DefinitionLimits.TransformValuesMax)
             checks.Add(path, subject, $"bucketize has {bounds.Count} bounds. It takes 1 to {DefinitionLimits.TransformValuesMax}.");
-        for (var index = 0; index < bounds.Count; index++)
-        {
-            if (!checks.Finite($"{path}[{index}]", subject, "bound", bounds[index]))
-                return;
-            if (index > 0 && bounds[index] <= bounds[index - 1])
-                checks.Add($"{path}[{index}]", subject, $"bound {bounds[index]} is not greater than the one before, {bounds[index - 1]}.");
-        }
+        checks.Ascending(path, subject, bounds);
     }
 
     private static void OneHot(DefinitionChecks checks, TransformDefinition.OneHot oneHot, bool? isText, string path, string subject)

@@ -122,6 +122,12 @@ public unsafe struct EventHeader
     public int Partition;
     public int KeyLength;
 
+    /// <summary>Whether the row takes back an earlier event of the same time and fields, in place of being one.</summary>
+    public bool IsRetraction;
+
+    /// <summary>Whether the row is half of an update: what was, or what is now.</summary>
+    public bool IsUpdate;
+
     /// <summary>Raw key; null where the record has none.</summary>
     public byte* Key;
 
@@ -131,6 +137,12 @@ public unsafe struct EventHeader
 
     /// <summary>What the source knows the record by.</summary>
     public nint Handle;
+
+    /// <summary>Of a joined event: index of the source of the record that made it.</summary>
+    public int Origin;
+
+    /// <summary>Of a joined event: which of those that the record made, from 1; 0: the record's event by itself, with no partner. That one has no raw bytes.</summary>
+    public int Ordinal;
 
     public readonly ReadOnlySpan<byte> RawKey => new(Key, KeyLength);
 

@@ -1,4 +1,5 @@
 using FeatureStore.Core.Events;
+using FeatureStore.Core.Vectors;
 
 namespace FeatureStore.Core.Expressions;
 
@@ -8,6 +9,8 @@ namespace FeatureStore.Core.Expressions;
 /// </summary>
 public sealed class CompiledExpression
 {
+    private static readonly VectorNames _noNames = [];
+
     private readonly Node<double> _number;
     private readonly Node<bool> _condition;
     private readonly Node<ReadOnlySpan<byte>> _text;
@@ -17,6 +20,7 @@ public sealed class CompiledExpression
         Root = root;
         Type = root.Type.Kind;
         Field = root.Node is IField field ? field.Field : -1;
+        FieldsUsed = checker.FieldsUsed;
         _number = NumberOf(root);
         _condition = CelType.Bool.Accepts(root.Type) ? (Node<bool>)root.As(CelType.Bool) : new Nothing<bool>();
         _text = checker.Convert<ReadOnlySpan<byte>>("string", root);
@@ -27,6 +31,9 @@ public sealed class CompiledExpression
     /// <summary>Index of the field where the expression is that field alone; −1 else.</summary>
     public int Field { get; }
 
+    /// <summary>The fields that it names, one bit each.</summary>
+    internal ulong FieldsUsed { get; }
+
     internal Typed Root { get; }
 
     /// <summary>Compiles an expression.</summary>
@@ -34,13 +41,16 @@ public sealed class CompiledExpression
     /// <param name="schema">The fields it may name.</param>
     /// <param name="error">What is wrong and where; null on success.</param>
     /// <returns>The expression, or null.</returns>
-    public static CompiledExpression? Compile(string text, RowSchema schema, out ExpressionError? error)
+    public static CompiledExpression? Compile(string text, RowSchema schema, out ExpressionError? error) => Compile(text, schema, _noNames, out error);
+
+    /// <summary>Compiles an expression over the fields of a row and the values of a vector. Only the overloads that take a vector then find the latter.</summary>
+    internal static CompiledExpression? Compile(string text, RowSchema schema, VectorNames names, out ExpressionError? error)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(schema);
         try
         {
-            var checker = new Checker(text, schema);
+            var checker = new Checker(text, schema, names);
             error = null;
             return new CompiledExpression(checker.Check(Parser.Parse(text)), checker);
         }
@@ -57,9 +67,13 @@ public sealed class CompiledExpression
         Compile(text, schema, out var error) ?? throw new ArgumentException($"expression \"{text}\": {error!.Message} Validate the definitions before they are compiled.");
 
     /// <summary>The value as a double: int and timestamp (Unix ms) and duration (ms) converted, bool as 0 or 1. NaN where null or an evaluation error.</summary>
-    public double EvaluateNumber(in FieldRow row)
+    public double EvaluateNumber(in FieldRow row) => EvaluateNumber(row, null, 0);
+
+    /// <summary>As <see cref="EvaluateNumber(in FieldRow)"/>, with the values of a vector that the expression names.</summary>
+    internal double EvaluateNumber(in FieldRow row, VectorBatch? vectors, int vectorRow)
     {
         var scope = Enter(_number);
+        scope?.SetVector(vectors, vectorRow);
         var has = _number.Try(row, scope, out var value);
         Leave(scope, _number);
         return has ? value : double.NaN;
@@ -78,9 +92,13 @@ public sealed class CompiledExpression
     /// <param name="row">Fields.</param>
     /// <param name="text">Valid as long as the row.</param>
     /// <returns>False where null or an evaluation error.</returns>
-    public bool TryEvaluateText(in FieldRow row, out ReadOnlySpan<byte> text)
+    public bool TryEvaluateText(in FieldRow row, out ReadOnlySpan<byte> text) => TryEvaluateText(row, null, 0, out text);
+
+    /// <summary>As <see cref="TryEvaluateText(in FieldRow, out ReadOnlySpan{byte})"/>, with the values of a vector that the expression names.</summary>
+    internal bool TryEvaluateText(in FieldRow row, VectorBatch? vectors, int vectorRow, out ReadOnlySpan<byte> text)
     {
         var scope = Enter(_text);
+        scope?.SetVector(vectors, vectorRow);
         var has = _text.Try(row, scope, out text);
         Leave(scope, _text);
         return has;

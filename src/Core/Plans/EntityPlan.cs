@@ -1,6 +1,9 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using FeatureStore.Core.Blocks;
+using FeatureStore.Core.Blocks.Containers;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 
@@ -8,20 +11,34 @@ namespace FeatureStore.Core.Plans;
 
 /// <summary>
 /// An entity, compiled: the layout of its block, how an event changes it, and how features are read from it as of a time.
-/// Fixed section of a block: event time of the newest event of each view (int64), then the rings, then the lifetime accumulators.
+/// Fixed section of a block: where a change that had to wait for room goes on (int64: containers that have taken the event in), event time of the newest event of each view
+/// (int64), then for each source and condition the time of its newest event (int64) and its containers.
 /// </summary>
 public sealed class EntityPlan
 {
     /// <summary>Longest encoded key, in bytes.</summary>
     public const int KeyBytesMax = 1024;
 
+    /// <summary>Inputs of more bytes are computed on the heap.</summary>
+    private const int StackBytesMax = 512;
+
+    [ThreadStatic]
+    private static byte[]? _inputs;
+
     private readonly EntityRoute?[] _routes;
     private readonly FeatureReader[] _readers;
     private readonly int[] _viewOfFeature;
     private readonly int _views;
-    private readonly Ring[] _rings;
-    private readonly Accumulator[] _accumulators;
+    private readonly int _viewsOffset;
+    private readonly int _resumeOffset;
+    private readonly InputGroup[] _groups;
+    private readonly Container[] _containers;
+    private readonly Store[] _stores;
     private readonly int _fixedSize;
+    private readonly (int Rows, int Bytes) _folds;
+
+    /// <summary>Whether all features run along, so that reading puts no state together.</summary>
+    private readonly bool _isRunning;
 
     internal EntityPlan(EntityPlanBuilder builder)
     {
@@ -29,14 +46,17 @@ public sealed class EntityPlan
         Name = builder.Definition.Name;
         Keys = builder.Keys;
         Features = builder.Features;
-        LayoutFingerprint = builder.Fingerprint;
+        Layout = builder.Layout;
         _routes = builder.Routes;
         _readers = builder.Readers;
         _viewOfFeature = builder.ViewOfFeature;
-        _views = builder.ViewCount;
-        _rings = builder.Rings;
-        _accumulators = builder.Accumulators;
+        (_views, _viewsOffset, _resumeOffset) = (builder.ViewCount, builder.ViewsOffset, builder.ResumeOffset);
+        _groups = builder.Groups;
+        _containers = [.. _groups.SelectMany(group => group.Containers)];
+        _stores = [.. _containers.SelectMany(container => container.Stores)];
         _fixedSize = builder.FixedSize;
+        _folds = (builder.Folds, builder.FoldBytes);
+        _isRunning = Array.TrueForAll(_readers, reader => reader.RunningColumn is not null);
     }
 
     public int Index { get; }
@@ -49,8 +69,11 @@ public sealed class EntityPlan
     /// <summary>Features of all views of the entity, in order of definition.</summary>
     public IReadOnlyList<EntityFeature> Features { get; }
 
+    /// <summary>How its blocks are laid out.</summary>
+    public BlockLayout Layout { get; }
+
     /// <summary>Hash of the block's layout.</summary>
-    public ulong LayoutFingerprint { get; }
+    public ulong LayoutFingerprint => Layout.Fingerprint;
 
     /// <summary>Index of a feature, or −1.</summary>
     public int IndexOf(string view, string feature)
@@ -137,46 +160,102 @@ public sealed class EntityPlan
         BlockHeader.Write(block, LayoutFingerprint, key);
         var fixedOffset = BlockHeader.FixedOffset(block);
         ViewTimes(block, fixedOffset).Fill(long.MinValue);
-        foreach (var ring in _rings)
-            ring.Initialize(block, fixedOffset);
-        foreach (var accumulator in _accumulators)
-            accumulator.Initialize(block, fixedOffset);
+        foreach (var group in _groups)
+            NewestMs(block, fixedOffset, group) = long.MinValue;
+        foreach (var container in _containers)
+            container.Initialize(block, fixedOffset);
     }
 
     /// <summary>Applies an event of a source.</summary>
     /// <param name="block">The entity's block; changed in place.</param>
     /// <param name="source">Index of the source plan.</param>
     /// <param name="row">The event's fields.</param>
-    /// <param name="timeMs">Event time, Unix ms.</param>
-    /// <returns>0; or the length the block must be given by <see cref="Resize"/> before the same call is made again, which then applies the event.</returns>
+    /// <param name="timeMs">Event time, Unix ms; outside the years 1 to 9999 it counts as the nearest time inside.</param>
+    /// <returns>0; or the length the block must be given by <see cref="Resize"/> before the same call is made again, which then goes on with the event.</returns>
     public int Apply(Span<byte> block, int source, in FieldRow row, long timeMs)
     {
         var route = _routes[source]!;
         var fixedOffset = BlockHeader.FixedOffset(block);
-        foreach (var group in route.Groups)
+        timeMs = Math.Clamp(timeMs, Rfc3339.MinMs, Rfc3339.MaxMs);
+        ref var resume = ref Memory.At<long>(block, fixedOffset + _resumeOffset);
+        var taken = route.Taken(row);
+        if (resume == 0 && !Reserve(block, fixedOffset, route, row, timeMs, taken))
+            return LengthWanted(block, fixedOffset);
+
+        var done = 0;
+        for (var group = 0; group < route.Groups.Length; group++)
         {
-            if (group.Ring is not { } ring)
-                continue;
-            ring.Advance(block, fixedOffset, timeMs);
-            if (ring.CapacityWanted(block, fixedOffset) != ring.Capacity(block, fixedOffset))
+            var containers = route.Groups[group].Containers;
+            if (route.Takes(taken, group, row) && done + containers.Length > resume && !TryAdd(block, fixedOffset, route.Groups[group], row, timeMs, ref resume, done))
                 return LengthWanted(block, fixedOffset);
+            done += containers.Length;
         }
 
+        resume = 0;
         var viewTimes = ViewTimes(block, fixedOffset);
         foreach (var view in route.Views)
             viewTimes[view] = Math.Max(viewTimes[view], timeMs);
-        foreach (var group in route.Groups)
-            group.Apply(block, fixedOffset, row, timeMs);
         BlockHeader.CountEvent(block);
         return 0;
+    }
+
+    /// <summary>
+    /// Takes back an event with the same time and fields that was applied, as a source's deletes and updates say. What no feature covers any more is left alone; an event that
+    /// was not there changes nothing, and is counted.
+    /// </summary>
+    /// <param name="block">The entity's block; changed in place.</param>
+    /// <param name="source">Index of the source plan; its envelope says that events may be taken back.</param>
+    /// <param name="row">The event's fields.</param>
+    /// <param name="timeMs">Event time, Unix ms; <see cref="CanRetract"/>.</param>
+    /// <returns>0; or what <see cref="Apply"/> may return.</returns>
+    public int Retract(Span<byte> block, int source, in FieldRow row, long timeMs)
+    {
+        var fixedOffset = BlockHeader.FixedOffset(block);
+        var groups = _routes[source]!.Groups;
+        timeMs = Math.Clamp(timeMs, Rfc3339.MinMs, Rfc3339.MaxMs);
+        var isThere = true;
+        foreach (var group in groups)
+            isThere = isThere && (!group.Takes(row) || Retract(block, fixedOffset, group, row, timeMs, isTrial: true));
+        if (!isThere)
+        {
+            CoreInstruments.RetractionsUnmatched.Add(1);
+            return 0;
+        }
+
+        foreach (var group in groups)
+        {
+            if (group.Takes(row))
+                Retract(block, fixedOffset, group, row, timeMs, isTrial: false);
+        }
+
+        BlockHeader.CountEvent(block);
+        return 0;
+    }
+
+    /// <summary>Whether events of a source at a time can still be taken back: sessions and windows of the last events settle what is older than events may come late.</summary>
+    public bool CanRetract(ReadOnlySpan<byte> block, int source, long timeMs)
+    {
+        if (_routes[source] is not { } route || block.IsEmpty)
+            return false;
+        var fixedOffset = BlockHeader.FixedOffset(block);
+        foreach (var group in route.Groups)
+        {
+            foreach (var container in group.Containers)
+            {
+                if (!container.CanRemove(block, fixedOffset, timeMs))
+                    return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>Asks the processor for what applying an event of a source, and reading right after it, will touch beyond the fixed section.</summary>
     public void PrefetchRings(ReadOnlySpan<byte> block)
     {
         var fixedOffset = BlockHeader.FixedOffset(block);
-        foreach (var ring in _rings)
-            ring.Prefetch(block, fixedOffset);
+        foreach (var container in _containers)
+            container.Prefetch(block, fixedOffset);
     }
 
     /// <summary>Asks the processor for the header and the fixed section of a block.</summary>
@@ -187,44 +266,89 @@ public sealed class EntityPlan
     }
 
     /// <summary>Copies a block into one of the length that <see cref="Apply"/> asked for.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="resized">Zeroed, aligned to 8.</param>
     public void Resize(ReadOnlySpan<byte> block, Span<byte> resized)
     {
         var fixedOffset = BlockHeader.FixedOffset(block);
         block[..(fixedOffset + _fixedSize)].CopyTo(resized);
-        BinaryPrimitives.WriteInt32LittleEndian(resized[4..], resized.Length);
+        BlockHeader.SetLength(resized);
         var dataOffset = fixedOffset + _fixedSize;
-        foreach (var ring in _rings)
-            dataOffset = ring.CopyData(block, resized, fixedOffset, dataOffset, ring.CapacityWanted(block, fixedOffset));
+        foreach (var store in _stores)
+            dataOffset = store.Copy(block, resized, fixedOffset, dataOffset);
     }
 
-    /// <summary>Reads features from a block as of a time. Null is NaN.</summary>
+    /// <summary>Makes a block of this layout from one of another: slots that both have are carried over, the rest starts empty.</summary>
+    /// <param name="from">Layout of the block.</param>
+    /// <param name="block">The block.</param>
+    /// <returns>The new block; its key and sequence are those of the old one.</returns>
+    /// <exception cref="InvalidDataException">The block has another layout, is damaged, or belongs to an entity with other keys.</exception>
+    public byte[] Migrate(BlockLayout from, ReadOnlySpan<byte> block)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        if (from.Slots.Count == 0 || from.Slots[0].Fingerprint != Layout.Slots[0].Fingerprint)
+            throw new InvalidDataException($"A block of entity \"{Name}\" has keys of other types, or another format. Rebuild its state from the sources.");
+        var key = BlockHeader.Check(block, from.Fingerprint, from.FixedSize) is null ? BlockHeader.Key(block) : default;
+        var empty = new byte[EmptyLength(key.Length)];
+        Initialize(empty, key);
+        var migrated = BlockMigration.Migrate(from, block, Layout, empty);
+        var problem = migrated is null ? "has not the layout that it is stored under" : Check(migrated);
+        return problem is null ? migrated! : throw new InvalidDataException($"A block of entity \"{Name}\" {problem}. Rebuild its state from the sources.");
+    }
+
+    /// <summary>Whether <see cref="Migrate"/> carries a feature's state over from blocks of another layout; else it starts empty.</summary>
+    public bool IsKept(BlockLayout from, int feature)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        return from.Find(_readers[feature].Container.Fingerprint) is not null;
+    }
+
+    /// <summary>Reads features from a block as of a time. Null, and what is no number, is NaN.</summary>
     /// <param name="block">A block of this entity and layout; empty: an entity never seen, for which each feature has its empty value.</param>
     /// <param name="asOfMs">Unix milliseconds.</param>
     /// <param name="features">Indexes into <see cref="Features"/>.</param>
     /// <param name="values">One a feature.</param>
     public void Read(ReadOnlySpan<byte> block, long asOfMs, ReadOnlySpan<int> features, Span<double> values)
     {
-        var fixedOffset = block.IsEmpty ? 0 : BlockHeader.FixedOffset(block);
-        (Ring? Ring, int Window) at = default;
-        Ring.Extent extent = default;
+        if (block.IsEmpty)
+        {
+            for (var index = 0; index < features.Length; index++)
+                values[index] = _readers[features[index]].Empty;
+            return;
+        }
+
+        var reading = new BlockReading(block, asOfMs, _isRunning ? null : Scratch.Begin(_folds.Bytes, _folds.Rows));
+        (Container? Container, int Window) at = default;
+        Sliding.Extent extent = default;
         for (var index = 0; index < features.Length; index++)
         {
-            ref readonly var reader = ref _readers[features[index]];
-            if (block.IsEmpty)
+            var reader = _readers[features[index]];
+            if (reader.RunningColumn is not { } column)
             {
-                values[index] = reader.Empty;
+                values[index] = reader.Read(reading);
                 continue;
             }
 
             // Neighbours often share a window.
-            if (reader.Ring is { } ring && (ring != at.Ring || reader.Window != at.Window))
+            if (reader.Container != at.Container || reader.Window != at.Window)
             {
-                extent = ring.ExtentAt(block, fixedOffset, reader.Window, asOfMs);
-                at = (ring, reader.Window);
+                extent = ((Sliding)reader.Container).ExtentAt(reading, reader.Window);
+                at = (reader.Container, reader.Window);
             }
 
-            values[index] = reader.Read(block, fixedOffset, extent);
+            values[index] = reader.ReadRunning(reading, column, extent);
         }
+    }
+
+    /// <summary>Writes a feature's value as of a time: a number, a text, a list, a map with its keys ascending, or null.</summary>
+    /// <param name="block">As for <see cref="Read"/>.</param>
+    /// <param name="asOfMs">Unix milliseconds.</param>
+    /// <param name="feature">Index into <see cref="Features"/>.</param>
+    /// <param name="writer">Where a value may be written.</param>
+    public void WriteJson(ReadOnlySpan<byte> block, long asOfMs, int feature, Utf8JsonWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        FeatureJson.Write(_readers[feature], new BlockReading(block, asOfMs, Scratch.Begin(_folds.Bytes, _folds.Rows)), writer);
     }
 
     /// <summary>Event time (Unix ms) of the newest event that a feature's view has applied; <see cref="long.MinValue"/> where there is none.</summary>
@@ -235,13 +359,16 @@ public sealed class EntityPlan
     public long Overflowed(ReadOnlySpan<byte> block)
     {
         var overflowed = 0L;
-        foreach (var ring in _rings)
-            overflowed += block.IsEmpty ? 0 : ring.Overflowed(block, BlockHeader.FixedOffset(block));
+        foreach (var container in _containers)
+            overflowed += block.IsEmpty ? 0 : container.Overflowed(block, BlockHeader.FixedOffset(block));
         return overflowed;
     }
 
-    /// <summary>Number of events that a block has applied: its version.</summary>
+    /// <summary>Version of a block: grows by one with every event applied or taken back.</summary>
     public static long Sequence(ReadOnlySpan<byte> block) => BlockHeader.Sequence(block);
+
+    /// <summary>Sets the version of a block that has seen no event yet: of an entity that begins anew, it goes on from before.</summary>
+    public static void SetSequence(Span<byte> block, long sequence) => BlockHeader.SetSequence(block, sequence);
 
     /// <summary>The encoded key of a block.</summary>
     public static ReadOnlySpan<byte> Key(ReadOnlySpan<byte> block) => BlockHeader.Key(block);
@@ -255,27 +382,107 @@ public sealed class EntityPlan
         if (BlockHeader.Check(block, LayoutFingerprint, _fixedSize) is { } problem)
             return problem;
         var fixedOffset = BlockHeader.FixedOffset(block);
-        var dataOffset = fixedOffset + _fixedSize;
-        foreach (var ring in _rings)
+        if (Memory.At<long>(block, fixedOffset + _resumeOffset) != 0)
+            return "is in the middle of a change";
+        foreach (var group in _groups)
         {
-            if (ring.Check(block, fixedOffset, ref dataOffset) is { } ringProblem)
-                return ringProblem;
+            if (NewestMs(block, fixedOffset, group) is > Rfc3339.MaxMs or < Rfc3339.MinMs and not long.MinValue)
+                return "has an impossible time";
         }
 
-        return dataOffset == block.Length ? null : "has bytes after its last ring";
+        var dataOffset = fixedOffset + _fixedSize;
+        foreach (var store in _stores)
+        {
+            if (store.Check(block, fixedOffset, ref dataOffset) is { } storeProblem)
+                return storeProblem;
+        }
+
+        foreach (var container in _containers)
+        {
+            if (container.Check(block, fixedOffset) is { } containerProblem)
+                return containerProblem;
+        }
+
+        return dataOffset == block.Length ? null : "has bytes after its last data";
+    }
+
+    /// <summary>Prepares all containers for an event.</summary>
+    /// <returns>False where some want room first.</returns>
+    private static bool Reserve(Span<byte> block, int fixedOffset, EntityRoute route, in FieldRow row, long timeMs, ulong taken)
+    {
+        var fits = true;
+        for (var group = 0; group < route.Groups.Length; group++)
+        {
+            var isTaken = route.Takes(taken, group, row);
+            if (isTaken)
+            {
+                ref var newest = ref NewestMs(block, fixedOffset, route.Groups[group]);
+                newest = Math.Max(newest, timeMs);
+            }
+
+            foreach (var container in route.Groups[group].Containers)
+                fits &= container.Reserve(block, fixedOffset, timeMs, isTaken);
+        }
+
+        return fits;
+    }
+
+    /// <summary>Adds an event to a group's containers, from the one on at which an earlier attempt had to wait.</summary>
+    [SkipLocalsInit]
+    private static bool TryAdd(Span<byte> block, int fixedOffset, InputGroup group, in FieldRow row, long timeMs, ref long resume, int done)
+    {
+        Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[StackBytesMax] : InputsOfThread(group.InputBytes);
+        group.Evaluate(row, inputs);
+        for (var index = Math.Max(0, (int)(resume - done)); index < group.Containers.Length; index++)
+        {
+            if (group.Containers[index].TryAdd(block, fixedOffset, timeMs, inputs))
+                continue;
+            // 0 says that nothing is under way; where the first waits, it is prepared once more.
+            resume = done + index;
+            return false;
+        }
+
+        return true;
+    }
+
+    private static bool Retract(Span<byte> block, int fixedOffset, InputGroup group, in FieldRow row, long timeMs, bool isTrial)
+    {
+        if (NewestMs(block, fixedOffset, group) == long.MinValue)
+            return false;
+        Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[StackBytesMax] : InputsOfThread(group.InputBytes);
+        group.Evaluate(row, inputs);
+        foreach (var container in group.Containers)
+        {
+            if (isTrial && !container.Holds(block, fixedOffset, timeMs, inputs))
+                return false;
+            if (!isTrial)
+                container.TryRemove(block, fixedOffset, timeMs, inputs);
+        }
+
+        return true;
+    }
+
+    private static Span<byte> InputsOfThread(int length)
+    {
+        if (_inputs is null || _inputs.Length < length)
+            _inputs = new byte[length];
+        return _inputs.AsSpan(0, length);
     }
 
     private int LengthWanted(ReadOnlySpan<byte> block, int fixedOffset)
     {
         var length = fixedOffset + _fixedSize;
-        foreach (var ring in _rings)
-            length += ring.DataSize(ring.CapacityWanted(block, fixedOffset));
+        foreach (var store in _stores)
+            length += store.BytesWanted(block, fixedOffset);
         return length;
     }
 
-    private Span<long> ViewTimes(Span<byte> block, int fixedOffset) => MemoryMarshal.Cast<byte, long>(block.Slice(fixedOffset, _views * 8));
+    private static ref long NewestMs(ReadOnlySpan<byte> block, int fixedOffset, InputGroup group) => ref Memory.At<long>(block, fixedOffset + group.NewestOffset);
 
-    private ReadOnlySpan<long> ViewTimes(ReadOnlySpan<byte> block, int fixedOffset) => MemoryMarshal.Cast<byte, long>(block.Slice(fixedOffset, _views * 8));
+    private Span<long> ViewTimes(Span<byte> block, int fixedOffset) => MemoryMarshal.Cast<byte, long>(block.Slice(fixedOffset + _viewsOffset, _views * 8));
+
+    private ReadOnlySpan<long> ViewTimes(ReadOnlySpan<byte> block, int fixedOffset) =>
+        MemoryMarshal.Cast<byte, long>(block.Slice(fixedOffset + _viewsOffset, _views * 8));
 }
 
 /// <summary>A feature of an entity.</summary>
@@ -284,9 +491,25 @@ public sealed class EntityPlan
 public sealed record EntityFeature(FeatureViewDefinition View, FeatureDefinition Definition)
 {
     public string Name => Definition.Name;
+
+    /// <summary>What its value is.</summary>
+    public FeatureKind Kind { get; init; }
 }
 
 /// <summary>What an event of one source does to an entity.</summary>
 /// <param name="Views">Which views are fed.</param>
-/// <param name="Groups">The state that is fed.</param>
-internal sealed record EntityRoute(int[] Views, InputGroup[] Groups);
+/// <param name="Groups">The state that is fed, by condition.</param>
+internal sealed record EntityRoute(int[] Views, InputGroup[] Groups)
+{
+    /// <summary>Which of the first 64 groups an event meets the condition of, one bit each.</summary>
+    public ulong Taken(in FieldRow row)
+    {
+        var taken = 0UL;
+        for (var group = 0; group < Math.Min(64, Groups.Length); group++)
+            taken |= Groups[group].Takes(row) ? 1UL << group : 0;
+        return taken;
+    }
+
+    /// <summary>Whether an event meets the condition of a group.</summary>
+    public bool Takes(ulong taken, int group, in FieldRow row) => group < 64 ? (taken >> group & 1) != 0 : Groups[group].Takes(row);
+}

@@ -1,56 +1,54 @@
-using System.Buffers.Binary;
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
-using FeatureStore.Core.Blocks;
+using FeatureStore.Core.Blocks.Containers;
 using FeatureStore.Core.Definitions;
-using FeatureStore.Core.Expressions;
 
 namespace FeatureStore.Core.Plans;
 
 /// <summary>Lays out an entity's block from the definitions of its views.</summary>
 internal sealed class EntityPlanBuilder
 {
-    private readonly StringBuilder _description = new();
+    /// <summary>Goes up when bytes of the same description come to mean something else.</summary>
+    private const int Format = 1;
+
+    private readonly List<LayoutSlot> _slots = [];
 
     public EntityPlanBuilder(int index, EntityDefinition definition, ProjectDefinition project, IReadOnlyList<SourcePlan> sources)
     {
         Index = index;
         Definition = definition;
         var views = project.FeatureViews.Where(view => view.Entity == definition.Name).ToList();
-        ViewCount = views.Count;
-        Features = [.. views.SelectMany(view => view.Features.Select(feature => new EntityFeature(view, feature)))];
-        ViewOfFeature = [.. Features.Select(feature => views.IndexOf(feature.View))];
-        Readers = new FeatureReader[Features.Count];
-        Routes = new EntityRoute?[sources.Count];
-        FixedSize = 8 * ViewCount;
-
         var first = sources.First(source => views.Count == 0 || source.Definition.Name == views[0].Source);
         Keys = [.. definition.Keys.Select(key => first.Schema.IndexOf(key) is >= 0 and var field
             ? first.Schema.Fields[field] : new FieldDefinition(key, FieldType.Int64))];
-        Describe($"entity {definition.Name}({string.Join(',', Keys)})");
+        // A block of another key is another entity's.
+        AddSlot(string.Create(CultureInfo.InvariantCulture, $"format {Format} keys {string.Join(',', Keys.Select(key => key.Type))}"), 0);
 
-        List<Ring> rings = [];
-        List<Accumulator> accumulators = [];
+        ResumeOffset = FixedSize;
+        AddSlot("change under way", 8);
+        ViewCount = views.Count;
+        ViewsOffset = FixedSize;
+        foreach (var view in views)
+            AddSlot($"view {view.Name} of {view.Source}", 8);
+
+        Kinds = new FeatureKind[views.Sum(view => view.Features.Count)];
+        Readers = new FeatureReader[Kinds.Length];
+        Routes = new EntityRoute?[sources.Count];
+        List<(FeatureViewDefinition View, FeatureDefinition Definition)> features = [.. views.SelectMany(view => view.Features.Select(feature => (view, feature)))];
+        ViewOfFeature = [.. features.Select(feature => views.IndexOf(feature.View))];
         foreach (var source in sources)
         {
-            var fed = views.Where(view => view.Source == source.Definition.Name).ToList();
-            if (fed.Count == 0)
+            var fed = Enumerable.Range(0, features.Count).Where(feature => features[feature].View.Source == source.Definition.Name).ToList();
+            if (views.TrueForAll(view => view.Source != source.Definition.Name))
                 continue;
-            Describe($"source {source.Definition.Name} views {string.Join(',', fed.Select(view => $"{view.Name}@{views.IndexOf(view)}"))}");
-            var groups = Enumerable.Range(0, Features.Count)
-                .Where(feature => fed.Contains(Features[feature].View))
-                .GroupBy(feature => Features[feature].Definition.Where)
-                .Select(group => BuildGroup(source, group.Key, [.. group]))
+            var groups = fed.GroupBy(feature => features[feature].Definition.Where)
+                .Select(group => BuildGroup(source, group.Key, [.. group.Select(feature => (feature, features[feature].Definition))]))
                 .ToArray();
-            rings.AddRange(groups.Where(group => group.Ring is not null).Select(group => group.Ring!));
-            accumulators.AddRange(groups.SelectMany(group => group.Accumulators).Select(pair => pair.Accumulator));
-            Routes[source.Index] = new EntityRoute([.. fed.Select(view => views.IndexOf(view))], groups);
+            Routes[source.Index] = new EntityRoute([.. Enumerable.Range(0, views.Count).Where(view => views[view].Source == source.Definition.Name)], groups);
         }
 
-        Rings = [.. rings];
-        Accumulators = [.. accumulators];
-        Fingerprint = BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(_description.ToString())));
+        Features = [.. features.Select((feature, at) => new EntityFeature(feature.View, feature.Definition) { Kind = Kinds[at] })];
+        Groups = [.. Routes.OfType<EntityRoute>().SelectMany(route => route.Groups)];
+        Layout = new BlockLayout(FixedSize, _slots);
     }
 
     public int Index { get; }
@@ -63,97 +61,55 @@ internal sealed class EntityPlanBuilder
 
     public int ViewCount { get; }
 
+    public int ViewsOffset { get; }
+
+    public int ResumeOffset { get; }
+
     public int[] ViewOfFeature { get; }
 
     public FeatureReader[] Readers { get; }
 
     public EntityRoute?[] Routes { get; }
 
-    public Ring[] Rings { get; }
+    public InputGroup[] Groups { get; }
 
-    public Accumulator[] Accumulators { get; }
+    public FeatureKind[] Kinds { get; }
+
+    public BlockLayout Layout { get; }
 
     public int FixedSize { get; private set; }
 
-    /// <summary>Of the layout and of what each part of it means; blocks written under another cannot be read.</summary>
-    public ulong Fingerprint { get; }
+    /// <summary>Rows that stay folded during a reading.</summary>
+    public int Folds { get; private set; }
 
-    private InputGroup BuildGroup(SourcePlan source, string? where, int[] features)
+    /// <summary>Their bytes.</summary>
+    public int FoldBytes { get; private set; }
+
+    /// <summary>The place for a container about to be made.</summary>
+    public ContainerPlace Place(int newestOffset) => new(FixedSize, newestOffset);
+
+    public void Add(Container container) => AddSlot(container.Description, container.FixedSize, container.Stores);
+
+    /// <summary>Makes room for rows that stay folded during a reading.</summary>
+    /// <returns>The first one's index and offset.</returns>
+    public (int Index, int Offset) AddFolds(int rows, int rowBytes)
     {
-        var windowed = features.Where(feature => Features[feature].Definition.Window is not null).ToArray();
-        var lifetime = features.Except(windowed).ToArray();
-        // Inputs of windowed features come first: they are the ring's columns.
-        var ringInputs = InputsOf(windowed);
-        var inputs = ringInputs.Union(InputsOf(lifetime)).ToList();
-        Describe($"where {where} inputs {string.Join(';', inputs)}");
-        var ring = windowed.Length == 0 ? null : BuildRing(source, windowed, ringInputs);
-        var accumulators = BuildAccumulators(lifetime, inputs);
-        return new InputGroup(
-            where is null ? null : CompiledExpression.CompileSound(where, source.Schema),
-            [.. inputs.Select(of => new NumberInput(of, source.Schema))],
-            ringInputs.Count,
-            ring,
-            accumulators);
+        var first = (Folds, FoldBytes);
+        Folds += rows;
+        FoldBytes += rows * rowBytes + 7 & ~7;
+        return first;
     }
 
-    private Ring BuildRing(SourcePlan source, int[] features, List<string> inputs)
+    private InputGroup BuildGroup(SourcePlan source, string? where, (int Index, FeatureDefinition Definition)[] features)
     {
-        var windows = features.Select(WindowOf).Distinct().ToList();
-        var limit = features.Max(feature => Features[feature].Definition.Window!.Limit);
-        var disorder = source.Definition.Lateness + source.Definition.Align;
-        var ring = new Ring(windows, inputs.Count, FixedSize, limit, (long)disorder.TotalMilliseconds);
-        Describe($"ring columns {inputs.Count} limit {limit} windows {string.Join(',', windows)}");
-        FixedSize += ring.FixedSize;
-        foreach (var feature in features)
-        {
-            var of = Features[feature].Definition.Of;
-            Readers[feature] = Reader(feature) with { Ring = ring, Window = windows.IndexOf(WindowOf(feature)), Column = of is null ? -1 : inputs.IndexOf(of) };
-        }
-
-        return ring;
+        var newestOffset = FixedSize;
+        AddSlot($"newest of {source.Definition.Name} by {source.Definition.Timestamp} where {where ?? "true"}", 8);
+        return new InputGroupBuilder(this, source, newestOffset, where, features).Build(Kinds);
     }
 
-    private (Accumulator Accumulator, int Input)[] BuildAccumulators(int[] features, List<string> inputs)
+    private void AddSlot(string description, int size, IReadOnlyList<Store>? stores = null)
     {
-        List<(Accumulator Accumulator, int Input)> accumulators = [];
-        foreach (var feature in features)
-        {
-            var definition = Features[feature].Definition;
-            var input = definition.Of is null ? -1 : inputs.IndexOf(definition.Of);
-            var kind = definition.Aggregate switch
-            {
-                Aggregate.Count when input < 0 => AccumulatorKind.Events,
-                Aggregate.Min => AccumulatorKind.Min,
-                Aggregate.Max => AccumulatorKind.Max,
-                Aggregate.Last => AccumulatorKind.Last,
-                _ => AccumulatorKind.Sum,
-            };
-            var at = accumulators.FindIndex(pair => pair.Input == input && pair.Accumulator.Kind == kind);
-            if (at < 0)
-            {
-                at = accumulators.Count;
-                accumulators.Add((new Accumulator(kind, FixedSize), input));
-                FixedSize += Accumulator.SizeOf(kind);
-                Describe($"lifetime {kind} of {input}");
-            }
-
-            Readers[feature] = Reader(feature) with { Accumulator = accumulators[at].Accumulator };
-        }
-
-        return [.. accumulators];
+        _slots.Add(new LayoutSlot(description, FixedSize, size, [.. (stores ?? []).Select(store => store.HeadOffset - FixedSize)]));
+        FixedSize += size;
     }
-
-    private FeatureReader Reader(int feature) =>
-        new(Features[feature].Definition.Aggregate, Features[feature].Definition.Default ?? double.NaN, null, 0, -1, null);
-
-    private SlidingWindow WindowOf(int feature)
-    {
-        var window = Features[feature].Definition.Window!;
-        return new SlidingWindow((long)window.Sliding.TotalMilliseconds, (long)window.Delay.TotalMilliseconds);
-    }
-
-    private List<string> InputsOf(IEnumerable<int> features) =>
-        [.. features.Select(feature => Features[feature].Definition.Of).OfType<string>().Distinct()];
-
-    private void Describe(FormattableString line) => _description.AppendLine(line.ToString(CultureInfo.InvariantCulture));
 }

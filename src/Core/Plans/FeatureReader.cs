@@ -1,75 +1,149 @@
 using FeatureStore.Core.Blocks;
+using FeatureStore.Core.Blocks.Cells;
+using FeatureStore.Core.Blocks.Containers;
 using FeatureStore.Core.Definitions;
 
 namespace FeatureStore.Core.Plans;
 
 /// <summary>Finishes one feature from its entity's block.</summary>
-/// <param name="Aggregate">What is asked for.</param>
-/// <param name="Default">In place of null; NaN: null stays.</param>
-/// <param name="Ring">Where a windowed feature's events are; null: a lifetime feature.</param>
-/// <param name="Window">Index of the window in the ring.</param>
-/// <param name="Column">Index of the input in the ring; −1: events are counted.</param>
-/// <param name="Accumulator">Where a lifetime feature's state is.</param>
-internal readonly record struct FeatureReader(Aggregate Aggregate, double Default, Ring? Ring, int Window, int Column, Accumulator? Accumulator)
+internal sealed class FeatureReader
 {
-    /// <summary>The value of an entity never seen.</summary>
-    public double Empty => Aggregate is Aggregate.Count or Aggregate.Sum ? 0 : Default;
+    private readonly FeatureDefinition _definition;
+    private readonly FeatureState _state;
+    private readonly double _windowSeconds;
+    private readonly double _default;
+    private readonly bool _dependsOnTime;
+    private readonly byte[] _nothing;
 
-    /// <param name="block">The entity's block.</param>
-    /// <param name="fixedOffset">Where its fixed section begins.</param>
-    /// <param name="extent">The rows of the feature's window as of the time of the read; of no meaning for a lifetime feature.</param>
-    public double Read(ReadOnlySpan<byte> block, int fixedOffset, in Ring.Extent extent)
+    /// <param name="definition">What is asked for.</param>
+    /// <param name="kind">What its value is.</param>
+    /// <param name="state">Where its cells are.</param>
+    public FeatureReader(FeatureDefinition definition, FeatureKind kind, FeatureState state)
     {
-        var value = Ring is null ? OfLifetime(block, fixedOffset) : OfWindow(block, fixedOffset, extent);
-        // Finite inputs can overflow a double; what is no number is null.
-        return double.IsFinite(value) ? value : Default;
+        (_definition, Kind, _state) = (definition, kind, state);
+        _default = definition.Default ?? double.NaN;
+        _windowSeconds = definition.Window switch
+        {
+            WindowDefinition.Sliding sliding => sliding.Length.TotalSeconds,
+            WindowDefinition.Tumbling tumbling => tumbling.Length.TotalSeconds,
+            _ => double.NaN,
+        };
+        _dependsOnTime = DependsOnTime(definition.Aggregate);
+        _nothing = new byte[state.Cells.Size];
+        state.Cells.Clear(_nothing);
+        Empty = kind == FeatureKind.Number ? OrDefault(Number(_nothing, 0)) : double.NaN;
     }
 
-    private double OfLifetime(ReadOnlySpan<byte> block, int fixedOffset) => Aggregate switch
-    {
-        Aggregate.Count => Accumulator!.Count(block, fixedOffset),
-        Aggregate.Sum => Accumulator!.Sum(block, fixedOffset),
-        Aggregate.Mean => Accumulator!.Sum(block, fixedOffset) / Accumulator.Count(block, fixedOffset),
-        _ => Accumulator!.Value(block, fixedOffset),
-    };
+    /// <summary>Of the slot that holds the feature's state.</summary>
+    public ulong SlotFingerprint => _state.Container.Fingerprint;
 
-    private double OfWindow(ReadOnlySpan<byte> block, int fixedOffset, in Ring.Extent extent)
+    /// <summary>Whether a value changes while no event comes or goes.</summary>
+    public static bool DependsOnTime(Aggregate aggregate) => aggregate is Aggregate.DecayedSum or Aggregate.DecayedCount or Aggregate.TimeSinceLast;
+
+    public FeatureKind Kind { get; }
+
+    public Container Container => _state.Container;
+
+    public int Window => _state.Window;
+
+    /// <summary>Where an exact sliding window has a count or a sum that runs along: index of its column; −1: events are counted. Null: there is none.</summary>
+    public int? RunningColumn { get; init; }
+
+    /// <summary>The value of an entity never seen.</summary>
+    public double Empty { get; }
+
+    /// <summary>The value as of the reading's time; NaN for null and for what is no number.</summary>
+    public double Read(in BlockReading reading)
     {
-        if (Column < 0)
-            return extent.Count;
-        switch (Aggregate)
+        if (Kind != FeatureKind.Number)
+            return double.NaN;
+        var row = Container.Row(reading, _state);
+        return OrDefault(Number(row, _dependsOnTime ? Container.AsOfMs(reading, row) : 0));
+    }
+
+    /// <summary>The value of a count or a sum that runs along.</summary>
+    public double ReadRunning(in BlockReading reading, int column, in Sliding.Extent extent)
+    {
+        if (column < 0)
+            return _definition.Aggregate == Aggregate.Rate ? extent.Count / _windowSeconds : extent.Count;
+        var (count, sum) = ((Sliding)Container).Sum(reading, Window, column, extent);
+        return OrDefault(_definition.Aggregate switch
+        {
+            Aggregate.Count => count,
+            Aggregate.Rate => count / _windowSeconds,
+            Aggregate.Sum => sum,
+            _ => sum / count,
+        });
+    }
+
+    /// <summary>The row of cells of an entity's block; of one never seen, that of nothing.</summary>
+    public ReadOnlySpan<byte> Row(in BlockReading reading) => reading.Block.IsEmpty ? _nothing : Container.Row(reading, _state);
+
+    public ReadOnlySpan<byte> FirstPart(ReadOnlySpan<byte> row) => _state.Cells.Part(row, _state.First);
+
+    public Cell FirstCell => _state.Cells.Cells[_state.First].Cell;
+
+    /// <summary>The number of a feature that is one.</summary>
+    public double OrDefault(double value) => double.IsFinite(value) ? value : _default;
+
+    public double Number(ReadOnlySpan<byte> row, long asOfMs) => Number(_state.Cells, row, _state.First, _state.Second, asOfMs);
+
+    /// <summary>The number of one key of a map.</summary>
+    public double NumberOfKey(MapCell map, ReadOnlySpan<byte> row) => Number(map.Cells, row, 0, 1, 0);
+
+    /// <summary>What is no number is null: finite inputs can overflow a double.</summary>
+    private double Number(CellRow cells, ReadOnlySpan<byte> row, int first, int second, long asOfMs)
+    {
+        var cell = cells.Cells[first].Cell;
+        var state = cells.Part(row, first);
+        switch (_definition.Aggregate)
         {
             case Aggregate.Count:
-                return Ring!.Sum(block, fixedOffset, Window, Column, extent).Count;
+                return CountCell.Value(state);
+            case Aggregate.Rate:
+                return CountCell.Value(state) / _windowSeconds;
             case Aggregate.Sum:
-                return Ring!.Sum(block, fixedOffset, Window, Column, extent).Sum;
+                return Sum(cell, state);
             case Aggregate.Mean:
-                var (count, sum) = Ring!.Sum(block, fixedOffset, Window, Column, extent);
-                return sum / count;
+                return Sum(cell, state) / CountCell.Value(cells.Part(row, second));
+            case Aggregate.Min or Aggregate.Max:
+                return Memory.At<double>(state);
+            case Aggregate.Variance:
+                return ((MomentsCell)cell).Variance(state, _definition.Sample);
+            case Aggregate.Stddev:
+                return Math.Sqrt(((MomentsCell)cell).Variance(state, _definition.Sample));
+            case Aggregate.Skew:
+                return ((MomentsCell)cell).Skew(state, _definition.Sample);
+            case Aggregate.Kurtosis:
+                return ((MomentsCell)cell).Kurtosis(state, _definition.Sample);
+            case Aggregate.First or Aggregate.Last:
+                return Memory.At<double>(EdgeCell.Value(state));
+            case Aggregate.CountDistinct:
+                return Blocks.Sketches.DistinctCounts.Count(state);
+            case Aggregate.ApproxCountDistinct:
+                // An estimate of nothing may be −0.
+                return ((ApproxDistinctCell)cell).Sketch.Estimate(state) + 0.0;
+            case Aggregate.Quantile:
+                return cell is QuantileCell sketch ? sketch.Sketch.Quantile(state, _definition.Q!.Value) : Memory.At<double>(state);
+            case Aggregate.DecayedSum or Aggregate.DecayedCount:
+                return ((DecayedCell)cell).Value(state, asOfMs);
+            case Aggregate.DecayedMean:
+                return DecayedCell.Ratio(state, cells.Part(row, second));
             default:
-                return Scan(Ring!.Inputs(block, fixedOffset, Column, extent));
+                return OfSpan(SpanCell.Value(state), asOfMs);
         }
     }
 
-    private double Scan(ReadOnlySpan<double> inputs)
+    private static double Sum(Cell cell, ReadOnlySpan<byte> state) => cell is SumCell ? Memory.At<CompensatedSum>(state).Total : ExactSumCell.Value(state);
+
+    private double OfSpan(in SpanCell.Span span, long asOfMs) => _definition.Aggregate switch
     {
-        if (Aggregate is Aggregate.Last)
-        {
-            var at = inputs.Length - 1;
-            while (at >= 0 && double.IsNaN(inputs[at]))
-                at--;
-            return at < 0 ? double.NaN : inputs[at];
-        }
-
-        var result = double.NaN;
-        foreach (var value in inputs)
-        {
-            if (double.IsNaN(value))
-                continue;
-            // Math.Min and Math.Max put −0 before 0, so that their order does not show.
-            result = double.IsNaN(result) ? value : Aggregate is Aggregate.Min ? Math.Min(result, value) : Math.Max(result, value);
-        }
-
-        return result;
-    }
+        Aggregate.SessionCount => span.Sessions,
+        _ when span.Count == 0 => double.NaN,
+        Aggregate.SessionDuration => span.DurationMs / 1000.0,
+        Aggregate.SessionStart => span.FirstMs,
+        Aggregate.TimeSinceLast => (asOfMs - span.LastMs) / 1000.0,
+        _ when span.Count == 1 => double.NaN,
+        _ => (double)(span.LastMs - span.FirstMs) / (span.Count - 1) / 1000,
+    };
 }

@@ -1,34 +1,38 @@
 using FeatureStore.Core.Blocks;
+using FeatureStore.Core.Blocks.Containers;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Expressions;
 
 namespace FeatureStore.Core.Plans;
 
-/// <summary>State fed by the events of one source that meet one condition: their inputs, one ring for all sliding windows, and lifetime accumulators.</summary>
-/// <param name="Where">The condition; null: every event.</param>
-/// <param name="Inputs">Distinct inputs; the first <paramref name="RingColumns"/> of them are the ring's columns.</param>
-/// <param name="RingColumns">How many inputs the ring keeps.</param>
-/// <param name="Ring">Null where no feature has a window.</param>
-/// <param name="Accumulators">Each with the index of its input; −1: events.</param>
-internal sealed record InputGroup(
-    CompiledExpression? Where, NumberInput[] Inputs, int RingColumns, Ring? Ring, (Accumulator Accumulator, int Input)[] Accumulators)
+/// <summary>State fed by the events of one source that meet one condition.</summary>
+/// <param name="where">The condition; null: every event.</param>
+/// <param name="newestOffset">Of the time of the newest event that met the condition, within the fixed section.</param>
+/// <param name="inputs">What the containers take in, each with its place among an event's inputs.</param>
+/// <param name="containers">The state.</param>
+internal sealed class InputGroup(CompiledExpression? where, int newestOffset, (EventExpression Expression, InputSlot Slot)[] inputs, Container[] containers)
 {
-    public void Apply(Span<byte> block, int fixedOffset, in FieldRow row, long timeMs)
+    public Container[] Containers => containers;
+
+    public int NewestOffset => newestOffset;
+
+    /// <summary>Bytes of an event's inputs.</summary>
+    public int InputBytes { get; } = inputs.Sum(input => input.Slot.Width);
+
+    /// <summary>Whether an event meets the condition.</summary>
+    public bool Takes(in FieldRow row) => where is null || where.EvaluateCondition(row);
+
+    /// <summary>Computes an event's inputs.</summary>
+    public void Evaluate(in FieldRow row, Span<byte> values)
     {
-        if (Where is not null && !Where.EvaluateCondition(row))
-            return;
-        Span<double> values = stackalloc double[Inputs.Length];
-        for (var index = 0; index < Inputs.Length; index++)
-            values[index] = Inputs[index].Evaluate(row);
-        Ring?.Insert(block, fixedOffset, timeMs, values[..RingColumns]);
-        foreach (var (accumulator, input) in Accumulators)
-            accumulator.Add(block, fixedOffset, timeMs, input < 0 ? 0 : values[input]);
+        foreach (ref readonly var input in inputs.AsSpan())
+            input.Expression.Evaluate(row, values.Slice(input.Slot.Offset, input.Slot.Width));
     }
 }
 
-/// <summary>What an event contributes: a number, or for what is no number, which only counts, 1.</summary>
-internal readonly struct NumberInput
+/// <summary>What an event contributes: a number, a text of at most 63 bytes, or for what is neither, and only counts, 1.</summary>
+internal sealed class EventExpression
 {
     private readonly CompiledExpression _expression;
     private readonly int _field;
@@ -36,11 +40,16 @@ internal readonly struct NumberInput
 
     /// <param name="text">Source of the expression.</param>
     /// <param name="schema">Fields of its rows.</param>
-    public NumberInput(string text, RowSchema schema)
+    /// <param name="isText">Whether it is taken as a text.</param>
+    public EventExpression(string text, RowSchema schema, bool isText)
     {
         _expression = CompiledExpression.CompileSound(text, schema);
         _field = _expression.Field;
-        if (_expression.Type is ExpressionType.String or ExpressionType.Bytes or ExpressionType.List or ExpressionType.Map or ExpressionType.Type)
+        if (isText)
+        {
+            _kind = _field >= 0 ? Kind.TextField : Kind.Text;
+        }
+        else if (_expression.Type is ExpressionType.String or ExpressionType.Bytes or ExpressionType.List or ExpressionType.Map or ExpressionType.Type)
         {
             _kind = Kind.Presence;
             _expression = CompiledExpression.CompileSound($"({text}) != null", schema);
@@ -53,26 +62,49 @@ internal readonly struct NumberInput
 
     private enum Kind
     {
-        Expression,
+        Number,
         DoubleField,
         Int64Field,
         Presence,
+        Text,
+        TextField,
     }
 
-    /// <summary>The input; NaN where it is null, NaN or infinite, and then counted as skipped.</summary>
-    public double Evaluate(in FieldRow row)
+    /// <summary>Writes the input; null, and counted as skipped, where it is null, NaN, infinite or too long.</summary>
+    public void Evaluate(in FieldRow row, Span<byte> input)
+    {
+        if (_kind is Kind.Text or Kind.TextField ? TryText(row, input) : TryNumber(row, input))
+            return;
+        EventInput.WriteNull(input);
+        CoreInstruments.InputsSkipped.Add(1);
+    }
+
+    private bool TryNumber(in FieldRow row, Span<byte> input)
     {
         var value = _kind switch
         {
-            Kind.Expression => _expression.EvaluateNumber(row),
+            Kind.Number => _expression.EvaluateNumber(row),
             Kind.Presence => _expression.EvaluateCondition(row) ? 1 : double.NaN,
             _ when !row.Has(_field) => double.NaN,
             Kind.DoubleField => row.Double(_field),
             _ => row.Int64(_field),
         };
-        if (double.IsFinite(value))
-            return value;
-        CoreInstruments.InputsSkipped.Add(1);
-        return double.NaN;
+        EventInput.WriteNumber(input, value);
+        return double.IsFinite(value);
+    }
+
+    private bool TryText(in FieldRow row, Span<byte> input)
+    {
+        if (_kind is Kind.TextField)
+            return row.Has(_field) && TryWrite(row.Text(_field), input);
+        return _expression.TryEvaluateText(row, out var text) && TryWrite(text, input);
+    }
+
+    private static bool TryWrite(ReadOnlySpan<byte> text, Span<byte> input)
+    {
+        if (text.Length > EventInput.TextLengthMax)
+            return false;
+        EventInput.WriteText(input, text);
+        return true;
     }
 }

@@ -6,8 +6,14 @@ namespace FeatureStore.Core.Vectors;
 /// <summary>A feature service, compiled: what its vector holds and how each value becomes columns of a model's input.</summary>
 public sealed class ServicePlan
 {
-    internal ServicePlan(string name, Events.RowSchema request, IReadOnlyList<VectorFeature> features)
+    /// <param name="name">Its name.</param>
+    /// <param name="request">Fields that a request carries.</param>
+    /// <param name="features">In the order of the vector.</param>
+    /// <param name="computed">Those that come from the request, each behind those that it uses; null: in the order of the vector.</param>
+    internal ServicePlan(string name, Events.RowSchema request, IReadOnlyList<VectorFeature> features, IReadOnlyList<int>? computed = null)
     {
+        Computed = computed ?? [.. Enumerable.Range(0, features.Count).Where(feature => features[feature].Origin is FeatureOrigin.OfRequest)];
+
         Name = name;
         Request = request;
         Features = features;
@@ -20,6 +26,9 @@ public sealed class ServicePlan
     public Events.RowSchema Request { get; }
 
     public IReadOnlyList<VectorFeature> Features { get; }
+
+    /// <summary>Features that come from the request, by index, each behind those that it uses.</summary>
+    internal IReadOnlyList<int> Computed { get; }
 
     /// <summary>Columns after transforms; one_hot makes several of one feature.</summary>
     public int Width { get; }
@@ -142,7 +151,7 @@ public abstract record FeatureOrigin
     /// <param name="Feature">Index in the entity plan's features.</param>
     public sealed record OfEntity(int Entity, string View, int Feature) : FeatureOrigin;
 
-    /// <summary>A request field, or an expression over request fields.</summary>
+    /// <summary>A request field, or an expression over request fields and other features of the service. <see cref="ComputedFeatures"/> computes it.</summary>
     /// <param name="Text">Its source text, to compile against rows of another schema.</param>
     /// <param name="Expression">Compiled against the request's schema.</param>
     public sealed record OfRequest(string Text, CompiledExpression Expression) : FeatureOrigin;

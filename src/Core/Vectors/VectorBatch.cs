@@ -23,6 +23,9 @@ public sealed class VectorBatch
 
     public int Count { get; private set; }
 
+    /// <summary>Bytes of all texts.</summary>
+    public int TextBytes => _heapLength;
+
     /// <summary>Empties the batch and makes room for a number of rows, all null.</summary>
     public void Reset(int count)
     {

@@ -47,6 +47,21 @@ public enum RejectionReason
 
     /// <summary>A model fails on the event.</summary>
     ModelFailure,
+
+    /// <summary>A change of a row does not say what became of it.</summary>
+    NoOperation,
+
+    /// <summary>All rows of a table are gone.</summary>
+    Truncated,
+
+    /// <summary>An update or a delete does not say, or not wholly, what the row was.</summary>
+    MissingBefore,
+
+    /// <summary>A create or an update does not say what the row is.</summary>
+    MissingAfter,
+
+    /// <summary>An update or a delete is of an event that may be settled already.</summary>
+    LateRetraction,
 }
 
 /// <summary>What makes a value no JSON object.</summary>

@@ -41,7 +41,7 @@ public sealed unsafe class JsonEventDecoder
         ArgumentNullException.ThrowIfNull(source);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(valueBytesMax);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(valueBytesMax, ValueBytesMaxLimit);
-        var fields = source.Schema.Fields;
+        var fields = source.Definition.Fields;
         _names = [.. fields.Select(field => Encoding.UTF8.GetBytes(field.Name))];
         _starts = [.. fields.Select(field => new MemberStart(field.Name))];
         _types = [.. fields.Select(field => field.Type)];
@@ -75,9 +75,21 @@ public sealed unsafe class JsonEventDecoder
             return false;
         }
 
+        return TryDecode(batch, header, header.Value, header.Value + header.ValueLength, out rejection);
+    }
+
+    /// <summary>Adds an object inside a record's value to a batch.</summary>
+    /// <param name="batch">As above.</param>
+    /// <param name="header">The record.</param>
+    /// <param name="from">Where the object begins.</param>
+    /// <param name="end">Where it ends.</param>
+    /// <param name="rejection">As above; positions count from the start of the value.</param>
+    internal bool TryDecode(EventBatch batch, in EventHeader header, byte* from, byte* end, out Rejection rejection)
+    {
+        rejection = default;
         var row = batch.Add(header);
         var value = header.Value;
-        if (ReadObject(batch, row, value, value + header.ValueLength, ref rejection) != null)
+        if (ReadObject(batch, row, value, from, end, ref rejection) != null)
         {
             var fields = batch.Row(row);
             if (fields.Has(_timestampField))
@@ -97,11 +109,11 @@ public sealed unsafe class JsonEventDecoder
         return false;
     }
 
-    private byte* ReadObject(EventBatch batch, int row, byte* start, byte* end, ref Rejection rejection)
+    private byte* ReadObject(EventBatch batch, int row, byte* start, byte* from, byte* end, ref Rejection rejection)
     {
-        var at = JsonText.SkipSpace(start, end);
+        var at = JsonText.SkipSpace(from, end);
         if (at == end || *at != '{')
-            return FailStart(start, at, end);
+            return _json.FailStart(from, at, end);
         at = JsonText.SkipSpace(at + 1, end);
         if (at < end && *at == '}')
             return ReadEnd(at + 1, end);
@@ -288,15 +300,6 @@ public sealed unsafe class JsonEventDecoder
     {
         rejection = new() { Reason = reason, Field = field, PositionBytes = (int)(at - start) };
         return null;
-    }
-
-    private byte* FailStart(byte* start, byte* at, byte* end)
-    {
-        if (at == end)
-            return _json.Fail(JsonProblem.Empty, start);
-        return _json.Fail(end - start >= 3 && new ReadOnlySpan<byte>(start, 3).SequenceEqual((ReadOnlySpan<byte>)[0xef, 0xbb, 0xbf])
-            ? JsonProblem.ByteOrderMark
-            : JsonProblem.NotAnObject, at);
     }
 
     private byte* ReadEnd(byte* at, byte* end)

@@ -26,6 +26,16 @@ internal unsafe struct JsonText
         return null;
     }
 
+    /// <summary>Says what stands where an object should.</summary>
+    public byte* FailStart(byte* start, byte* at, byte* end)
+    {
+        if (at == end)
+            return Fail(JsonProblem.Empty, start);
+        return Fail(end - start >= 3 && new ReadOnlySpan<byte>(start, 3).SequenceEqual((ReadOnlySpan<byte>)[0xef, 0xbb, 0xbf])
+            ? JsonProblem.ByteOrderMark
+            : JsonProblem.NotAnObject, at);
+    }
+
     /// <summary>The first byte at or after a position that is not JSON white space.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static byte* SkipSpace(byte* at, byte* end) => at < end && *at > ' ' ? at : SkipSpaces(at, end);

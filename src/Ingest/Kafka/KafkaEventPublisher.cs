@@ -14,7 +14,7 @@ public sealed class KafkaEventPublisher : IEventPublisher, IDisposable
     {
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(connection);
-        _topics = [.. plan.Sources.Select(source => source.Definition.Kafka.Topic)];
+        _topics = [.. plan.Sources.Select(source => source.Definition.Kafka?.Topic ?? "")];
         _producer = connection.CreateProducer([new("linger.ms", "2"), new("delivery.timeout.ms", "30000")]);
     }
 

@@ -64,6 +64,12 @@ internal sealed class PartitionLane
 
     public int Partition { get; }
 
+    /// <summary>First offset that the topic had at the start.</summary>
+    public long FirstOffset => _firstOffset;
+
+    /// <summary>Whether offsets mean other records than those the state was made from, and nobody has been told yet.</summary>
+    public bool IsRecreated { get; set; }
+
     /// <summary>Where fetching begins.</summary>
     public long StartOffset { get; }
 
@@ -93,6 +99,9 @@ internal sealed class PartitionLane
     /// <summary>Whether the operator knows that the topic may be another than the checkpoint's; it is read from its beginning then.</summary>
     public bool AcceptsAnyWitness { get; init; }
 
+    /// <summary>Whether a feature needs single events, which settle after the lateness: then an older one cannot be taken back.</summary>
+    public bool Settles { get; init; }
+
     /// <summary>From append to applied, ms, of the last record let through.</summary>
     public long FreshnessMs { get; private set; }
 
@@ -103,7 +112,7 @@ internal sealed class PartitionLane
     public bool IsIdle => !HasRecord && _time.GetTimestamp() < _idleUntil;
 
     /// <summary>Event time of the next record, or the newest one let through where none is at hand. A refused record holds nobody back.</summary>
-    public long PositionMs => !HasRecord ? NewestMs : _slots[_head].Row < 0 ? long.MinValue : _decoded[_slots[_head].Row].TimeMs;
+    public long PositionMs => !HasRecord ? NewestMs : _slots[_head].Rows == 0 ? long.MinValue : _slots[_head].TimeMs;
 
     /// <summary>Reads and decodes what has been fetched, if nothing is left.</summary>
     public bool Fill()
@@ -152,20 +161,15 @@ internal sealed class PartitionLane
         while (_head < _count && !batch.IsFull)
         {
             ref var slot = ref _slots[_head];
-            if (slot.Offset >= beforeOffset || slot.Row >= 0 && _decoded[slot.Row].TimeMs > boundMs)
+            if (slot.Offset >= beforeOffset || slot.Rows > 0 && slot.TimeMs > boundMs)
                 break;
             batch.Hold(slot.Handle, _read[slot.Index].KeyLength + _read[slot.Index].ValueLength);
             last = slot.Handle;
             NextOffset = slot.Offset + 1;
-            if (slot.Row < 0)
-            {
-                if (slot.Rejection.Reason != RejectionReason.None)
-                    batch.Refused.Add(new RefusedRecord(HeaderOf(_read[slot.Index]), slot.Rejection));
-            }
-            else
-            {
-                Admit(batch, slot.Row);
-            }
+            if (slot.Rejection.Reason != RejectionReason.None)
+                batch.Refused.Add(new RefusedRecord(HeaderOf(_read[slot.Index]), slot.Rejection));
+            if (slot.Rows > 0)
+                Admit(batch, slot);
 
             _head++;
         }
@@ -188,30 +192,57 @@ internal sealed class PartitionLane
             _records.Release([_slots[_head].Handle]);
     }
 
-    private void Admit(PipelineBatch batch, int row)
+    private void Admit(PipelineBatch batch, in Slot slot)
     {
-        ref readonly var header = ref _decoded[row];
-        if (NewestMs > long.MinValue && header.TimeMs < NewestMs - _latenessMs)
+        ref readonly var first = ref _decoded[slot.Row];
+        if (first.IsRetraction || first.IsUpdate)
         {
-            batch.Refused.Add(new RefusedRecord(header, new Rejection
-            {
-                Reason = RejectionReason.TooLate,
-                Measured = NewestMs - header.TimeMs,
-                Limit = _latenessMs,
-            }));
+            Change(batch, slot);
             return;
         }
 
-        NewestMs = Math.Max(NewestMs, header.TimeMs);
-        if (SeenIds is not null && !IsNew(_decoded.Row(row), header.TimeMs))
+        if (IsLate(first.TimeMs))
+        {
+            batch.Refused.Add(new RefusedRecord(first, Late(RejectionReason.TooLate, first.TimeMs)));
+            return;
+        }
+
+        NewestMs = Math.Max(NewestMs, first.TimeMs);
+        if (SeenIds is not null && !IsNew(_decoded.Row(slot.Row), first.TimeMs))
         {
             IngestInstruments.Dropped.Add(1, IngestInstruments.Duplicate);
             return;
         }
 
-        batch.Events.AddCopy(_decoded, row);
+        batch.Events.AddCopy(_decoded, slot.Row);
         EventsApplied++;
     }
+
+    /// <summary>An update or a delete, which has its effect wholly or not at all. It may be of an old row, unless windows need single events that are settled by then.</summary>
+    private void Change(PipelineBatch batch, in Slot slot)
+    {
+        for (var row = slot.Row; Settles && row < slot.Row + slot.Rows; row++)
+        {
+            if (!IsLate(_decoded[row].TimeMs))
+                continue;
+            // One dead letter a record: the one it has already tells of it too.
+            if (slot.Rejection.Reason == RejectionReason.None)
+                batch.Refused.Add(new RefusedRecord(_decoded[row], Late(RejectionReason.LateRetraction, _decoded[row].TimeMs)));
+            return;
+        }
+
+        for (var row = slot.Row; row < slot.Row + slot.Rows; row++)
+        {
+            if (!_decoded[row].IsRetraction)
+                NewestMs = Math.Max(NewestMs, _decoded[row].TimeMs);
+            batch.Events.AddCopy(_decoded, row);
+            EventsApplied++;
+        }
+    }
+
+    private bool IsLate(long timeMs) => NewestMs > long.MinValue && timeMs < NewestMs - _latenessMs;
+
+    private Rejection Late(RejectionReason reason, long timeMs) => new() { Reason = reason, Measured = NewestMs - timeMs, Limit = _latenessMs };
 
     private bool IsNew(in FieldRow row, long timeMs)
     {
@@ -274,29 +305,26 @@ internal sealed class PartitionLane
         _endOffset = -1;
         NextOffset = _firstOffset;
         Published = _firstOffset;
+        IsRecreated = true;
         Witness = (-1, -1, 0);
     }
 
     private void Take(in SourceRecord record)
     {
         var header = HeaderOf(record);
-        var slot = new Slot { Handle = record.Handle, Offset = record.Offset, Index = _count, Row = -1 };
+        var slot = new Slot { Handle = record.Handle, Offset = record.Offset, Index = _count };
         _read[_count] = record;
-        if (_decoder.TryDecode(_decoded, header, out var rejection))
+        slot.Rows = _decoder.Decode(_decoded, header, out var rejection);
+        if (slot.Rows > 0 && _aheadMs != long.MaxValue && _decoded[_decoded.Count - 1] is { IsRetraction: false, TimeMs: var timeMs }
+            && timeMs - _time.GetUtcNow().ToUnixTimeMilliseconds() is var aheadMs && aheadMs > _aheadMs)
         {
-            var row = _decoded.Count - 1;
-            var timeMs = _decoded[row].TimeMs;
-            if (_aheadMs != long.MaxValue && timeMs - _time.GetUtcNow().ToUnixTimeMilliseconds() is var aheadMs && aheadMs > _aheadMs)
-            {
-                _decoded.RemoveLast();
-                rejection = new Rejection { Reason = RejectionReason.TooFarAhead, Measured = aheadMs, Limit = _aheadMs };
-            }
-            else
-            {
-                slot.Row = row;
-            }
+            _decoded.RemoveLast();
+            slot.Rows--;
+            rejection = new Rejection { Reason = RejectionReason.TooFarAhead, Measured = aheadMs, Limit = _aheadMs };
         }
 
+        slot.Row = _decoded.Count - slot.Rows;
+        slot.TimeMs = slot.Rows == 0 ? 0 : _decoded[_decoded.Count - 1].TimeMs;
         slot.Rejection = rejection;
         Debug.Assert(_count < RecordsPerRead, "No more records are read than there are slots.");
         _slots[_count++] = slot;
@@ -322,8 +350,16 @@ internal sealed class PartitionLane
         /// <summary>Index among the records read.</summary>
         public int Index;
 
-        /// <summary>Row among those decoded; −1: refused, or dropped where the rejection has no reason.</summary>
+        /// <summary>First row among those decoded.</summary>
         public int Row;
+
+        /// <summary>0: refused, or dropped where the rejection has no reason. 2: what was, and what is now.</summary>
+        public int Rows;
+
+        /// <summary>Event time of the last row: where the record stands among those of other partitions.</summary>
+        public long TimeMs;
+
+        /// <summary>Why it is a dead letter; of an update, what is now may be one, and what was is taken back all the same.</summary>
         public Rejection Rejection;
     }
 }

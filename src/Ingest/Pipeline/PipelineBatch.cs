@@ -14,14 +14,15 @@ internal sealed class PipelineBatch
     private int _handleCount;
     private long _bytes;
 
-    public PipelineBatch(SourcePlan source, IReadOnlyList<ServicePlan> services, int partitions, IngestOptions options)
+    public PipelineBatch(SourcePlan source, IReadOnlyList<ServicePlan> services, int partitions, IngestOptions options, IReadOnlyList<JoinedBatch>? joined = null)
     {
         _recordsMax = options.BatchRecordsMax;
         _bytesMax = options.BatchBytesMax;
         Source = source;
         Events = new EventBatch(source.Schema);
         Vectors = [.. services.Select(service => new VectorBatch(service))];
-        Apply = new ApplyBatch(source.Index, Events, Vectors);
+        Joined = joined ?? [];
+        Apply = new ApplyBatch(source.Index, Events, Vectors, [.. Joined.Select(batch => batch.Events)]);
         NextOffsets = new long[partitions];
     }
 
@@ -30,6 +31,9 @@ internal sealed class PipelineBatch
     public EventBatch Events { get; }
 
     public VectorBatch[] Vectors { get; }
+
+    /// <summary>One a join that the source is a side of.</summary>
+    public IReadOnlyList<JoinedBatch> Joined { get; }
 
     public ApplyBatch Apply { get; }
 
@@ -64,6 +68,8 @@ internal sealed class PipelineBatch
     public void Clear()
     {
         Events.Clear();
+        foreach (var joined in Joined)
+            joined.Events.Clear();
         Refused.Clear();
         _handleCount = 0;
         _bytes = 0;

@@ -1,4 +1,7 @@
+using System.Globalization;
+using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
+using FeatureStore.Core.Vectors;
 using FeatureStore.Ingest.DeadLetters;
 using FeatureStore.Ingest.Predictions;
 using FeatureStore.Runtime;
@@ -34,50 +37,66 @@ internal sealed class PredictionWriter
     {
         foreach (var refused in batch.Refused)
             AddDeadLetter(batch.Source, records, refused, null, outgoing);
-        if (batch.Events.Count == 0)
-            return;
-        foreach (var model in _models[batch.Source.Index])
-            Score(model, batch, records, outgoing);
+        Score(batch.Source, batch.Events, batch.Vectors, records, outgoing);
+        foreach (var joined in batch.Joined)
+            Score(joined.Source, joined.Events, joined.Vectors, records, outgoing);
     }
 
-    private void Score(Model model, PipelineBatch batch, IEventSource records, OutgoingBatch outgoing)
+    private void Score(SourcePlan source, EventBatch events, VectorBatch[] vectors, IEventSource records, OutgoingBatch outgoing)
+    {
+        if (events.Count == 0)
+            return;
+        foreach (var model in _models[source.Index])
+            Score(model, source, events, vectors[model.Vector], records, outgoing);
+    }
+
+    private void Score(Model model, SourcePlan source, EventBatch events, VectorBatch vectors, IEventSource records, OutgoingBatch outgoing)
     {
         if (!_catalog.TryGet(model.Plan.Definition.Name, out var scorer))
             throw new InvalidOperationException($"Model \"{model.Plan.Definition.Name}\" is not loaded.");
         if (model.Scorer != scorer)
-            (model.Scorer, model.Encoder) = (scorer, new PredictionEncoder(model.Plan, batch.Source, scorer.Version, scorer.Outputs));
-        var vectors = batch.Vectors[model.Vector];
+            (model.Scorer, model.Encoder) = (scorer, new PredictionEncoder(model.Plan, source, scorer.Version, scorer.Outputs));
         scorer.Score(vectors, _scores);
         var sink = model.Plan.Definition.Sink!;
-        for (var row = 0; row < batch.Events.Count; row++)
+        var predictions = 0;
+        for (var row = 0; row < events.Count; row++)
         {
+            if (events[row].IsRetraction)
+                continue;
             if (_scores.Failures.Count > 0 && _scores.Failures.TryGetValue(row, out var failure))
             {
                 var rejection = new Rejection { Reason = RejectionReason.ModelFailure };
-                AddDeadLetter(batch.Source, records, new RefusedRecord(batch.Events[row], rejection), (model.Plan.Definition.Name, failure), outgoing);
+                AddDeadLetter(source, records, new RefusedRecord(events[row], rejection), (model.Plan.Definition.Name, failure), outgoing);
                 continue;
             }
 
             var encoder = model.Encoder!;
-            var room = outgoing.Reserve(encoder.ValueBytesMax(batch.Events, row, vectors, row) + PredictionEncoder.KeyBytesMax);
-            var valueLength = encoder.TryWriteValue(room, batch.Events, row, _scores.Row(row), vectors, row);
-            var keyLength = encoder.TryWriteKey(room[valueLength..], batch.Events, row);
+            var room = outgoing.Reserve(encoder.ValueBytesMax(events, row, vectors, row) + PredictionEncoder.KeyBytesMax);
+            var valueLength = encoder.TryWriteValue(room, events, row, _scores.Row(row), vectors, row);
+            var keyLength = encoder.TryWriteKey(room[valueLength..], events, row);
             outgoing.Add(sink.Topic, valueLength, keyLength);
+            predictions++;
         }
 
         if (Counts)
-            IngestInstruments.Predictions.Add(batch.Events.Count - _scores.Failures.Count, new KeyValuePair<string, object?>("model", model.Plan.Definition.Name));
+            IngestInstruments.Predictions.Add(predictions, new KeyValuePair<string, object?>("model", model.Plan.Definition.Name));
     }
 
     private void AddDeadLetter(SourcePlan source, IEventSource records, in RefusedRecord refused, (string Model, string Reason)? failure, OutgoingBatch outgoing)
     {
         var header = refused.Header;
         var position = $"{records.Topic}/{header.Partition}/{header.Offset}";
+        if (source.Join is not null)
+        {
+            source = header.Origin == source.Join.Left.Index ? source.Join.Left : source.Join.Right;
+            position = string.Create(CultureInfo.InvariantCulture, $"{source.Definition.Kafka!.Topic}/{header.Partition}/{header.Offset}#{(header.Ordinal == 0 ? "u" : header.Ordinal)}");
+        }
+
         var (reason, rule) = DeadLetterText.Of(source, refused.Rejection, failure);
         var key = HasKey(header) ? header.RawKey.ToArray() : null;
         var value = HasValue(header) ? header.RawValue.ToArray() : null;
         outgoing.AddDeadLetter(source.Definition.DeadLetterTopic, new DeadLetterRecord(key, value, [
-            .. records.Headers(header.Handle),
+            .. header.Handle == 0 ? [] : records.Headers(header.Handle),
             new("source-position", System.Text.Encoding.UTF8.GetBytes(position)),
             new("reason", System.Text.Encoding.UTF8.GetBytes(reason)),
             new("rule", System.Text.Encoding.UTF8.GetBytes(rule)),
@@ -98,9 +117,9 @@ internal sealed class PredictionWriter
             1, new KeyValuePair<string, object?>("source", source.Definition.Name), new KeyValuePair<string, object?>("reason", refused.Rejection.Reason.ToString()));
     }
 
-    private static unsafe bool HasKey(in Core.Events.EventHeader header) => header.Key != null;
+    private static unsafe bool HasKey(in EventHeader header) => header.Key != null;
 
-    private static unsafe bool HasValue(in Core.Events.EventHeader header) => header.Value != null;
+    private static unsafe bool HasValue(in EventHeader header) => header.Value != null;
 
     private sealed class Model(ModelPlan plan, int vector)
     {

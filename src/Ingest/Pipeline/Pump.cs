@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using FeatureStore.Core.Plans;
 using FeatureStore.Ingest.Kafka;
 using FeatureStore.Runtime;
 
@@ -19,6 +20,9 @@ internal sealed class Pump : IDisposable
     private static readonly TimeSpan _pollInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly SourceLane[] _sources;
+
+    /// <summary>Of each source of the plan that reads a topic, its place among the lanes.</summary>
+    private readonly Dictionary<SourcePlan, int> _lanes;
     private readonly IEntityRuntime _runtime;
     private readonly ICheckpoints _checkpoints;
     private readonly PredictionWriter _writer;
@@ -34,6 +38,7 @@ internal sealed class Pump : IDisposable
     private readonly Thread _encoder;
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _abort = new();
+    private readonly bool[] _moved;
     private long _sequence;
     private long _polledAt;
     private bool _isChanged;
@@ -46,6 +51,10 @@ internal sealed class Pump : IDisposable
         IngestOptions options, TimeProvider time, WakeSignal wake, string clusterId, Action<Exception> fail)
     {
         _sources = sources;
+        foreach (var source in sources)
+            source.AlignWith(sources);
+        _lanes = sources.Select((source, index) => (source.Source, index)).ToDictionary();
+        _moved = new bool[sources.Length];
         _runtime = runtime;
         _checkpoints = checkpoints;
         _writer = writer;
@@ -114,18 +123,18 @@ internal sealed class Pump : IDisposable
         _isBusy = false;
         IsLive = IsLive || Array.TrueForAll(_sources, source => source.IsCaughtUpWithPublished);
         for (var index = 0; index < _sources.Length; index++)
-            progress |= Step(index, silent: !IsLive);
+            progress |= _moved[index] = Step(index, silent: !IsLive);
         // Also where nothing arrives any more: S must not fall behind what the topic keeps.
         if (_isChanged && _checkpoints.IsDue)
             BeginCheckpoint();
         if (progress && _time.GetElapsedTime(_polledAt) < _pollInterval)
             return true;
         _polledAt = _time.GetTimestamp();
-        foreach (var source in _sources)
+        for (var index = 0; index < _sources.Length; index++)
         {
-            source.Records.Poll();
-            if (!progress)
-                source.ProbeIdle();
+            _sources[index].Records.Poll();
+            if (!_moved[index])
+                _sources[index].ProbeIdle();
         }
 
         return progress;
@@ -182,21 +191,33 @@ internal sealed class Pump : IDisposable
     {
         var source = _sources[index];
         if (!_pools[index].TryTake(out var batch))
-            batch = new PipelineBatch(source.Source, source.Services, source.Partitions.Count, _options);
+            batch = source.NewBatch(_options);
         batch.ReadAt = _time.GetTimestamp();
         try
         {
             source.Fill(batch, silent);
+            foreach (var partition in source.Partitions)
+            {
+                if (!partition.IsRecreated)
+                    continue;
+                _runtime.RecreatePartition(index, partition.Partition);
+                partition.IsRecreated = false;
+            }
+
             if (batch.RecordCount == 0)
             {
                 _pools[index].Add(batch);
                 return false;
             }
 
-            _runtime.ApplyAsync(batch.Apply, CancellationToken.None).AsTask().GetAwaiter().GetResult();
-            _isChanged = true;
+            Apply(batch.Apply, source.Source);
+            foreach (var joined in batch.Joined)
+            {
+                joined.ResetVectors();
+                Apply(joined.Apply, joined.Source);
+            }
+
             _isBusy |= batch.RecordCount >= _options.BatchRecordsMax / 8;
-            IngestInstruments.Events.Add(batch.Events.Count, new KeyValuePair<string, object?>("source", source.Source.Definition.Name));
             if (!silent)
             {
                 batch.Sequence = ++_sequence;
@@ -212,6 +233,13 @@ internal sealed class Pump : IDisposable
 
         Recycle(batch);
         return true;
+    }
+
+    private void Apply(ApplyBatch batch, SourcePlan source)
+    {
+        _runtime.ApplyAsync(batch, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        _isChanged = true;
+        IngestInstruments.Events.Add(batch.Events.Count, new KeyValuePair<string, object?>("source", source.Definition.Name));
     }
 
     private void BeginCheckpoint()
@@ -253,11 +281,13 @@ internal sealed class Pump : IDisposable
         var outgoing = _publisher.Rent();
         try
         {
-            var records = _sources[batch.Source.Index].Records;
+            var source = _sources[_lanes[batch.Source]];
+            var records = source.Records;
             outgoing.Sequence = batch.Sequence;
             outgoing.ReadAt = batch.ReadAt;
             for (var partition = 0; partition < batch.NextOffsets.Length; partition++)
                 outgoing.Positions.Add((records.Topic, partition, batch.NextOffsets[partition]));
+            source.Compute(batch);
             _writer.Write(batch, records, outgoing);
         }
         finally
@@ -270,7 +300,7 @@ internal sealed class Pump : IDisposable
 
     private void Recycle(PipelineBatch batch)
     {
-        var index = batch.Source.Index;
+        var index = _lanes[batch.Source];
         _sources[index].Records.Release(batch.Handles);
         batch.Clear();
         _pools[index].Add(batch);

@@ -7,10 +7,11 @@ using FeatureStore.Ingest.Decoding;
 
 namespace FeatureStore.Ingest.Pipeline;
 
-/// <summary>From a record's bytes to a clean row: decoding, cleaning rules, and the keys of the entities that the source feeds. One thread at a time.</summary>
+/// <summary>From a record's bytes to clean rows: decoding, cleaning rules, and the keys of the entities that the source feeds. One thread at a time.</summary>
 internal sealed class RecordDecoder
 {
     private readonly JsonEventDecoder _json;
+    private readonly DebeziumEnvelope? _envelope;
     private readonly Cleaner _cleaner;
     private readonly ulong _keyFields;
     private readonly (EntityPlan Entity, int[] Fields, ulong Mask)[] _textKeys;
@@ -18,6 +19,7 @@ internal sealed class RecordDecoder
     public RecordDecoder(ProjectPlan plan, SourcePlan source)
     {
         _json = new JsonEventDecoder(source);
+        _envelope = source.Definition.Envelope == EventEnvelope.Debezium ? new DebeziumEnvelope() : null;
         _cleaner = new Cleaner(source);
         // Of an entity that the source only looks up, or names predictions by, the key may be missing, and may not be longer than keys are.
         var entities = plan.Entities
@@ -28,38 +30,80 @@ internal sealed class RecordDecoder
         _textKeys = [.. entities.Where(entity => entity.Entity.Keys.Any(key => key.Type == FieldType.String))];
     }
 
-    /// <summary>Adds a record to a batch.</summary>
-    /// <param name="batch">Unchanged where the record does not pass.</param>
+    /// <summary>
+    /// Adds what a record says to a batch: an event; or, of a change of a row, a retraction of what was and then an event of what is now, as far as each passes.
+    /// What did not pass when it came is not taken back.
+    /// </summary>
+    /// <param name="batch">Gets the rows.</param>
     /// <param name="header">The record.</param>
-    /// <param name="rejection">Why it is a dead letter; reason None where a cleaning rule drops it.</param>
-    /// <returns>Whether it passed.</returns>
-    public bool TryDecode(EventBatch batch, in EventHeader header, out Rejection rejection)
+    /// <param name="rejection">Why it is a dead letter (a retraction may pass all the same); reason None where it is none, and where it is dropped.</param>
+    /// <returns>Rows added: 0 to 2.</returns>
+    public int Decode(EventBatch batch, in EventHeader header, out Rejection rejection)
     {
-        if (!_json.TryDecode(batch, header, out rejection))
-            return false;
-        var row = batch.Count - 1;
-        if (!Passes(batch, row, ref rejection))
+        if (_envelope is null)
+            return _json.TryDecode(batch, header, out rejection) && Passes(batch, header, ref rejection) ? 1 : 0;
+        if (IsTombstone(header))
         {
-            batch.RemoveLast();
-            return false;
+            rejection = default;
+            IngestInstruments.Dropped.Add(1, IngestInstruments.Tombstone);
+            return 0;
         }
 
-        return true;
+        rejection = _envelope.Read(header, out var change);
+        if (change.Operation == RowOperation.Message)
+            IngestInstruments.Dropped.Add(1, IngestInstruments.Message);
+        return Decode(batch, header, change, ref rejection);
     }
 
-    private bool Passes(EventBatch batch, int row, ref Rejection rejection)
+    private unsafe int Decode(EventBatch batch, EventHeader header, in RowChange change, ref Rejection rejection)
     {
-        var cleaned = _cleaner.Clean(batch, row);
-        switch (cleaned.Verdict)
+        var rows = 0;
+        header.IsUpdate = change.Operation == RowOperation.Update;
+        if (change.Operation is RowOperation.Update or RowOperation.Delete && change.Before.IsObject)
         {
-            case CleanVerdict.Drop:
-                IngestInstruments.Dropped.Add(1, IngestInstruments.CleaningRule);
-                return false;
-            case CleanVerdict.DeadLetter:
-                rejection = new Rejection { Reason = RejectionReason.Cleaning, Cleaned = cleaned };
-                return false;
+            header.IsRetraction = true;
+            var problem = default(Rejection);
+            if (_json.TryDecode(batch, header, change.Before.Start, change.Before.End, out problem) && Passes(batch, header, ref problem))
+            {
+                rows++;
+            }
+            else if (problem.Reason == RejectionReason.MissingTimestamp)
+            {
+                // Every event has a time, so this is a part of the row: its key only.
+                rejection = new Rejection { Reason = RejectionReason.MissingBefore };
+                return 0;
+            }
         }
 
+        if (change.Operation is RowOperation.Create or RowOperation.Read or RowOperation.Update && change.After.IsObject)
+        {
+            header.IsRetraction = false;
+            if (_json.TryDecode(batch, header, change.After.Start, change.After.End, out rejection) && Passes(batch, header, ref rejection))
+                rows++;
+        }
+
+        return rows;
+    }
+
+    private static unsafe bool IsTombstone(in EventHeader header) => header.Value == null;
+
+    /// <summary>Cleans the newest row and looks at its keys; one that does not pass is taken out.</summary>
+    private bool Passes(EventBatch batch, in EventHeader header, ref Rejection rejection)
+    {
+        var row = batch.Count - 1;
+        var cleaned = _cleaner.Clean(batch, row);
+        if (cleaned.Verdict == CleanVerdict.Keep && HasKeys(batch, row, ref rejection))
+            return true;
+        batch.RemoveLast();
+        if (cleaned.Verdict == CleanVerdict.Drop && !header.IsRetraction)
+            IngestInstruments.Dropped.Add(1, IngestInstruments.CleaningRule);
+        if (cleaned.Verdict == CleanVerdict.DeadLetter)
+            rejection = new Rejection { Reason = RejectionReason.Cleaning, Cleaned = cleaned };
+        return false;
+    }
+
+    private bool HasKeys(EventBatch batch, int row, ref Rejection rejection)
+    {
         var fields = batch.Row(row);
         if (!fields.HasAll(_keyFields))
         {

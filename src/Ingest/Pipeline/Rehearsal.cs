@@ -25,17 +25,23 @@ internal static class Rehearsal
         using var runtime = new LocalRuntime(plan, new LocalRuntimeOptions { Shards = 1 });
         var writer = new PredictionWriter(plan, models, new DeadLetterLog(), time) { Counts = false };
         using var outgoing = new OutgoingBatch();
-        foreach (var source in plan.Sources)
+        foreach (var source in plan.TopicSources)
         {
             using var records = new MadeUpSource(source.Definition, time);
             var lane = new SourceLane(plan, source, records, [new PartitionLane(source, records, 0, null, 0, 0, new RecordDecoder(plan, source), time)]);
-            var batch = new PipelineBatch(source, lane.Services, 1, options with { BatchRecordsMax = BatchRecords });
+            var batch = lane.NewBatch(options with { BatchRecordsMax = BatchRecords });
             do
             {
                 batch.Clear();
                 outgoing.Clear();
                 lane.Fill(batch, silent: false);
                 runtime.ApplyAsync(batch.Apply, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+                foreach (var joined in batch.Joined)
+                {
+                    joined.ResetVectors();
+                    runtime.ApplyAsync(joined.Apply, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+                }
+
                 writer.Write(batch, records, outgoing);
             }
             while (batch.RecordCount > 0 && time.GetElapsedTime(start) < _timeMax);
@@ -51,7 +57,7 @@ internal static class Rehearsal
 
         public MadeUpSource(SourceDefinition source, TimeProvider time)
         {
-            Topic = source.Kafka.Topic;
+            Topic = source.Kafka!.Topic;
             var members = source.Fields.ToDictionary(field => field.Name, field => Value(source, field, time));
             // All ids have as many digits, and so all records one length.
             byte[] Record(int index)

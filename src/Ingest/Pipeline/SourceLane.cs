@@ -1,5 +1,3 @@
-using FeatureStore.Core.Events;
-using FeatureStore.Core.Expressions;
 using FeatureStore.Core.Plans;
 using FeatureStore.Core.Vectors;
 using FeatureStore.Runtime;
@@ -8,23 +6,27 @@ namespace FeatureStore.Ingest.Pipeline;
 
 /// <summary>
 /// Merges the partitions of a source by event time, so that none runs further ahead of the slowest active one than the source's alignment allows
-/// (architecture, "Alignment").
+/// (architecture, "Alignment"). Sources whose events meet, such as one that enriches the other, hold each other back in the same way.
 /// </summary>
 internal sealed class SourceLane
 {
     private readonly IEventSource _records;
     private readonly PartitionLane[] _partitions;
-    private readonly RequestFiller[] _fillers;
+    private readonly ComputedFeatures[] _computed;
     private readonly long _alignMs;
+    private Peer[] _peers = [];
+
+    private readonly ProjectPlan _plan;
 
     public SourceLane(ProjectPlan plan, SourcePlan source, IEventSource records, PartitionLane[] partitions)
     {
+        _plan = plan;
         Source = source;
         _records = records;
         _partitions = partitions;
         _alignMs = (long)source.Definition.Align.TotalMilliseconds;
         Services = plan.ServicesOn(source);
-        _fillers = [.. Services.Select(service => new RequestFiller(service, source.Schema))];
+        _computed = [.. Services.Select(service => new ComputedFeatures(service, source.Schema))];
     }
 
     public SourcePlan Source { get; }
@@ -50,6 +52,15 @@ internal sealed class SourceLane
         }
     }
 
+    /// <summary>Sets the sources that hold this one back, and are held back by it, as its own partitions do: those of a list that the plan calls its peers.</summary>
+    public void AlignWith(IEnumerable<SourceLane> sources) => _peers = [.. sources
+        .Where(other => Source.Peers.Contains(other.Source))
+        .Select(other => new Peer(other, Math.Min(_alignMs, other._alignMs), Source.Index < other.Source.Index))];
+
+    /// <summary>A batch for the source's events, and what is made of them.</summary>
+    public PipelineBatch NewBatch(IngestOptions options) =>
+        new(Source, Services, _partitions.Length, options, [.. Source.Joins.Select(join => new JoinedBatch(_plan, join.Source))]);
+
     /// <summary>Fills a batch with what may take effect now.</summary>
     /// <param name="batch">An empty batch.</param>
     /// <param name="silent">Whether only records before P are let through.</param>
@@ -67,8 +78,17 @@ internal sealed class SourceLane
 
         for (var index = 0; index < _partitions.Length; index++)
             batch.NextOffsets[index] = _partitions[index].NextOffset;
+        foreach (var vectors in batch.Vectors)
+            vectors.Reset(batch.Events.Count);
+    }
+
+    /// <summary>Completes the vectors of a batch, once the runtime has applied it: expressions may use the entities' features.</summary>
+    public void Compute(PipelineBatch batch)
+    {
         for (var vector = 0; vector < batch.Vectors.Length; vector++)
-            _fillers[vector].Fill(batch.Vectors[vector], batch.Events);
+            _computed[vector].Fill(batch.Vectors[vector], batch.Events);
+        foreach (var joined in batch.Joined)
+            joined.Compute();
     }
 
     /// <summary>Looks whether the partitions that hold others back are at their end. Where nothing waits, nothing is asked.</summary>
@@ -76,13 +96,18 @@ internal sealed class SourceLane
     {
         if (!Array.Exists(_partitions, partition => partition.HasRecord))
             return;
-        foreach (var partition in _partitions)
+        // A broker that is away would hold up reading once a partition.
+        if (!ProbePartitions())
+            return;
+        foreach (var peer in _peers)
         {
-            // A broker that is away would hold up reading once a partition.
-            if (!partition.ProbeIdle())
+            if (!peer.Lane.ProbePartitions())
                 return;
         }
     }
+
+    /// <returns>Whether the broker answered.</returns>
+    private bool ProbePartitions() => Array.TrueForAll(_partitions, partition => partition.ProbeIdle());
 
     private bool LetThroughOnce(PipelineBatch batch, bool silent)
     {
@@ -95,13 +120,9 @@ internal sealed class SourceLane
 
         if (first is null)
             return false;
-        var boundMs = long.MaxValue;
-        foreach (var partition in _partitions)
-        {
-            if (partition != first && !partition.IsIdle && !(silent && partition.IsCaughtUpWithPublished))
-                boundMs = Math.Min(boundMs, BoundMs(first, partition));
-        }
-
+        var boundMs = BoundMs(_partitions, first, _alignMs, silent, null);
+        foreach (var peer in _peers)
+            boundMs = Math.Min(boundMs, BoundMs(peer.Lane._partitions, first, peer.AlignMs, silent, peer.IsBehind));
         if (first.LetThrough(batch, boundMs, silent ? first.Published : long.MaxValue) == 0)
         {
             first.IsHeldBack = true;
@@ -113,45 +134,26 @@ internal sealed class SourceLane
     }
 
     /// <summary>
-    /// Latest event time that a partition may let through before another one moves. An event exactly the alignment ahead waits: what the other one may still
+    /// Latest event time that a partition may let through before others move. An event exactly the alignment ahead waits: what another one may still
     /// bring, at most the lateness behind its position, is then older than anything that a window with a delay of alignment and lateness covers.
-    /// A strict merge takes equal times in the order of the partitions.
+    /// A strict merge takes equal times in the order of the sources, and then of the partitions.
     /// </summary>
-    private long BoundMs(PartitionLane partition, PartitionLane other)
+    private static long BoundMs(PartitionLane[] others, PartitionLane first, long alignMs, bool silent, bool? isBehind)
     {
-        var inclusive = _alignMs == 0 && partition.Partition < other.Partition;
-        return other.PositionMs == long.MinValue ? long.MinValue : other.PositionMs + _alignMs - (inclusive ? 0 : 1);
-    }
-
-    /// <summary>Fills the part of a service's vectors that comes from the events themselves.</summary>
-    private sealed class RequestFiller
-    {
-        private readonly (int Feature, CompiledExpression Expression, bool IsText)[] _features;
-
-        public RequestFiller(ServicePlan service, RowSchema schema)
+        var boundMs = long.MaxValue;
+        foreach (var other in others)
         {
-            _features = [.. Enumerable.Range(0, service.Features.Count)
-                .Where(feature => service.Features[feature].Origin is FeatureOrigin.OfRequest)
-                .Select(feature => (feature, Compile(((FeatureOrigin.OfRequest)service.Features[feature].Origin).Text, schema), service.Features[feature].IsText))];
+            if (other == first || other.IsIdle || silent && other.IsCaughtUpWithPublished)
+                continue;
+            var inclusive = alignMs == 0 && (isBehind ?? first.Partition < other.Partition);
+            boundMs = Math.Min(boundMs, other.PositionMs == long.MinValue ? long.MinValue : other.PositionMs + alignMs - (inclusive ? 0 : 1));
         }
 
-        public void Fill(VectorBatch vectors, EventBatch events)
-        {
-            vectors.Reset(events.Count);
-            foreach (var (feature, expression, isText) in _features)
-            {
-                for (var row = 0; row < events.Count; row++)
-                {
-                    var fields = events.Row(row);
-                    if (!isText)
-                        vectors[row, feature] = expression.EvaluateNumber(fields);
-                    else if (expression.TryEvaluateText(fields, out var text))
-                        vectors.SetText(row, feature, text);
-                }
-            }
-        }
-
-        private static CompiledExpression Compile(string text, RowSchema schema) =>
-            CompiledExpression.Compile(text, schema, out var error) ?? throw new ArgumentException($"expression \"{text}\": {error!.Message}");
+        return boundMs;
     }
+
+    /// <param name="Lane">Another source.</param>
+    /// <param name="AlignMs">How far ahead of each other the two may be.</param>
+    /// <param name="IsBehind">Whether it comes second where times are equal.</param>
+    private readonly record struct Peer(SourceLane Lane, long AlignMs, bool IsBehind);
 }

@@ -1,3 +1,4 @@
+using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Plans;
 using FeatureStore.Ingest.Kafka;
 using FeatureStore.Runtime;
@@ -36,7 +37,8 @@ internal static class StartingPoints
             var start = saved.GetValueOrDefault(partition);
             var answered = published.GetValueOrDefault((records.Topic, partition), -1);
             var read = Math.Max(start?.NextOffset ?? 0, answered);
-            if (read > end)
+            var isRecreated = read > end;
+            if (isRecreated)
             {
                 if (!acceptRecreated)
                 {
@@ -60,7 +62,13 @@ internal static class StartingPoints
                 start = start with { NextOffset = first, WitnessOffset = -1 };
             }
 
-            return new PartitionLane(source, records, partition, start, first, answered, new RecordDecoder(plan, source), time) { AcceptsAnyWitness = acceptRecreated };
+            return new PartitionLane(source, records, partition, start, first, answered, new RecordDecoder(plan, source), time)
+            {
+                AcceptsAnyWitness = acceptRecreated,
+                IsRecreated = isRecreated,
+                Settles = plan.Definition.FeatureViews.Any(view => view.Source == source.Definition.Name
+                    && view.Features.Any(feature => feature.Window is WindowDefinition.Session or WindowDefinition.Last)),
+            };
         }
     }
 }

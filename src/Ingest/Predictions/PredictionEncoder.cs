@@ -25,7 +25,10 @@ public sealed unsafe class PredictionEncoder
     private readonly int _fixedBytesMax;
 
     private readonly JsonPart _beforeId;
-    private readonly JsonPart _topic;
+    /// <summary>One a source that positions can be of: of a join, the left and the right.</summary>
+    private readonly JsonPart[] _topics;
+    private readonly int _left;
+    private readonly bool _isJoined;
     private readonly JsonPart _beforePosition;
     private readonly JsonPart _beforeEntity;
     private readonly JsonPart[] _beforeKeys;
@@ -55,7 +58,10 @@ public sealed unsafe class PredictionEncoder
         _textFeatures = [.. Enumerable.Range(0, features.Count).Where(index => features[index].IsText)];
         _textFields = [.. _keyFields.Append(_idField).Where(field => field >= 0 && _schema.Fields[field].Type == FieldType.String)];
 
-        _topic = new JsonPart(Json(source.Definition.Kafka.Topic) + "/");
+        _isJoined = source.Join is not null;
+        _left = source.Join?.Left.Index ?? 0;
+        SourcePlan[] origins = source.Join is { } join ? [join.Left, join.Right] : [source];
+        _topics = [.. origins.Select(origin => new JsonPart(Json(origin.Definition.Kafka!.Topic) + "/"))];
         _beforeId = new JsonPart("{\"id\":\"");
         _beforePosition = new JsonPart("\",\"position\":\"");
         _beforeEntity = new JsonPart(
@@ -69,8 +75,8 @@ public sealed unsafe class PredictionEncoder
         _end = new JsonPart("}}");
 
         // Room for the id or its stand-in, the position; for each number, or for the quotes of a text; and for the last block.
-        var numbers = _keyFields.Length + outputs.Count + features.Count + 5;
-        _fixedBytesMax = numbers * JsonWriting.NumberBytesMax + 2 * _topic.Length + Rfc3339.Length + JsonPart.BlockBytes
+        var numbers = _keyFields.Length + outputs.Count + features.Count + 7;
+        _fixedBytesMax = numbers * JsonWriting.NumberBytesMax + 2 * _topics.Max(topic => topic.Length) + Rfc3339.Length + JsonPart.BlockBytes
             + new[] { _beforeId, _beforePosition, _beforeEntity, _beforeTime, _beforeOutputs, _beforeFeatures, _end }
                 .Concat(_beforeKeys).Concat(_beforeOutput).Concat(_beforeFeature).Sum(part => part.Length);
     }
@@ -216,9 +222,14 @@ public sealed unsafe class PredictionEncoder
 
     private byte* WritePosition(byte* at, in EventHeader header)
     {
-        at = JsonWriting.Int64(JsonWriting.Copy(at, _topic), header.Partition);
+        var topic = _topics[_isJoined && header.Origin != _left ? 1 : 0];
+        at = JsonWriting.Int64(JsonWriting.Copy(at, topic), header.Partition);
         *at++ = (byte)'/';
-        return JsonWriting.Int64(at, header.Offset);
+        at = JsonWriting.Int64(at, header.Offset);
+        if (!_isJoined)
+            return at;
+        *at++ = (byte)'#';
+        return header.Ordinal == 0 ? JsonWriting.Copy(at, "u"u8) : JsonWriting.Int64(at, header.Ordinal);
     }
 
     private static byte* WriteQuoted(byte* at, ReadOnlySpan<byte> text)

@@ -14,6 +14,20 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
     private readonly CheckpointOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<Checkpointer> _logger;
+    private readonly Lock _erasing = new();
+
+    /// <summary>Held while the store is written.</summary>
+    private readonly SemaphoreSlim _writing = new(1);
+
+    /// <summary>Erasures that are not durable yet, with the number of the newest snapshot that had begun before each.</summary>
+    private readonly Dictionary<Tombstone, long> _pending = new(ReferenceEqualityComparer.Instance);
+
+    /// <summary>Erasures that are durable, while a snapshot that began before them is not: it must not bring their blocks back.</summary>
+    private readonly List<(Tombstone Tombstone, long Snapshot)> _overtaken = [];
+    private long _savedSnapshot;
+
+    /// <summary>Whether the store still has the state of other definitions. Under <see cref="_writing"/>.</summary>
+    private bool _replacesAll;
     private Task _saving = Task.CompletedTask;
     private long _dueAt;
 
@@ -28,6 +42,8 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         _time = time;
         _logger = logger;
         Incarnation = Guid.CreateVersion7(time.GetUtcNow());
+        runtime.Incarnation = Incarnation;
+        runtime.OnErase(tombstone => AddPending(tombstone), EraseAsync);
         Schedule(TimeSpan.Zero);
     }
 
@@ -47,9 +63,15 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
     /// <exception cref="InvalidDataException">It does not fit the definitions.</exception>
     public void Restore()
     {
-        if (_store.LoadHeader() is not { } header)
+        var header = _store.LoadHeader();
+        if (header is null)
+        {
+            // An entity may have been erased before the first checkpoint.
+            _runtime.Restore(_store.LoadTombstones());
             return;
-        if (header.LayoutFingerprint != _plan.LayoutFingerprint)
+        }
+
+        if (header.LayoutFingerprint != _plan.LayoutFingerprint && header.Layouts.Count == 0)
         {
             throw new InvalidDataException(
                 "The data were written under other definitions of entities, feature views or keys, and cannot be migrated. " +
@@ -57,10 +79,44 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         }
 
         var start = Stopwatch.GetTimestamp();
-        _runtime.Restore(header, _store.LoadBlocks);
+        if (header.LayoutFingerprint == _plan.LayoutFingerprint)
+        {
+            _runtime.Restore(header, _store.LoadBlocks);
+            _runtime.Restore(_store.LoadTombstones());
+        }
+        else
+        {
+            Migrate(header);
+        }
+
         Last = header;
         Incarnation = header.Incarnation;
+        _runtime.Incarnation = Incarnation;
         LogRestored(header.Sequence, _runtime.Entities, _runtime.Bytes, Stopwatch.GetElapsedTime(start).TotalSeconds);
+    }
+
+    /// <summary>Takes in the state of other definitions. The store stays as it is until the next checkpoint, which has all of it.</summary>
+    private void Migrate(CheckpointHeader header)
+    {
+        var migration = new Migration(_plan, header.Layouts);
+        LogMigrating(header.Sequence, string.Join(", ", migration.EmptyFeatures.DefaultIfEmpty("none")));
+        var start = Stopwatch.GetTimestamp();
+        var reported = start;
+        _runtime.Restore(header, visit => _store.LoadBlocks((entity, key, block) =>
+        {
+            if (migration.TryMigrate(entity, block, out var index, out var migrated))
+                visit(index, key, migrated);
+            if (Stopwatch.GetElapsedTime(reported) < TimeSpan.FromSeconds(5))
+                return;
+            reported = Stopwatch.GetTimestamp();
+            LogMigrated(migration.Count, migration.Count / Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }));
+        _runtime.Restore([.. _store.LoadTombstones().Select(migration.Migrate).OfType<Tombstone>()]);
+        foreach (var (entity, count) in migration.Removed)
+            LogRemoved(entity, count);
+        LogMigrated(migration.Count, migration.Count / Math.Max(0.001, Stopwatch.GetElapsedTime(start).TotalSeconds));
+        _runtime.MarkAllUnsaved();
+        _replacesAll = true;
     }
 
     /// <inheritdoc/>
@@ -77,6 +133,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         var header = new CheckpointHeader
         {
             LayoutFingerprint = _plan.LayoutFingerprint,
+            Layouts = Migration.LayoutsOf(_plan),
             Incarnation = Incarnation,
             Sequence = (Last?.Sequence ?? 0) + 1,
             ClusterId = clusterId,
@@ -84,7 +141,8 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
             StreamTimesMs = _plan.Sources.ToDictionary(source => source.Definition.Name, source => _runtime.StreamTimeMs(source.Index)),
         };
         _runtime.BeginSnapshot();
-        _saving = Task.Run(() => SaveAsync(header, published));
+        var snapshot = _runtime.SnapshotNumber;
+        _saving = Task.Run(() => SaveAsync(header, snapshot, published));
     }
 
     /// <inheritdoc/>
@@ -95,10 +153,13 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _saving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // No erasure is being written when the store goes.
+        await _writing.WaitAsync().ConfigureAwait(false);
+        _writing.Dispose();
         _stop.Dispose();
     }
 
-    private async Task SaveAsync(CheckpointHeader header, Task published)
+    private async Task SaveAsync(CheckpointHeader header, long snapshot, Task published)
     {
         var start = _time.GetTimestamp();
         var checkpoint = _runtime.CopySnapshot(header);
@@ -108,7 +169,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
             try
             {
                 var saveStart = _time.GetTimestamp();
-                _store.Save(checkpoint);
+                await SaveAsync(checkpoint, snapshot).ConfigureAwait(false);
                 var took = _time.GetElapsedTime(saveStart);
                 Last = header;
                 var size = checkpoint.Blocks.TotalLength;
@@ -128,11 +189,97 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         }
     }
 
+    private async Task SaveAsync(Checkpoint checkpoint, long snapshot)
+    {
+        await _writing.WaitAsync(_stop.Token).ConfigureAwait(false);
+        try
+        {
+            Tombstone[] erased;
+            lock (_erasing)
+            {
+                erased = [.. _pending.Where(pending => pending.Value < snapshot).Select(pending => pending.Key)];
+                foreach (var (tombstone, begun) in _overtaken)
+                {
+                    if (begun >= snapshot)
+                        _runtime.DropFromSnapshot(tombstone);
+                }
+            }
+
+            _store.Save(checkpoint with { Erased = erased, ReplacesAll = _replacesAll });
+            _replacesAll = false;
+            lock (_erasing)
+            {
+                _savedSnapshot = snapshot;
+                _overtaken.Clear();
+                Array.ForEach(erased, tombstone => _pending.Remove(tombstone));
+            }
+
+            _runtime.Confirm(erased);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    private void AddPending(Tombstone tombstone)
+    {
+        lock (_erasing)
+            _pending.Add(tombstone, _runtime.SnapshotNumber);
+    }
+
+    /// <summary>Makes an erasure durable, and with it those that wait.</summary>
+    private async Task EraseAsync(Tombstone tombstone, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token);
+        await _writing.WaitAsync(either.Token).ConfigureAwait(false);
+        try
+        {
+            // What the store holds is numbered as in the old definitions.
+            if (_replacesAll)
+                throw new IOException("the state of changed definitions has not been saved yet.");
+            KeyValuePair<Tombstone, long>[] erased;
+            lock (_erasing)
+            {
+                // Whoever wrote in between may have taken it along.
+                if (!_pending.ContainsKey(tombstone))
+                    return;
+                erased = [.. _pending];
+            }
+
+            await Task.Run(() => _store.Erase([.. erased.Select(pending => pending.Key)]), CancellationToken.None).ConfigureAwait(false);
+            lock (_erasing)
+            {
+                foreach (var (durable, begun) in erased)
+                {
+                    _pending.Remove(durable);
+                    if (begun > _savedSnapshot)
+                        _overtaken.Add((durable, begun));
+                }
+            }
+
+            _runtime.Confirm(erased.Select(pending => pending.Key));
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
     private void Schedule(TimeSpan took)
     {
         var pause = TimeSpan.FromTicks(Math.Clamp(took.Ticks * _options.PausePerWork, _options.IntervalMin.Ticks, _options.IntervalMax.Ticks));
         Volatile.Write(ref _dueAt, _time.GetTimestamp() + (long)(pause.TotalSeconds * _time.TimestampFrequency));
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The definitions have changed since checkpoint {Sequence}: its state is migrated. Features that start empty: {Features}")]
+    private partial void LogMigrating(long sequence, string features);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Migrated {Count} entities, {Rate:F0} a second")]
+    private partial void LogMigrated(long count, double rate);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Entity {Entity} is not defined any more: the next checkpoint drops the state of {Count} entities")]
+    private partial void LogRemoved(string entity, long count);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Restored checkpoint {Sequence}: {Entities} entities, {Bytes} bytes, in {Seconds:F1} s")]
     private partial void LogRestored(long sequence, long entities, long bytes, double seconds);

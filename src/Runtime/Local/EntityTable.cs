@@ -14,12 +14,29 @@ internal sealed unsafe class EntityTable : IDisposable
     private readonly IdList _unsaved = new();
     private readonly Queue<int> _unpublished = new();
     private readonly IdList _snapshot = new();
+    private readonly IdList _free = new();
+    private readonly Queue<(byte[] Key, long Sequence)> _unpublishedRemovals = new();
     private Entry[] _entries = new Entry[64];
     private byte*[] _blocks = new byte*[32];
     private State[] _states = new State[32];
 
-    public EntityTable(EntityPlan plan, bool tracksPublishing)
+    /// <summary>Blocks have ids below this; some may be free.</summary>
+    private int _ids;
+
+    private readonly Retention? _retention;
+    private readonly List<byte[]> _dropped = [];
+    private readonly long[] _passMs;
+    private int _sweptIds = -1;
+
+    /// <param name="plan">The entity's plan.</param>
+    /// <param name="tracksPublishing">Whether changes are kept for a hot store.</param>
+    /// <param name="retention">When entities may go; null: never.</param>
+    /// <param name="sources">Number of sources.</param>
+    public EntityTable(EntityPlan plan, bool tracksPublishing, Retention? retention, int sources)
     {
+        _retention = retention;
+        _passMs = new long[sources];
+        _passMs.AsSpan().Fill(long.MinValue);
         _plan = plan;
         TracksPublishing = tracksPublishing;
     }
@@ -41,7 +58,10 @@ internal sealed unsafe class EntityTable : IDisposable
 
     public EntityPlan Plan => _plan;
 
-    public int Count { get; private set; }
+    /// <summary>What keeps erased entities' past events out.</summary>
+    public Tombstones Tombstones { get; } = new();
+
+    public int Count => _ids - _free.Count;
 
     public long Bytes { get; private set; }
 
@@ -50,7 +70,7 @@ internal sealed unsafe class EntityTable : IDisposable
 
     public bool TracksPublishing { get; }
 
-    public int UnpublishedCount => _unpublished.Count;
+    public int UnpublishedCount => _unpublished.Count + _unpublishedRemovals.Count;
 
     /// <summary>The block of an entity; empty where it was never seen.</summary>
     public ReadOnlySpan<byte> Find(ulong hash, ReadOnlySpan<byte> key)
@@ -91,6 +111,8 @@ internal sealed unsafe class EntityTable : IDisposable
             var length = _plan.EmptyLength(key.Length);
             id = Add(slot, hash, length);
             _plan.Initialize(Block(id, length), key);
+            if (Tombstones.Count > 0 || _retention is not null)
+                EntityPlan.SetSequence(Block(id, length), Math.Max(Tombstones.SequenceOf(key), _retention is null ? 0 : FirstSequence(timeMs)));
         }
         else if ((_states[id] & State.InSnapshot) != 0)
         {
@@ -103,6 +125,80 @@ internal sealed unsafe class EntityTable : IDisposable
         return Block(id);
     }
 
+    /// <summary>Takes an event back, where that can still be done; else it is counted, and changes nothing.</summary>
+    public void Retract(ulong hash, ReadOnlySpan<byte> key, int source, in Core.Events.FieldRow row, long timeMs, SnapshotPart snapshot)
+    {
+        var id = _entries[Slot(hash, key)].Id - 1;
+        if (id < 0 || !_plan.CanRetract(Block(id), source, timeMs))
+        {
+            RuntimeInstruments.RetractionsLost.Add(1, new KeyValuePair<string, object?>("entity", _plan.Name));
+            return;
+        }
+
+        if ((_states[id] & State.InSnapshot) != 0)
+            CopyToSnapshot(id, snapshot);
+        MarkChanged(id);
+        while (_plan.Retract(Block(id), source, row, timeMs) is > 0 and var wanted)
+            Resize(id, wanted);
+    }
+
+    /// <summary>Removes an entity. The snapshot under way keeps it as it was.</summary>
+    /// <returns>The sequence of its block; 0 where it was never seen.</returns>
+    public long Remove(ulong hash, ReadOnlySpan<byte> key, SnapshotPart snapshot)
+    {
+        var slot = Slot(hash, key);
+        var id = _entries[slot].Id - 1;
+        if (id < 0)
+            return 0;
+        if ((_states[id] & State.InSnapshot) != 0)
+            CopyToSnapshot(id, snapshot);
+        var block = Block(id);
+        var sequence = EntityPlan.Sequence(block);
+        Bytes -= block.Length;
+        NativeMemory.Free(_blocks[id]);
+        _blocks[id] = null;
+        // The lists that name the id pass over it, or over its next owner's second mention.
+        _states[id] = State.None;
+        _free.Add(id);
+        RemoveEntry(slot);
+        return sequence;
+    }
+
+    /// <summary>Drops entities that are over, among a number of blocks; again and again over all.</summary>
+    /// <returns>How many were dropped.</returns>
+    public int Sweep(int blocksMax, ReadOnlySpan<long> nowsMs, SnapshotPart snapshot)
+    {
+        if (_sweptIds < 0)
+        {
+            if (_retention is null || !_retention.IsDue(nowsMs, _passMs))
+                return 0;
+            nowsMs.CopyTo(_passMs);
+            _sweptIds = 0;
+        }
+
+        var dropped = 0;
+        for (var end = Math.Min(_ids, _sweptIds + blocksMax); _sweptIds < end; _sweptIds++)
+        {
+            if (_blocks[_sweptIds] == null || !_retention!.IsOver(_plan, Block(_sweptIds), nowsMs))
+                continue;
+            var key = EntityPlan.Key(Block(_sweptIds)).ToArray();
+            PublishRemoval(key, Remove(KeyHash.Of(key), key, snapshot) + 1);
+            _dropped.Add(key);
+            dropped++;
+        }
+
+        if (_sweptIds == _ids)
+            _sweptIds = -1;
+        return dropped;
+    }
+
+    /// <summary>Has the hot store told that an entity is gone.</summary>
+    public void PublishRemoval(ReadOnlySpan<byte> key, long sequence)
+    {
+        if (TracksPublishing)
+            _unpublishedRemovals.Enqueue((key.ToArray(), sequence));
+    }
+
     /// <summary>Takes in a block from a checkpoint.</summary>
     public void Restore(ulong hash, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
@@ -111,19 +207,39 @@ internal sealed unsafe class EntityTable : IDisposable
         MarkUnpublished(id);
     }
 
-    /// <summary>Puts an entity back among those to publish.</summary>
-    public void MarkUnpublished(ulong hash, ReadOnlySpan<byte> key)
+    /// <summary>Puts an entity back among those to publish, or its removal where it has no block and still has none.</summary>
+    public void MarkUnpublished(ulong hash, ReadOnlySpan<byte> key, long removedSequence)
     {
         var id = _entries[Slot(hash, key)].Id - 1;
         if (id >= 0)
             MarkUnpublished(id);
+        else if (removedSequence > 0)
+            PublishRemoval(key, removedSequence);
+    }
+
+    /// <summary>Has the next snapshot hold every block.</summary>
+    public void MarkAllUnsaved()
+    {
+        for (var id = 0; id < _ids; id++)
+        {
+            if (_blocks[id] != null)
+                MarkChanged(id);
+        }
     }
 
     /// <summary>Fixes what the next snapshot holds: every block that changed since the last one began, as it is now.</summary>
-    public void BeginSnapshot()
+    public void BeginSnapshot(SnapshotPart snapshot)
     {
+        // Before the blocks: a key that has one again keeps it.
+        foreach (var key in _dropped)
+            snapshot.Add(_plan.Index, key, []);
+        _dropped.Clear();
         foreach (var id in _unsaved.Span)
-            _states[id] = _states[id] & ~State.Unsaved | State.InSnapshot;
+        {
+            if ((_states[id] & State.Unsaved) != 0)
+                _states[id] = _states[id] & ~State.Unsaved | State.InSnapshot;
+        }
+
         _snapshot.TakeAll(_unsaved);
         UnsavedBytes = 0;
     }
@@ -147,11 +263,23 @@ internal sealed unsafe class EntityTable : IDisposable
     /// <summary>Moves the blocks whose change is longest unpublished, up to a number of them, into sets to publish.</summary>
     public void TakeUnpublished(int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
     {
-        for (var taken = 0; taken < countMax && _unpublished.Count > 0; taken++)
+        var taken = 0;
+        for (; taken < countMax && _unpublishedRemovals.TryDequeue(out var removal); taken++)
+        {
+            keys.Add(removal.Key);
+            sequences.Add(removal.Sequence);
+            blocks.Add([]);
+        }
+
+        for (; taken < countMax && _unpublished.Count > 0; taken++)
         {
             var id = _unpublished.Dequeue();
+            if ((_states[id] & State.Unpublished) == 0)
+                continue;
             _states[id] &= ~State.Unpublished;
             var block = Block(id);
+            if (Tombstones.IsPending(EntityPlan.Key(block)))
+                continue;
             keys.Add(EntityPlan.Key(block));
             sequences.Add(EntityPlan.Sequence(block));
             blocks.Add(block);
@@ -160,10 +288,11 @@ internal sealed unsafe class EntityTable : IDisposable
 
     public void Dispose()
     {
-        for (var id = 0; id < Count; id++)
+        for (var id = 0; id < _ids; id++)
             NativeMemory.Free(_blocks[id]);
         // A reader that comes late finds nothing.
-        Count = 0;
+        _ids = 0;
+        _free.Clear();
         _entries = new Entry[64];
     }
 
@@ -192,6 +321,12 @@ internal sealed unsafe class EntityTable : IDisposable
         _states[id] |= State.Unpublished;
         _unpublished.Enqueue(id);
     }
+
+    /// <summary>
+    /// What the sequence of a new block goes on from where entities are dropped: greater than that of a dropped block of the key, whose events were older and fewer than
+    /// 1,024 a millisecond; and the same in a replay.
+    /// </summary>
+    private static long FirstSequence(long timeMs) => Math.Max(0, timeMs) << 10;
 
     private void CopyToSnapshot(int id, SnapshotPart snapshot)
     {
@@ -235,7 +370,7 @@ internal sealed unsafe class EntityTable : IDisposable
 
     private int Add(int slot, ulong hash, int length)
     {
-        var id = Count++;
+        var id = _free.Count > 0 ? _free.RemoveLast() : _ids++;
         if (id == _blocks.Length)
         {
             Array.Resize(ref _states, id * 2);
@@ -250,6 +385,22 @@ internal sealed unsafe class EntityTable : IDisposable
         if (Count * 10L > _entries.Length * 7L)
             Rehash();
         return id;
+    }
+
+    /// <summary>Frees a slot; entries behind it that would not be found any more move up.</summary>
+    private void RemoveEntry(int slot)
+    {
+        var mask = _entries.Length - 1;
+        for (var next = slot + 1 & mask; _entries[next].Id != 0; next = next + 1 & mask)
+        {
+            var home = (int)_entries[next].Hash & mask;
+            if ((next - home & mask) < (next - slot & mask))
+                continue;
+            _entries[slot] = _entries[next];
+            slot = next;
+        }
+
+        _entries[slot] = default;
     }
 
     private void Rehash()
@@ -293,6 +444,8 @@ internal sealed unsafe class EntityTable : IDisposable
 
         public int RemoveLast() => _ids[--Count];
 
+        public void Clear() => Count = 0;
+
         /// <summary>Takes over the ids of another list, which is left empty; this one is empty before.</summary>
         public void TakeAll(IdList other)
         {
@@ -311,17 +464,19 @@ internal sealed class SnapshotPart
 
     public BlockSet Blocks { get; } = new();
 
-    public void Add(int entity, ReadOnlySpan<byte> block)
+    public void Add(int entity, ReadOnlySpan<byte> block) => Add(entity, EntityPlan.Key(block), block);
+
+    public void Add(int entity, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
         Entities.Add(entity);
-        Keys.Add(EntityPlan.Key(block));
+        Keys.Add(key);
         Blocks.Add(block);
     }
 
     public void Append(SnapshotPart other)
     {
         for (var index = 0; index < other.Entities.Count; index++)
-            Add(other.Entities[index], other.Blocks[index]);
+            Add(other.Entities[index], other.Keys[index], other.Blocks[index]);
     }
 
     public void Clear()

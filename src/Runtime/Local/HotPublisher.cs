@@ -35,6 +35,7 @@ public sealed partial class HotPublisher : IAsyncDisposable
         _incarnation = TimestampMs(incarnation);
         _options = options;
         _logger = logger;
+        runtime.OnErased(HideAsync);
         _running = Task.Run(() => RunAsync(time));
     }
 
@@ -72,6 +73,22 @@ public sealed partial class HotPublisher : IAsyncDisposable
         }
     }
 
+    /// <summary>Removes an erased entity at once, so that its caller reads it no more. Where that fails, a later round does it.</summary>
+    private async Task HideAsync(Tombstone tombstone, CancellationToken cancellationToken)
+    {
+        var (keys, blocks) = (new BlockSet(), new BlockSet());
+        keys.Add(tombstone.Key);
+        blocks.Add([]);
+        try
+        {
+            await _store.PublishAsync(new HotBlocks(tombstone.Entity, _incarnation, keys, [tombstone.Sequence], blocks), cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            LogNotHidden(exception);
+        }
+    }
+
     private async Task PublishAsync(BlockSet keys, BlockSet blocks, List<long> sequences)
     {
         var current = _plan.Entities[0];
@@ -102,7 +119,7 @@ public sealed partial class HotPublisher : IAsyncDisposable
         catch (Exception exception) when (exception is not OperationCanceledException || !_stop.IsCancellationRequested)
         {
             // A store's own time-out may be a cancellation too.
-            _runtime.MarkUnpublished(current.Index, keys);
+            _runtime.MarkUnpublished(current.Index, keys, sequences, blocks);
             if (!_failing)
                 LogFailing(exception);
             _failing = true;
@@ -111,6 +128,9 @@ public sealed partial class HotPublisher : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The hot store cannot be reached; readers of other processes fall back until it is")]
     private partial void LogFailing(Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "An erased entity could not be removed from the hot store yet; it is tried again until it is")]
+    private partial void LogNotHidden(Exception exception);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The hot store is reached again")]
     private partial void LogRecovered();

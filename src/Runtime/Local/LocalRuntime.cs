@@ -7,13 +7,28 @@ namespace FeatureStore.Runtime.Local;
 /// All entities in this process, in shards by key, each changed by one thread at a time. Durable by snapshots: <see cref="BeginSnapshot"/>
 /// fixes what the next checkpoint holds, and the stream goes on while it is copied.
 /// </summary>
-public sealed class LocalRuntime : IEntityRuntime, IDisposable
+public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
 {
+    /// <summary>Blocks of a type that a shard looks at after a batch, for some microseconds.</summary>
+    private const int SweptBlocksPerBatch = 64;
+
     private readonly ProjectPlan _plan;
     private readonly Shard[] _shards;
     private readonly ShardWorker[] _workers;
-    private readonly Route[][] _routes;
+    private readonly Passes[] _passes;
+    private readonly EnrichedRows _enriched = new();
+    private readonly JoinMerge _merge = new();
+    private readonly Action<Shard> _apply;
+    private readonly Action<Shard> _join;
+
+    /// <summary>What the shards are at. Set before they are started.</summary>
+    private Work _work;
     private readonly long[] _streamTimesMs;
+    private readonly long[] _nowsMs;
+    private readonly bool _sweeps;
+
+    /// <summary>Held while a batch is applied, and by what must happen between two.</summary>
+    private readonly Lock _applying = new();
 
     /// <param name="plan">The compiled definitions.</param>
     /// <param name="options">Shards and publishing.</param>
@@ -24,11 +39,21 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Shards, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Shards, 64);
         _plan = plan;
+        _options = options;
+        _topics = [.. plan.Sources.Select(source => source.Definition.Kafka?.Topic ?? "")];
+        _applied = [.. plan.Sources.Select(_ => Array.Empty<long>())];
+        _published = [.. plan.Sources.Select(_ => Array.Empty<long>())];
+        _firstOffsets = [.. plan.Sources.Select(source => source.Join is null ? null : Array.Empty<long>())];
         _shards = [.. Enumerable.Range(0, options.Shards).Select(index => new Shard(plan, index, options.Shards, options.TracksPublishing))];
         _workers = [.. _shards.Skip(1).Select(shard => new ShardWorker(shard))];
         _streamTimesMs = new long[plan.Sources.Count];
         _streamTimesMs.AsSpan().Fill(long.MinValue);
-        _routes = [.. plan.Sources.Select(RoutesOf)];
+        _apply = shard => shard.Apply(_work.Batch, _work.Routes, _enriched);
+        _join = shard => shard.Join(_work.Batch, _work.Join, _work.BeforeMs);
+        _passes = [.. plan.Sources.Select(PassesOf)];
+        _nowsMs = new long[plan.Sources.Count];
+        _sweeps = plan.Entities.Any(entity => Retention.Of(plan, entity) is not null);
+        RuntimeInstruments.Runtimes.TryAdd(this, 0);
     }
 
     /// <summary>Number of entities.</summary>
@@ -49,28 +74,53 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentNullException.ThrowIfNull(batch);
         if (batch.Events.Count == 0)
             return ValueTask.CompletedTask;
-        var routes = _routes[batch.Source];
-        foreach (var worker in _workers)
-            worker.Start(batch, routes);
-        ExceptionDispatchInfo? failure = null;
-        try
-        {
-            _shards[0].Apply(batch, routes);
-        }
-        catch (Exception exception)
-        {
-            failure = ExceptionDispatchInfo.Capture(exception);
-        }
+        lock (_applying)
+            Apply(batch);
+        return ValueTask.CompletedTask;
+    }
 
-        foreach (var worker in _workers)
-            failure = worker.Wait() ?? failure;
-        failure?.Throw();
+    /// <summary>
+    /// Drops a few of the entities that are over. By the stream's time, also where reads are as of the wall clock: events that are applied late must find what they would
+    /// have found in time.
+    /// </summary>
+    private void Sweep()
+    {
+        var wallMs = _options.Time.GetUtcNow().ToUnixTimeMilliseconds();
+        for (var source = 0; source < _nowsMs.Length; source++)
+            _nowsMs[source] = _plan.Sources[source].Definition.Clock == Core.Definitions.SourceClock.Wall ? Math.Min(wallMs, _streamTimesMs[source]) : _streamTimesMs[source];
+        foreach (var shard in _shards)
+            shard.Sweep(SweptBlocksPerBatch, _nowsMs);
+    }
+
+    private void Apply(ApplyBatch batch)
+    {
+        var joins = _plan.Sources[batch.Source].Joins;
+        if (batch.Joined.Count != joins.Count)
+            throw new ArgumentException($"The source is a side of {joins.Count} joins, and {batch.Joined.Count} batches are given for their events.", nameof(batch));
+        var passes = _passes[batch.Source];
+        _enriched.Reset(batch.Events.Count, passes.Enriched.Length);
+        Apply(batch, passes.First);
+        if (passes.Enriched.Length > 0)
+        {
+            _enriched.CopyTo(batch.Events, passes.Enriched);
+            Apply(batch, passes.Second);
+        }
 
         var newest = _streamTimesMs[batch.Source];
+        var isRead = _plan.Sources[batch.Source].Join is null;
         for (var row = 0; row < batch.Events.Count; row++)
-            newest = Math.Max(newest, batch.Events[row].TimeMs);
+        {
+            ref readonly var header = ref batch.Events[row];
+            if (!header.IsRetraction)
+                newest = Math.Max(newest, header.TimeMs);
+            if (isRead)
+                Advance(ref _applied[batch.Source], header.Partition, header.Offset + 1);
+        }
+
         Volatile.Write(ref _streamTimesMs[batch.Source], newest);
-        return ValueTask.CompletedTask;
+        Join(batch);
+        if (_sweeps)
+            Sweep();
     }
 
     /// <inheritdoc/>
@@ -97,7 +147,12 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentNullException.ThrowIfNull(header);
         ArgumentNullException.ThrowIfNull(loadBlocks);
         foreach (var source in _plan.Sources)
+        {
             _streamTimesMs[source.Index] = header.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue);
+            foreach (var partition in header.Partitions.Where(partition => partition.Topic == _topics[source.Index]))
+                Advance(ref _applied[source.Index], partition.Partition, partition.NextOffset);
+        }
+
         loadBlocks((entity, key, block) =>
         {
             if (Problem(entity, key, block) is { } problem)
@@ -110,8 +165,13 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
     /// <summary>Fixes the next snapshot: every block that changed since the last one, as it is now. Between two batches, and only when the last snapshot was taken.</summary>
     public void BeginSnapshot()
     {
-        foreach (var shard in _shards)
-            shard.BeginSnapshot();
+        lock (_applying)
+        {
+            SnapshotNumber++;
+            foreach (var shard in _shards)
+                shard.BeginSnapshot();
+            TakeTombstoneChanges();
+        }
     }
 
     /// <summary>Copies the blocks of the snapshot; batches may be applied meanwhile. The checkpoint is valid until the next snapshot begins.</summary>
@@ -122,10 +182,18 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         var all = _shards[0].Snapshot;
         foreach (var shard in _shards.Skip(1))
             all.Append(shard.Snapshot);
-        return new Checkpoint(header, all.Entities, all.Keys, all.Blocks);
+        return new Checkpoint(header, all.Entities, all.Keys, all.Blocks) { TombstonesChanged = _snapshotChanged, TombstonesDropped = _snapshotDropped };
     }
 
-    /// <summary>Takes blocks of an entity type that changed since they were last taken, at most about a number of them, for the hot store.</summary>
+    /// <summary>Has the next snapshot hold every block and every tombstone. Before the first event.</summary>
+    internal void MarkAllUnsaved()
+    {
+        foreach (var shard in _shards)
+            shard.MarkAllUnsaved();
+        _changed.AddRange(AllTombstones().Select(pair => pair.Tombstone));
+    }
+
+    /// <summary>Takes blocks of an entity type that changed since they were last taken, at most about a number of them, for the hot store. An entity that is gone has an empty block.</summary>
     public void TakeUnpublished(int entity, int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
     {
         foreach (var shard in _shards)
@@ -133,34 +201,91 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
     }
 
     /// <summary>Puts entities back among those to publish, after publishing them failed.</summary>
-    public void MarkUnpublished(int entity, BlockSet keys)
+    public void MarkUnpublished(int entity, BlockSet keys, IReadOnlyList<long> sequences, BlockSet blocks)
     {
         ArgumentNullException.ThrowIfNull(keys);
+        ArgumentNullException.ThrowIfNull(sequences);
+        ArgumentNullException.ThrowIfNull(blocks);
         for (var index = 0; index < keys.Count; index++)
         {
             var hash = KeyHash.Of(keys[index]);
-            _shards[Shard.IndexOf(hash, _shards.Length)].MarkUnpublished(entity, hash, keys[index]);
+            _shards[Shard.IndexOf(hash, _shards.Length)].MarkUnpublished(entity, hash, keys[index], blocks[index].IsEmpty ? sequences[index] : 0);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        RuntimeInstruments.Runtimes.TryRemove(this, out _);
         foreach (var worker in _workers)
             worker.Dispose();
         foreach (var shard in _shards)
             shard.Dispose();
     }
 
+    private void Apply(ApplyBatch batch, Route[] routes)
+    {
+        if (routes.Length == 0)
+            return;
+        _work = new Work(batch, routes, 0, 0);
+        Run(_apply);
+    }
+
+    /// <summary>Gives the batch to the joins that its source is a side of.</summary>
+    private void Join(ApplyBatch batch)
+    {
+        var joins = _plan.Sources[batch.Source].Joins;
+        for (var index = 0; index < joins.Count; index++)
+        {
+            var join = joins[index];
+            var passedMs = Math.Min(_streamTimesMs[join.Left.Index], _streamTimesMs[join.Right.Index]);
+            _work = new Work(batch, [], join.Index, passedMs == long.MinValue ? passedMs : passedMs - join.KeptMs);
+            Run(_join);
+            _merge.Merge(_shards, join.Index, batch.Joined[index]);
+        }
+    }
+
+    /// <summary>Lets all shards do the work at hand, and waits for them.</summary>
+    private void Run(Action<Shard> work)
+    {
+        foreach (var worker in _workers)
+            worker.Start(work);
+        ExceptionDispatchInfo? failure = null;
+        try
+        {
+            work(_shards[0]);
+        }
+        catch (Exception exception)
+        {
+            failure = ExceptionDispatchInfo.Capture(exception);
+        }
+
+        foreach (var worker in _workers)
+            failure = worker.Wait() ?? failure;
+        failure?.Throw();
+    }
+
     private string? Problem(int entity, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
-        if ((uint)entity >= _plan.Entities.Count)
-            return $"A block is of entity {entity}, and there are {_plan.Entities.Count}";
+        if ((uint)entity >= _plan.Entities.Count + _plan.Joins.Count)
+            return $"A block is of entity {entity}, and there are {_plan.Entities.Count + _plan.Joins.Count}";
+        if (entity >= _plan.Entities.Count)
+        {
+            var join = _plan.Joins[entity - _plan.Entities.Count];
+            return join.Check(block) is { } wrong ? $"A block of joined source \"{join.Name}\" {wrong}"
+                : EntityPlan.Key(block).SequenceEqual(key) ? null : $"A block of joined source \"{join.Name}\" has another key than its place";
+        }
+
         var plan = _plan.Entities[entity];
         if (plan.Check(block) is { } problem)
             return $"A block of entity \"{plan.Name}\" {problem}";
         return EntityPlan.Key(block).SequenceEqual(key) ? null : $"A block of entity \"{plan.Name}\" has another key than its place";
     }
+
+    /// <summary>Of each entity type its name, entities and bytes.</summary>
+    internal IEnumerable<(string Entity, long Count, long Bytes)> Sizes() =>
+        _plan.Entities.Select(entity => (entity.Name, Size: _shards.Select(shard => shard.Size(entity.Index)).Aggregate((left, right) => (left.Count + right.Count, left.Bytes + right.Bytes))))
+            .Select(pair => (pair.Name, pair.Size.Count, pair.Size.Bytes));
 
     private long Total(Func<Shard, long> number)
     {
@@ -170,19 +295,31 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         return total;
     }
 
-    private Route[] RoutesOf(SourcePlan source)
+    private Passes PassesOf(SourcePlan source)
     {
         var services = _plan.ServicesOn(source);
         List<Route> routes = [];
         foreach (var entity in _plan.Entities)
         {
             VectorSlice[] slices = [.. services.Select(service => VectorSlice.Of(service, entity.Index))];
-            if (entity.IsFedBy(source.Index) || slices.Any(slice => slice.Features.Length > 0))
-                routes.Add(new Route(entity, entity.IsFedBy(source.Index), [.. entity.Keys.Select(key => source.Schema.IndexOf(key.Name))], slices));
+            var enriched = Enumerable.Range(0, source.Enrichment.Count).Where(index => source.Enrichment[index].Entity == entity).ToArray();
+            var enrichment = new VectorSlice([.. enriched.Select(index => source.Enrichment[index].Feature)], enriched);
+            if (entity.IsFedBy(source.Index) || enriched.Length > 0 || slices.Any(slice => slice.Features.Length > 0))
+                routes.Add(new Route(entity, entity.IsFedBy(source.Index), [.. entity.Keys.Select(key => source.Schema.IndexOf(key.Name))], slices, enrichment));
         }
 
-        return [.. routes];
+        var second = routes.Where(route => source.EntitiesOfEnriched.Contains(route.Entity.Index)).ToArray();
+        return new Passes([.. routes.Except(second)], [.. source.Enrichment.Select(enrichment => enrichment.Field)], second);
     }
+
+    /// <param name="Batch">The batch.</param>
+    /// <param name="Routes">What to apply it to.</param>
+    /// <param name="Join">Else the join to add it to,</param>
+    /// <param name="BeforeMs">and before when its events go.</param>
+    private readonly record struct Work(ApplyBatch Batch, Route[] Routes, int Join, long BeforeMs);
+
+    /// <summary>How the events of a source are applied: first to the entities that need no enriched field, among them all that enrich; then to the others.</summary>
+    private sealed record Passes(Route[] First, int[] Enriched, Route[] Second);
 
     /// <summary>The thread of a shard.</summary>
     private sealed class ShardWorker : IDisposable
@@ -191,7 +328,7 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
         private readonly Thread _thread;
         private readonly SemaphoreSlim _start = new(0);
         private readonly SemaphoreSlim _done = new(0);
-        private (ApplyBatch Batch, Route[] Routes)? _work;
+        private Action<Shard>? _work;
         private ExceptionDispatchInfo? _failure;
 
         public ShardWorker(Shard shard)
@@ -201,9 +338,9 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
             _thread.Start();
         }
 
-        public void Start(ApplyBatch batch, Route[] routes)
+        public void Start(Action<Shard> work)
         {
-            _work = (batch, routes);
+            _work = work;
             _start.Release();
         }
 
@@ -227,11 +364,11 @@ public sealed class LocalRuntime : IEntityRuntime, IDisposable
             while (true)
             {
                 _start.Wait();
-                if (_work is not var (batch, routes))
+                if (_work is not { } work)
                     return;
                 try
                 {
-                    _shard.Apply(batch, routes);
+                    work(_shard);
                 }
                 catch (Exception exception)
                 {

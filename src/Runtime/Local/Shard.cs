@@ -11,8 +11,16 @@ internal sealed class Shard : IDisposable
     private const int EventsPerRun = 32;
     private const int CopyBytesPerRun = 256 * 1024;
 
+    /// <summary>
+    /// How far a tombstone's sequence is ahead of its block's. Before a crash the block, and its copy in the hot store, may have gone on by the events that are now
+    /// applied again: never as many as this.
+    /// </summary>
+    private const long ErasureSequences = 1L << 32;
+
     private readonly Lock _gate = new();
     private readonly EntityTable[] _tables;
+    private readonly JoinTable[] _joins;
+    private readonly bool[] _isJoined;
     private readonly uint _index;
     private readonly uint _count;
     private readonly byte[] _keys = new byte[EventsPerRun * EntityPlan.KeyBytesMax];
@@ -21,7 +29,9 @@ internal sealed class Shard : IDisposable
 
     public Shard(ProjectPlan plan, int index, int count, bool tracksPublishing)
     {
-        _tables = [.. plan.Entities.Select(entity => new EntityTable(entity, tracksPublishing))];
+        _tables = [.. plan.Entities.Select(entity => new EntityTable(entity, tracksPublishing, Retention.Of(plan, entity), plan.Sources.Count))];
+        _joins = [.. plan.Joins.Select(join => new JoinTable(join, plan.Entities.Count + join.Index))];
+        _isJoined = [.. plan.Sources.Select(source => source.Join is not null)];
         _index = (uint)index;
         _count = (uint)count;
     }
@@ -31,17 +41,17 @@ internal sealed class Shard : IDisposable
 
     public long Entities => Total(table => table.Count);
 
-    public long Bytes => Total(table => table.Bytes);
+    public long Bytes => Total(table => table.Bytes) + TotalOfJoins(join => join.Bytes);
 
-    public long UnsavedBytes => Total(table => table.UnsavedBytes);
+    public long UnsavedBytes => Total(table => table.UnsavedBytes) + TotalOfJoins(join => join.UnsavedBytes);
 
     public long Unpublished => Total(table => table.UnpublishedCount);
 
     /// <summary>Which shard has a key.</summary>
     public static int IndexOf(ulong hash, int count) => (int)((hash >> 32) * (uint)count >> 32);
 
-    /// <summary>Applies the events of a batch to the entities that are in this shard, and fills their part of the vectors.</summary>
-    public void Apply(ApplyBatch batch, Route[] routes)
+    /// <summary>Applies the events of a batch to the entities that are in this shard, and fills their part of the vectors and of what enriches the events.</summary>
+    public void Apply(ApplyBatch batch, Route[] routes, EnrichedRows enriched)
     {
         for (var first = 0; first < batch.Events.Count; first += EventsPerRun)
         {
@@ -50,9 +60,61 @@ internal sealed class Shard : IDisposable
             {
                 var end = Math.Min(first + EventsPerRun, batch.Events.Count);
                 foreach (var route in routes)
-                    ApplyRun(batch, route, first, end);
+                    ApplyRun(batch, route, enriched, first, end);
             }
         }
+    }
+
+    /// <summary>Adds the events of a batch to a join, as far as their keys are in this shard, and lets those go that no partner can come for.</summary>
+    /// <param name="batch">Of one of the join's sides.</param>
+    /// <param name="join">The join's index.</param>
+    /// <param name="beforeMs">Events before it go.</param>
+    public void Join(ApplyBatch batch, int join, long beforeMs)
+    {
+        var table = _joins[join];
+        var side = batch.Source == table.Plan.Left.Index ? 0 : 1;
+        table.Clear();
+        for (var first = 0; first < batch.Events.Count; first += EventsPerRun)
+        {
+            LetReadersIn();
+            lock (_gate)
+            {
+                for (var row = first; row < Math.Min(first + EventsPerRun, batch.Events.Count); row++)
+                {
+                    var length = table.Plan.EncodeKey(side, batch.Events.Row(row), _keys);
+                    var hash = KeyHash.Of(_keys.AsSpan(0, length));
+                    if (length > 0 && (_count == 1 || IndexOf(hash, (int)_count) == _index))
+                        table.Add(hash, _keys.AsSpan(0, length), side, batch.Events, row, Snapshot);
+                }
+            }
+        }
+
+        LetReadersIn();
+        lock (_gate)
+            table.Expire(beforeMs, Snapshot);
+    }
+
+    /// <summary>A join's part in this shard, to read what it made.</summary>
+    public JoinTable JoinOf(int join) => _joins[join];
+
+    /// <summary>Drops entities that are over, among a number of blocks of each type.</summary>
+    public void Sweep(int blocksMax, ReadOnlySpan<long> nowsMs)
+    {
+        lock (_gate)
+        {
+            foreach (var table in _tables)
+            {
+                if (table.Sweep(blocksMax, nowsMs, Snapshot) is > 0 and var dropped)
+                    RuntimeInstruments.EntitiesDropped.Add(dropped, new KeyValuePair<string, object?>("entity", table.Plan.Name));
+            }
+        }
+    }
+
+    /// <summary>Entities of a type and the bytes of their blocks.</summary>
+    public (long Count, long Bytes) Size(int entity)
+    {
+        lock (_gate)
+            return (_tables[entity].Count, _tables[entity].Bytes);
     }
 
     public void Read(int entity, ulong hash, ReadOnlySpan<byte> key, BlockSet blocks)
@@ -68,7 +130,21 @@ internal sealed class Shard : IDisposable
     public void Restore(int entity, ulong hash, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
         lock (_gate)
-            _tables[entity].Restore(hash, key, block);
+        {
+            if (entity < _tables.Length)
+                _tables[entity].Restore(hash, key, block);
+            else
+                _joins[entity - _tables.Length].Restore(hash, key, block);
+        }
+    }
+
+    public void MarkAllUnsaved()
+    {
+        lock (_gate)
+        {
+            foreach (var table in _tables)
+                table.MarkAllUnsaved();
+        }
     }
 
     public void BeginSnapshot()
@@ -77,7 +153,9 @@ internal sealed class Shard : IDisposable
         {
             Snapshot.Clear();
             foreach (var table in _tables)
-                table.BeginSnapshot();
+                table.BeginSnapshot(Snapshot);
+            foreach (var join in _joins)
+                join.BeginSnapshot();
         }
     }
 
@@ -85,6 +163,11 @@ internal sealed class Shard : IDisposable
     public void CopySnapshot()
     {
         foreach (var table in _tables)
+            Copy(table.CopySome);
+        foreach (var join in _joins)
+            Copy(join.CopySome);
+
+        void Copy(Func<int, SnapshotPart, bool> copySome)
         {
             var done = false;
             while (!done)
@@ -93,7 +176,7 @@ internal sealed class Shard : IDisposable
                 lock (_gate)
                 {
                     Interlocked.Decrement(ref _readersWaiting);
-                    done = table.CopySome(CopyBytesPerRun, Snapshot);
+                    done = copySome(CopyBytesPerRun, Snapshot);
                 }
             }
         }
@@ -109,10 +192,58 @@ internal sealed class Shard : IDisposable
         }
     }
 
-    public void MarkUnpublished(int entity, ulong hash, ReadOnlySpan<byte> key)
+    public void MarkUnpublished(int entity, ulong hash, ReadOnlySpan<byte> key, long removedSequence)
     {
         lock (_gate)
-            _tables[entity].MarkUnpublished(hash, key);
+            _tables[entity].MarkUnpublished(hash, key, removedSequence);
+    }
+
+    /// <summary>The tombstones of an entity type. They change between two batches only.</summary>
+    public Tombstones Tombstones(int entity) => _tables[entity].Tombstones;
+
+    /// <summary>Erases an entity and leaves a tombstone.</summary>
+    /// <param name="hash">Of the key.</param>
+    /// <param name="unsequenced">The tombstone but for its sequence.</param>
+    /// <param name="topics">Topic of each source.</param>
+    public Tombstone Erase(ulong hash, Tombstone unsequenced, IReadOnlyList<string> topics)
+    {
+        Interlocked.Increment(ref _readersWaiting);
+        lock (_gate)
+        {
+            Interlocked.Decrement(ref _readersWaiting);
+            var table = _tables[unsequenced.Entity];
+            var sequence = Math.Max(table.Remove(hash, unsequenced.Key, Snapshot), table.Tombstones.SequenceOf(unsequenced.Key));
+            var tombstone = unsequenced with { Sequence = sequence + ErasureSequences };
+            table.Tombstones.Put(tombstone, topics);
+            table.Tombstones.AddPending(tombstone);
+            return tombstone;
+        }
+    }
+
+    /// <summary>Lets the hot store know of an erasure, as it is durable now.</summary>
+    public void Confirm(ulong hash, Tombstone tombstone)
+    {
+        Interlocked.Increment(ref _readersWaiting);
+        lock (_gate)
+        {
+            Interlocked.Decrement(ref _readersWaiting);
+            var table = _tables[tombstone.Entity];
+            if (!table.Tombstones.Confirm(tombstone))
+                return;
+            table.PublishRemoval(tombstone.Key, tombstone.Sequence);
+            table.MarkUnpublished(hash, tombstone.Key, removedSequence: 0);
+        }
+    }
+
+    /// <summary>Takes in a tombstone, and has the hot store told once more.</summary>
+    public void Restore(Tombstone tombstone, IReadOnlyList<string> topics)
+    {
+        lock (_gate)
+        {
+            var table = _tables[tombstone.Entity];
+            table.Tombstones.Put(tombstone, topics);
+            table.PublishRemoval(tombstone.Key, tombstone.Sequence);
+        }
     }
 
     public void Dispose()
@@ -125,7 +256,7 @@ internal sealed class Shard : IDisposable
     }
 
     /// <summary>Applies a run in four passes, of which the first three only find things and have the processor fetch them.</summary>
-    private void ApplyRun(ApplyBatch batch, Route route, int first, int end)
+    private void ApplyRun(ApplyBatch batch, Route route, EnrichedRows enriched, int first, int end)
     {
         var table = _tables[route.Entity.Index];
         var (count, used) = (0, 0);
@@ -143,6 +274,7 @@ internal sealed class Shard : IDisposable
         }
 
         var run = _run.AsSpan(0, count);
+        var erased = table.Tombstones.Count > 0;
         foreach (ref readonly var target in run)
             table.PrefetchBlock(target.Hash);
         foreach (ref readonly var target in run)
@@ -150,10 +282,21 @@ internal sealed class Shard : IDisposable
         foreach (ref readonly var target in run)
         {
             var key = _keys.AsSpan(target.KeyStart, target.KeyLength);
-            var timeMs = batch.Events[target.Row].TimeMs;
-            var block = route.Feeds
+            ref readonly var header = ref batch.Events[target.Row];
+            var timeMs = header.TimeMs;
+            var feeds = route.Feeds && !(erased && table.Tombstones.KeepsOut(_isJoined[batch.Source] ? header.Origin : batch.Source, header.Partition, header.Offset, key));
+            if (header.IsRetraction)
+            {
+                if (feeds)
+                    table.Retract(target.Hash, key, batch.Source, batch.Events.Row(target.Row), timeMs, Snapshot);
+                continue;
+            }
+
+            var block = feeds
                 ? table.Apply(target.Hash, key, batch.Source, batch.Events.Row(target.Row), timeMs, Snapshot)
                 : table.Find(target.Hash, key);
+            if (route.Enrichment.Features.Length > 0)
+                route.Enrichment.Read(route.Entity, block, timeMs, enriched.Row(target.Row));
             for (var vector = 0; vector < batch.Vectors.Count; vector++)
                 route.Slices[vector].Read(route.Entity, block, timeMs, batch.Vectors[vector].Row(target.Row));
         }
@@ -178,6 +321,18 @@ internal sealed class Shard : IDisposable
         return total;
     }
 
+    private long TotalOfJoins(Func<JoinTable, long> number)
+    {
+        var total = 0L;
+        lock (_gate)
+        {
+            foreach (var join in _joins)
+                total += number(join);
+        }
+
+        return total;
+    }
+
     /// <summary>An event of a run and the entity it goes to.</summary>
     private readonly record struct Target(int Row, ulong Hash, int KeyStart, int KeyLength);
 }
@@ -187,4 +342,5 @@ internal sealed class Shard : IDisposable
 /// <param name="Feeds">Whether the events change the entity; false: they only read it.</param>
 /// <param name="KeyFields">Where its join keys are in the source's rows.</param>
 /// <param name="Slices">One a vector of the batch.</param>
-internal sealed record Route(EntityPlan Entity, bool Feeds, int[] KeyFields, VectorSlice[] Slices);
+/// <param name="Enrichment">What it gives to the fields that enrich the events.</param>
+internal sealed record Route(EntityPlan Entity, bool Feeds, int[] KeyFields, VectorSlice[] Slices, VectorSlice Enrichment);

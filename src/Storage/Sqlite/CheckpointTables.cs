@@ -28,7 +28,11 @@ internal sealed class CheckpointTables : IDisposable
         CREATE TABLE stream_times(source TEXT PRIMARY KEY, time_ms INTEGER NOT NULL);
         """;
 
+    public const string LayoutSchema = "CREATE TABLE layouts(entity INTEGER PRIMARY KEY, name TEXT NOT NULL, layout TEXT NOT NULL);";
+
     private readonly SqliteConnection _connection;
+    private readonly SqliteStatement _deleteLayouts;
+    private readonly SqliteStatement _insertLayout;
     private readonly SqliteStatement _deletePartitions;
     private readonly SqliteStatement _deleteStreamTimes;
     private readonly SqliteStatement _insertPartition;
@@ -38,6 +42,8 @@ internal sealed class CheckpointTables : IDisposable
     public CheckpointTables(SqliteConnection connection)
     {
         _connection = connection;
+        _deleteLayouts = new(connection, "DELETE FROM layouts");
+        _insertLayout = new(connection, "INSERT INTO layouts VALUES (?, ?, ?)");
         _deletePartitions = new(connection, "DELETE FROM partitions");
         _deleteStreamTimes = new(connection, "DELETE FROM stream_times");
         _insertPartition = new(connection, "INSERT INTO partitions VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
@@ -49,6 +55,13 @@ internal sealed class CheckpointTables : IDisposable
     public void Save(CheckpointHeader header)
     {
         _deletePartitions.Execute();
+        _deleteLayouts.Execute();
+        for (var entity = 0; entity < header.Layouts.Count; entity++)
+        {
+            var layout = header.Layouts[entity];
+            _insertLayout.Bind(1, entity).Bind(2, layout.Entity).Bind(3, layout.Layout).Execute();
+        }
+
         _deleteStreamTimes.Execute();
         foreach (var partition in header.Partitions)
         {
@@ -76,6 +89,7 @@ internal sealed class CheckpointTables : IDisposable
             Incarnation = Guid.TryParse(checkpoint.Text(1), out var incarnation) ? incarnation : default,
             LayoutFingerprint = (ulong)checkpoint.Int64(2),
             ClusterId = checkpoint.Text(3),
+            Layouts = LoadLayouts(),
             Partitions = LoadPartitions(),
             StreamTimesMs = LoadStreamTimes(),
         };
@@ -87,10 +101,21 @@ internal sealed class CheckpointTables : IDisposable
     public void Dispose()
     {
         _deletePartitions.Dispose();
+        _deleteLayouts.Dispose();
+        _insertLayout.Dispose();
         _deleteStreamTimes.Dispose();
         _insertPartition.Dispose();
         _insertStreamTime.Dispose();
         _replaceCheckpoint.Dispose();
+    }
+
+    private List<EntityLayout> LoadLayouts()
+    {
+        using var rows = new SqliteStatement(_connection, "SELECT name, layout FROM layouts ORDER BY entity");
+        var layouts = new List<EntityLayout>();
+        while (rows.Read())
+            layouts.Add(new EntityLayout(rows.Text(0), rows.Text(1)));
+        return layouts;
     }
 
     private List<PartitionCheckpoint> LoadPartitions()
@@ -143,6 +168,11 @@ internal sealed class CheckpointTables : IDisposable
             crc.Add(partition.WitnessTimestampMs);
             crc.Add((long)partition.WitnessHash);
             crc.Add(partition.SeenIds);
+        }
+        foreach (var layout in header.Layouts)
+        {
+            crc.Add(layout.Entity);
+            crc.Add(layout.Layout);
         }
         foreach (var (source, timeMs) in header.StreamTimesMs.OrderBy(pair => pair.Key, StringComparer.Ordinal))
         {

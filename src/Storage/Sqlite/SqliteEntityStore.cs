@@ -13,7 +13,7 @@ namespace FeatureStore.Storage.Sqlite;
 public sealed class SqliteEntityStore : IEntityStore
 {
     /// <summary>Format of the data; goes up with every change that older versions cannot read.</summary>
-    public const int FormatVersion = 1;
+    public const int FormatVersion = 2;
 
     /// <summary>Marks the file as ours among SQLite databases ("FeSt").</summary>
     private const int ApplicationId = 0x46655374;
@@ -41,6 +41,7 @@ public sealed class SqliteEntityStore : IEntityStore
     private readonly DirectoryLock _lock;
     private readonly SqliteConnection _connection;
     private readonly CheckpointTables _header;
+    private readonly TombstoneTable _tombstones;
     private readonly SqliteStatement _begin;
     private readonly SqliteStatement _commit;
     private readonly SqliteStatement _delete;
@@ -69,6 +70,7 @@ public sealed class SqliteEntityStore : IEntityStore
             Configure();
             Adopt();
             _header = new CheckpointTables(_connection);
+            _tombstones = new TombstoneTable(_connection);
             _begin = new SqliteStatement(_connection, "BEGIN IMMEDIATE");
             _commit = new SqliteStatement(_connection, "COMMIT");
             _delete = new SqliteStatement(_connection, "DELETE FROM blocks WHERE entity = ?1 AND key = ?2");
@@ -129,29 +131,54 @@ public sealed class SqliteEntityStore : IEntityStore
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            // SQLite would go on writing into a file that nobody can open any more.
-            if (!File.Exists(_path))
-                throw new EntityStoreException($"checkpoint \"{_path}\" is lost: the file was removed while in use. Restore it, or start with an empty data directory.");
-            try
-            {
-                _begin.Execute();
-                SaveBlocks(checkpoint);
-                _header.Save(checkpoint.Header);
-                _commit.Execute();
-            }
-            catch (SqliteException exception)
-            {
-                throw Translate(exception, $"checkpoint {checkpoint.Header.Sequence} with {count} blocks was not saved, the one before stands");
-            }
-            finally
-            {
-                if (raw.sqlite3_get_autocommit(_connection.Handle!) == 0)
-                    Run("ROLLBACK");
-            }
+            Transact(
+                () =>
+                {
+                    if (checkpoint.ReplacesAll)
+                        Run("DELETE FROM blocks; DELETE FROM tombstones");
+                    EraseBlocks(checkpoint.Erased);
+                    _tombstones.Save(checkpoint.TombstonesChanged);
+                    _tombstones.Delete(checkpoint.TombstonesDropped);
+                    SaveBlocks(checkpoint);
+                    _header.Save(checkpoint.Header);
+                },
+                $"checkpoint {checkpoint.Header.Sequence} with {count} blocks was not saved, the one before stands");
             StorageInstruments.DatabaseBytes.Record(new FileInfo(_path).Length);
         }
         StorageInstruments.SaveDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         StorageInstruments.SavedBlocks.Add(count);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="EntityStoreException">A tombstone is damaged.</exception>
+    public IReadOnlyList<Tombstone> LoadTombstones()
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return Reading(_tombstones.Load);
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="EntityStoreException">The store cannot write: full disk, lost file. Nothing is erased.</exception>
+    public void Erase(IReadOnlyList<Tombstone> tombstones)
+    {
+        ArgumentNullException.ThrowIfNull(tombstones);
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            // The log reaches the disk with this commit, and freed bytes are overwritten; checkpoints do without, as the stream can replay them.
+            Run("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON");
+            try
+            {
+                Transact(() => EraseBlocks(tombstones), $"{tombstones.Count} entities were not erased");
+            }
+            finally
+            {
+                Run("PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF");
+            }
+        }
     }
 
     /// <summary>Copies the log into the database, closes it and lets go of the directory.</summary>
@@ -163,6 +190,7 @@ public sealed class SqliteEntityStore : IEntityStore
                 return;
             _disposed = true;
             _header.Dispose();
+            _tombstones.Dispose();
             _begin.Dispose();
             _commit.Dispose();
             _delete.Dispose();
@@ -200,7 +228,7 @@ public sealed class SqliteEntityStore : IEntityStore
         var version = (long)Scalar("PRAGMA user_version")!;
         if (version == 0 && (long)Scalar("SELECT count(*) FROM sqlite_schema")! == 0)
         {
-            Run($"BEGIN IMMEDIATE; {Schema} {CheckpointTables.Schema} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {FormatVersion}; COMMIT");
+            Run($"BEGIN IMMEDIATE; {Schema} {CheckpointTables.Schema} {CheckpointTables.LayoutSchema} {TombstoneTable.Schema} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {FormatVersion}; COMMIT");
             return;
         }
         if ((long)Scalar("PRAGMA application_id")! != ApplicationId)
@@ -210,6 +238,38 @@ public sealed class SqliteEntityStore : IEntityStore
             throw new EntityStoreException(
                 $"checkpoint \"{_path}\" is of format {version}, and this version reads up to {FormatVersion}. Run the version that wrote it, or give another data directory.");
         }
+        if (version == 1)
+            Run($"BEGIN IMMEDIATE; {CheckpointTables.LayoutSchema} {TombstoneTable.Schema} PRAGMA user_version = {FormatVersion}; COMMIT");
+    }
+
+    /// <summary>Does it all, or nothing.</summary>
+    private void Transact(Action write, string consequence)
+    {
+        // SQLite would go on writing into a file that nobody can open any more.
+        if (!File.Exists(_path))
+            throw new EntityStoreException($"checkpoint \"{_path}\" is lost: the file was removed while in use. Restore it, or start with an empty data directory.");
+        try
+        {
+            _begin.Execute();
+            write();
+            _commit.Execute();
+        }
+        catch (SqliteException exception)
+        {
+            throw Translate(exception, consequence);
+        }
+        finally
+        {
+            if (raw.sqlite3_get_autocommit(_connection.Handle!) == 0)
+                Run("ROLLBACK");
+        }
+    }
+
+    private void EraseBlocks(IReadOnlyList<Tombstone> tombstones)
+    {
+        foreach (var tombstone in tombstones)
+            _delete.Bind(1, tombstone.Entity).Bind(2, tombstone.Key).Execute();
+        _tombstones.Save(tombstones);
     }
 
     private void SaveBlocks(Checkpoint checkpoint)

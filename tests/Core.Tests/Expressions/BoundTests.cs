@@ -83,10 +83,16 @@ public class BoundTests
     [DataRow("L.all(a, L.all(b, L.all(c, L.all(d, L.all(e, (T - OLD).getHours() != a * b * c * d * e + N)))))")]
     [DataRow("L.all(a, L.all(b, L.all(c, L.all(d, L.all(e, S.replace('', 'xxxxxxxxxxxxxxxxxxx').size() > N)))))")]
     [DataRow("L.all(a, L.all(b, L.all(c, L.all(d, L.all(e, S.matches('(x+x+)+y') || N > 0)))))")]
+    [DataRow("L.all(i, a, L.all(j, b, L.all(k, c, L.all(l, d, L.all(m, e, i + j + k + l + m + a + b + c + d + e >= N - 7)))))")]
+    [DataRow("L.transformMap(i, a, L.transformMap(j, b, L.transformMap(k, c, L.transformList(l, d, [l, d, N])))).size() > 0")]
+    [DataRow("L.all(a, L.all(b, L.all(c, L.all(d, cel.bind(x, L.map(e, e + N), x.size() + x[a] > 0)))))")]
+    [DataRow("L.all(a, L.all(b, L.all(c, L.all(d, '%.999f %.999e'.format([a, b * N]).size() > c))))")]
+    [DataRow("L.all(a, L.all(b, L.all(c, L.all(d, '%s %x'.format([L, S]).size() > N))))")]
+    [DataRow("L.all(a, L.all(b, L.all(c, L.all(d, base64.encode(bytes(S.replace('', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxx'))).size() > N))))")]
     public void StepsAreBounded(string expression)
     {
         var list = $"[{string.Join(",", Enumerable.Range(0, 40))}]";
-        Assert.AreEqual("null", Bench.Evaluate(expression.Replace("L", list, StringComparison.Ordinal).Replace($"O{list}D", "OLD", StringComparison.Ordinal)));
+        Assert.AreEqual("null", Bench.Evaluate(System.Text.RegularExpressions.Regex.Replace(expression, @"\bL\b", list)));
     }
 
     [TestMethod]
@@ -118,6 +124,14 @@ public class BoundTests
         Assert.AreEqual("65536", Bench.Evaluate($"{block}.replace('x', '{new string('y', 64)}').size()"));
         Assert.AreEqual("null", Bench.Evaluate($"({block}.replace('x', '{new string('y', 64)}') + 'z').size()"));
         Assert.AreEqual("null", Bench.Evaluate($"{block}.split('').map(c, {block}).join().size()"));
+        Assert.AreEqual("65000", Bench.Evaluate($"'{string.Concat(Enumerable.Repeat("%.998f", 65))}'.format([{string.Join(", ", Enumerable.Repeat("D", 65))}]).size()"));
+        Assert.AreEqual("null", Bench.Evaluate($"'{string.Concat(Enumerable.Repeat("%.998f", 66))}'.format([{string.Join(", ", Enumerable.Repeat("D", 66))}]).size()"));
+        var long60 = $"{block}.replace('x', '{new string('y', 60)}')";
+        Assert.AreEqual("61440", Bench.Evaluate($"'%s'.format([{long60}]).size()"));
+        Assert.AreEqual("61442", Bench.Evaluate($"strings.quote({long60}).size()"));
+        Assert.AreEqual("61440", Bench.Evaluate($"{long60}.reverse().size()"));
+        foreach (var tooLong in new[] { "'%x'.format([~])", "base64.encode(bytes(~))", "strings.quote(~.replace('y', '\\\\'))", "'%s%s'.format([~, ~])", "'%s'.format([[~, ~]])" })
+            Assert.AreEqual("null", Bench.Evaluate(tooLong.Replace("~", long60, StringComparison.Ordinal)), tooLong);
     }
 
     [TestMethod]
@@ -138,6 +152,17 @@ public class BoundTests
         var value = 0.0;
         OnStackOf(128 * 1024, () => value = expression.EvaluateNumber(Bench.Row));
         Assert.AreEqual(7.0 * 251, value);
+    }
+
+    /// <summary>Formats inside formats are checked once each, not once for each level around them.</summary>
+    [TestMethod]
+    [Timeout(60_000)]
+    public void NestedFormatsAndBindingsCompileInLinearTime()
+    {
+        Assert.AreEqual("\"x\"", Bench.Evaluate(Repeat("'%s'.format([", 31) + "'x'" + Repeat("])", 31)));
+        Assert.AreEqual("7", Bench.Evaluate(Repeat("cel.bind(x, N, ", 60) + "x" + Repeat(")", 60)));
+        Assert.AreEqual("null", Bench.Evaluate("cel.bind(x0, [N], " + string.Concat(Enumerable.Range(0, 40).Select(i => $"cel.bind(x{i + 1}, [x{i}, x{i}], "))
+            + "'%s'.format([x40])" + Repeat(")", 41)));
     }
 
     private static void OnStackOf(int bytes, ThreadStart action)

@@ -74,7 +74,6 @@ public class ErrorTests
         siz(S) → 0: Unknown function "siz". Did you mean "size"?
         S.containz("a") → 2: Unknown function "containz". Did you mean "contains"?
         math.foo(1) → 5: Unknown function "math.foo". Did you mean "math.floor"?
-        strings.quote(S) → 0: Unknown field "strings". Fields are "N", "NEG", "BIG", "D", "YES", "NO", "S", "ASCII" and 7 more.
         [1].exist(x, true) → 4: Unknown function "exist". Did you mean "exists"?
         has(X) → 4: Unknown field "X". Fields are "N", "NEG", "BIG", "D", "YES", "NO", "S", "ASCII" and 7 more.
         T.getHour() → 2: Unknown function "getHour". Did you mean "getHours"?
@@ -144,17 +143,16 @@ public class ErrorTests
         math.pow(2, 3) → 5: "math.pow" does not take (int, int). It takes math.pow(double, double).
         math.floor(1) → 5: "math.floor" does not take (int). It takes math.floor(double).
         S.all(x, true) → 2: "all" wants a list or a map, found string.
-        [1].all(x) → 4: "all" takes 2 arguments, not 1: all(x, condition).
+        [1].all(x) → 4: "all" takes 2 or 3 arguments, not 1: all(x, condition) or all(k, v, condition).
         [1].all(1, true) → 8: The first argument of "all" is the name of its variable, such as x.
         [1].all(x, x) → 11: "all" wants bool, found int. Compare it: x != 0.
-        [1].map(x, true, x, x) → 4: "map" takes 2 arguments, not 4: map(x, value) or map(x, condition, value).
+        [1].map(x, true, x, x) → 4: "map" takes 2 or 3 arguments, not 4: map(x, value) or map(x, condition, value).
         [1].map(x, null) → 11: A list with a null in it is null itself. Leave the null out.
         has(1) → 4: "has" takes a field or a member of a map: has(x), has(m.key). For any other value write x != null.
         has() → 0: "has" takes 1 argument, not 0.
         has(N + 1) → 4: "has" takes a field or a member of a map: has(x), has(m.key). For any other value write x != null.
         has(S.size) → 6: string has no member "size".
         [1].join() → 4: "join" does not take (list(int)). It takes list(string).join().
-        S.format([1]) → 2: Unknown function "format".
         """);
 
     /// <summary>Constants that a function reads are checked when the expression is compiled.</summary>

@@ -35,7 +35,7 @@ public class FunctionTests
         S.indexOf("l", 3) → 3
         S.indexOf("l", 4) → -1
         S.indexOf("", 4) → 4
-        S.indexOf("l", 99) → -1
+        S.indexOf("l", 99) → null
         S.indexOf("l", -1) → null
         S.lastIndexOf("l") → 3
         S.lastIndexOf("z") → -1
@@ -44,7 +44,7 @@ public class FunctionTests
         S.lastIndexOf("l", 1) → -1
         S.lastIndexOf("lo", 3) → 3
         S.lastIndexOf("", 2) → 2
-        S.lastIndexOf("l", 99) → -1
+        S.lastIndexOf("l", 99) → null
         S.lastIndexOf("l", -1) → null
         "abcabcabc".lastIndexOf("abca", 4) → 3
         S.substring(1) → "éllo 😀"

@@ -14,7 +14,8 @@ public class FuzzTests
         "true", "false", "null", "(", "(", "(", ")", ")", ")", "[", "]", "[", "]", "{", "}", ",", ",", ":", "?", ".", ".", "+", "-", "*", "/", "%", "!",
         "<", "<=", "==", "!=", ">", ">=", "&&", "||", "in", "has", "size", "dyn", "int", "uint", "double", "string", "bytes", "bool", "type", "timestamp",
         "duration", "math", "greatest", "abs", "all", "exists", "exists_one", "filter", "map", "contains", "replace", "split", "join", "substring",
-        "getHours", "matches", "'[a-z]+'", "'1h'", "`N`", "//", "\n", "\"", "'", "\\", "while", "\ud83d", "é", "\0", "0x", "..", "=", "&",
+        "getHours", "matches", "transformList", "transformMap", "existsOne", "cel", "bind", "format", "'%s %d'", "'%.3f%'", "strings", "quote", "base64", "encode", "decode",
+        "reverse", "bitAnd", "bitShiftLeft", "'[a-z]+'", "'1h'", "`N`", "//", "\n", "\"", "'", "\\", "while", "\ud83d", "é", "\0", "0x", "..", "=", "&",
     ];
 
     /// <summary>Each with its operands as ~.</summary>
@@ -25,13 +26,17 @@ public class FuzzTests
         "bool(~)", "type(~)", "timestamp(~)", "duration(~)", "(~).contains(~)", "(~).size()", "(~).replace(~, ~)", "(~).split(~)", "(~).join(~)", "(~).substring(~, ~)",
         "(~).getHours()", "(~).getDayOfYear('Europe/Amsterdam')", "(~).matches('[a-z]+')", "math.greatest(~, ~)", "math.abs(~)", "math.sqrt(~)",
         "[~, ~].all(x, ~)", "[~, ~].exists(x, ~)", "[~, ~].map(x, ~)", "[~, ~].filter(x, ~)", "(~).map(x, [~, x])", "(~).exists_one(x, x == ~)", "(~).a", "(~ == null)",
+        "[~, ~].all(x, y, ~)", "(~).exists(y, x, ~)", "(~).existsOne(x, y, ~ == ~)", "(~).transformList(x, y, ~)", "(~).transformMap(x, y, ~, ~)", "[~].transformMap(x, y, [x, ~])",
+        "cel.bind(x, ~, ~)", "cel.bind(y, ~, ~)", "'%s'.format([~])", "'%d %.2f %e'.format([~, ~, ~])", "'%x %b %o'.format([dyn(~), dyn(~), dyn(~)])", "(~).format([~, ~])",
+        "strings.quote(~)", "(~).reverse()", "base64.encode(bytes(~))", "base64.decode(~)", "math.bitAnd(~, ~)", "math.bitXor(~, ~)", "math.bitNot(~)",
+        "math.bitShiftLeft(~, ~)", "math.bitShiftRight(~, ~)", "(~).indexOf(~, ~)", "(~).lastIndexOf(~, ~)",
     ];
 
     private static readonly (string Field, string Literal)[] Leaves =
     [
         ("N", "7"), ("NEG", "(-3)"), ("BIG", "9007199254740993"), ("D", "2.5"), ("YES", "true"), ("NO", "false"), ("S", "'héllo 😀'"), ("ASCII", "'Hello, world'"),
-        ("T", "timestamp('2018-06-01T06:30:15.250Z')"), ("OLD", "timestamp('1969-12-31T23:59:59.999Z')"), ("x", "x"), ("1", "1"), ("0", "0"), ("2u", "2u"),
-        ("0.5", "0.5"), ("'l'", "'l'"), ("duration('1h')", "duration('1h')"), ("[1, 2]", "[1, 2]"), ("{'a': 1}", "{'a': 1}"), ("b'a'", "b'a'"),
+        ("T", "timestamp('2018-06-01T06:30:15.250Z')"), ("OLD", "timestamp('1969-12-31T23:59:59.999Z')"), ("x", "x"), ("y", "y"), ("1", "1"), ("0", "0"), ("2u", "2u"),
+        ("0.5", "0.5"), ("'l'", "'l'"), ("'%s-%x'", "'%s-%x'"), ("2", "2"), ("duration('1h')", "duration('1h')"), ("[1, 2]", "[1, 2]"), ("{'a': 1}", "{'a': 1}"), ("b'a'", "b'a'"),
     ];
 
     [TestMethod]
@@ -58,7 +63,7 @@ public class FuzzTests
         const int seed = 815;
         var random = new Random(seed);
         var compared = 0;
-        for (var i = 0; i < 20_000; i++)
+        for (var i = 0; i < 60_000; i++)
         {
             var (overFields, overLiterals) = Program(random, depth: 4);
             if (!Try(overFields) || !Try(overLiterals))
@@ -66,7 +71,7 @@ public class FuzzTests
             compared++;
             Assert.AreEqual(Bench.Evaluate(overFields), Bench.Evaluate(overLiterals), $"seed {seed}: {overFields}");
         }
-        Console.WriteLine($"seed {seed}: {compared} of 20,000 compared");
+        Console.WriteLine($"seed {seed}: {compared} of 60,000 compared");
         Assert.IsGreaterThan(2000, compared);
     }
 

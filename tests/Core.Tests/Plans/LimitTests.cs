@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using FeatureStore.Core.Blocks;
+using FeatureStore.Core.Blocks.Containers;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Plans;
 
@@ -71,48 +71,6 @@ public sealed class LimitTests
         CollectionAssert.AreEqual(new[] { 5000.0, 4999.0 * 5000 / 2 }, block.Read(timeMs - 2000));
     }
 
-    [TestMethod]
-    public void ABlockReadsTheSameAfterItWasResized()
-    {
-        foreach (var seed in Seeds.Of(100))
-        {
-            var entity = new RandomEntity(new Random(seed));
-            var block = new TestBlock(entity.Plan);
-            foreach (var @event in entity.Disordered(entity.SortedStream()))
-            {
-                block.Apply(@event);
-                // At any time, not only where the plan asks for it: the block keeps the room it has, and grows a full ring.
-                var room = block.Bytes.Length;
-                var resized = new long[(room + 100_000) / 8];
-                var bytes = System.Runtime.InteropServices.MemoryMarshal.AsBytes(resized.AsSpan());
-                entity.Plan.Resize(block.Bytes, bytes);
-                var length = LengthOf(entity.Plan, bytes);
-                bytes = bytes[..length];
-                BitConverter.TryWriteBytes(bytes[4..], length);
-                Assert.IsNull(entity.Plan.Check(bytes), $"FEATURESTORE_SEED={seed}");
-                foreach (var asOfMs in new[] { @event.TimeMs, entity.AsOfMs(@event.TimeMs) })
-                {
-                    var values = new double[entity.Features.Count];
-                    entity.Plan.Read(bytes, asOfMs, [.. Enumerable.Range(0, values.Length)], values);
-                    CollectionAssert.AreEqual(block.Read(asOfMs), values, $"FEATURESTORE_SEED={seed}");
-                }
-            }
-        }
-
-        // Where the last ring ends: the only length that the check accepts.
-        static int LengthOf(EntityPlan plan, Span<byte> bytes)
-        {
-            for (var length = plan.EmptyLength(8); length <= bytes.Length; length += 8)
-            {
-                BitConverter.TryWriteBytes(bytes[4..], length);
-                if (plan.Check(bytes[..length]) is null)
-                    return length;
-            }
-
-            throw new AssertFailedException("No length fits.");
-        }
-    }
-
     /// <summary>At the limit an event costs about as much as below it: rows do not move for each.</summary>
     [TestMethod]
     public void AHundredThousandEventsAreHeldExactly()
@@ -129,7 +87,7 @@ public sealed class LimitTests
         const double First = 3 * Limit, Last = 4 * Limit - 1;
         CollectionAssert.AreEqual(new[] { Limit, (First + Last) * Limit / 200, Last / 100, (Last - 4.5) / 10 }, block.Read((long)Last));
         Assert.AreEqual(3 * Limit, plan.Overflowed(block.Bytes));
-        Assert.IsLessThanOrEqualTo(plan.EmptyLength(8) + Ring.BytesMax(Limit, 1), block.Bytes.Length);
+        Assert.IsLessThanOrEqualTo(plan.EmptyLength(8) + Sliding.BytesMax(Limit, 1), block.Bytes.Length);
         Assert.IsLessThan(60, block.Resizes);
         // Moving 1.6 MB for each of 300,000 events takes at least 20 s.
         Assert.IsLessThan(10, took.TotalSeconds);
@@ -150,7 +108,7 @@ public sealed class LimitTests
         var error = DefinitionValidator.Validate(project with { FeatureViews = [TestEntity.View("v", 0, features)] }).Single();
         Assert.AreEqual("entities[0]", error.Path);
         Assert.AreEqual(
-            "entity \"e\": its windows may keep 610,000,488 bytes of events for one key. At most 512,000,000 are allowed. Lower limit, or aggregate fewer different inputs.",
+            "entity \"e\": its features may come to keep 610,001,952 bytes for one key. At most 512,000,000 are allowed. Lower limit, use longer tiles, or aggregate fewer different inputs.",
             error.Message);
     }
 }

@@ -29,9 +29,8 @@ internal static class TestEntity
             Of = of,
             Where = where,
             Default = defaultValue,
-            Window = slidingMs == 0 ? null : new WindowDefinition
+            Window = slidingMs == 0 ? null : new WindowDefinition.Sliding(TimeSpan.FromMilliseconds(slidingMs))
             {
-                Sliding = TimeSpan.FromMilliseconds(slidingMs),
                 Delay = TimeSpan.FromMilliseconds(delayMs),
                 Limit = limit,
             },
@@ -49,7 +48,7 @@ internal static class TestEntity
             Entities = [new EntityDefinition { Name = "e", Keys = ["K"] }],
             FeatureViews = views,
         };
-        Assert.IsEmpty(DefinitionValidator.Validate(project));
+        Assert.AreEqual("", string.Join(Environment.NewLine, DefinitionValidator.Validate(project)));
         return ProjectPlan.Compile(project).Entities[0];
     }
 }
@@ -86,6 +85,16 @@ internal sealed class TestBlock
             _words = resized;
             Resizes++;
         }
+    }
+
+    /// <returns>Whether it changed the block.</returns>
+    public bool Retract(TestEvent @event)
+    {
+        _batch.Clear();
+        var row = @event.AddTo(_batch);
+        var sequence = EntityPlan.Sequence(Bytes);
+        Assert.AreEqual(0, _plan.Retract(Bytes, @event.Source, _batch.Row(row), @event.TimeMs));
+        return EntityPlan.Sequence(Bytes) > sequence;
     }
 
     public double[] Read(long asOfMs)

@@ -141,6 +141,7 @@ public sealed class DeadLetterTests
         while (lane.Partitions[0].NextOffset < 2)
             lane.Fill(batch, silent: false);
         runtime.ApplyAsync(batch.Apply, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        lane.Compute(batch);
         new PredictionWriter(_plan, new AnyModel(), _log, _time).Write(batch, records, outgoing);
         records.Release(batch.Handles);
         _predictions = outgoing.RecordCount;

@@ -277,6 +277,13 @@ public sealed class PumpTests
 
         public ValueTask ReadAsync(int entity, BlockSet keys, BlockSet blocks, CancellationToken cancellationToken) => runtime.ReadAsync(entity, keys, blocks, cancellationToken);
 
+        public ValueTask EraseAsync(int entity, ReadOnlyMemory<byte> key, CancellationToken cancellationToken) => runtime.EraseAsync(entity, key, cancellationToken);
+
+        public void BeginSource(int source, IReadOnlyList<long> firstOffsets, IReadOnlyList<long> publishedOffsets) =>
+            runtime.BeginSource(source, firstOffsets, publishedOffsets);
+
+        public void RecreatePartition(int source, int partition) => runtime.RecreatePartition(source, partition);
+
         public long StreamTimeMs(int source) => runtime.StreamTimeMs(source);
     }
 

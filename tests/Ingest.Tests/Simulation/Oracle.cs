@@ -36,7 +36,7 @@ internal sealed class Oracle(List<Entry>[] log, long alignMs, long delayMs, bool
             var features = root.GetProperty("features");
             foreach (var (name, number) in prediction.Values)
                 Assert.AreEqual(number, features.GetProperty(name).GetDouble(), 1e-9 * Math.Max(1, Math.Abs(number)), $"{position}: {name}");
-            var sum = features.EnumerateObject().Sum(feature => feature.Value.ValueKind == JsonValueKind.Null ? 0 : feature.Value.GetDouble());
+            var sum = features.EnumerateObject().Sum(feature => feature.Value.ValueKind == JsonValueKind.Number ? feature.Value.GetDouble() : 0);
             Assert.AreEqual(sum, root.GetProperty("outputs").GetProperty("score").GetDouble(), 1e-6, position);
         }
 
@@ -124,6 +124,8 @@ internal sealed class Oracle(List<Entry>[] log, long alignMs, long delayMs, bool
             ["t_count"] = Count(ofTerminal.Select(other => other.Payment!), payment.TimeMs, delayMs),
             ["t_sum"] = Sum(ofTerminal.Select(other => other.Payment!), payment.TimeMs, delayMs),
         };
+        values["share"] = values["c_sum"] > 0 ? values["AMOUNT"] / values["c_sum"] : -1;
+        values["half"] = values["share"] / 2;
         if (order is not null)
             values.Add("t_now", Count(ofTerminal.Where(other => order[other] <= order[entry]).Select(other => other.Payment!), payment.TimeMs, 0));
         return values;

@@ -53,7 +53,17 @@ internal static class Payments
             feature_services:
               - name: all
                 request: { AMOUNT: double, TERMINAL: string }
-                features: [AMOUNT, customers:c_count, customers:c_sum, customers:c_ever, terminals:t_count, terminals:t_sum, terminals:t_now]
+                features:
+                  - AMOUNT
+                  - { name: half, expression: "share / 2.0 + (TERMINAL == place ? 0.0 : 1e9)" }
+                  - { name: share, expression: "c_sum > 0.0 ? AMOUNT / c_sum : -1.0" }
+                  - customers:c_count
+                  - customers:c_sum
+                  - customers:c_ever
+                  - terminals:t_count
+                  - terminals:t_sum
+                  - terminals:t_now
+                  - { name: place, feature: TERMINAL }
             models:
               - { name: sum, service: all, on: payments, sink: { topic: predictions, vector: true } }
             """;

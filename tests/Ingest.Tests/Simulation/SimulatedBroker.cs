@@ -2,20 +2,20 @@ using FeatureStore.Runtime;
 
 namespace FeatureStore.Ingest.Tests.Simulation;
 
-/// <summary>What Kafka keeps whoever dies: the source's records, what was committed, and P.</summary>
-internal sealed class SimulatedBroker(string topic, int partitions)
+/// <summary>What Kafka keeps whoever dies: a source's records, what was committed, and P. Further topics are of a first one's cluster.</summary>
+internal sealed class SimulatedBroker(string topic, int partitions, SimulatedBroker? first = null)
 {
     public string Topic => topic;
 
     public SimulatedPartition[] Partitions { get; } = [.. Enumerable.Range(0, partitions).Select(_ => new SimulatedPartition())];
 
     /// <summary>Committed predictions in their order, as text: key and value.</summary>
-    public List<(string Topic, string Key, string Value)> Predictions { get; } = [];
+    public List<(string Topic, string Key, string Value)> Predictions { get; } = first?.Predictions ?? [];
 
-    public List<(string Topic, DeadLetterRecord Record)> DeadLetters { get; } = [];
+    public List<(string Topic, DeadLetterRecord Record)> DeadLetters { get; } = first?.DeadLetters ?? [];
 
     /// <summary>P by topic and partition.</summary>
-    public Dictionary<(string Topic, int Partition), long> Published { get; } = [];
+    public Dictionary<(string Topic, int Partition), long> Published { get; } = first?.Published ?? [];
 
     /// <summary>Counts the instances that have begun to publish; only the newest one may.</summary>
     public int Epoch { get; set; }

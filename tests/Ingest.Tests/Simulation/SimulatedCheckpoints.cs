@@ -91,7 +91,14 @@ internal sealed class SimulatedCheckpoints(ProjectPlan plan, LocalRuntime runtim
         }
 
         for (var index = 0; index < checkpoint.Entities.Count; index++)
-            disk.Blocks[(checkpoint.Entities[index], Convert.ToHexString(checkpoint.Keys[index]))] = checkpoint.Blocks[index].ToArray();
+        {
+            var place = (checkpoint.Entities[index], Convert.ToHexString(checkpoint.Keys[index]));
+            if (checkpoint.Blocks[index].IsEmpty)
+                disk.Blocks.Remove(place);
+            else
+                disk.Blocks[place] = checkpoint.Blocks[index].ToArray();
+        }
+
         disk.Header = checkpoint.Header;
         Saves++;
     }

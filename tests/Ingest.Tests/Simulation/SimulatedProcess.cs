@@ -12,12 +12,12 @@ internal sealed class SimulatedProcess : IDisposable
 {
     private readonly Chaos _chaos;
     private readonly IngestOptions _options;
-    private readonly PartitionLane[] _partitions;
+    private readonly (SimulatedBroker Broker, SimulatedSource Records, PartitionLane[] Partitions)[] _topics;
     private readonly WakeSignal _wake = new();
     private readonly Pump _pump;
     private readonly Publisher _publisher;
 
-    public SimulatedProcess(ProjectPlan plan, SimulatedBroker broker, SimulatedDisk disk, Chaos chaos, ManualTime time, Action<ApplyBatch> applied)
+    public SimulatedProcess(ProjectPlan plan, SimulatedBroker broker, SimulatedDisk disk, Chaos chaos, ManualTime time, Action<ApplyBatch> applied, params SimulatedBroker[] others)
     {
         _chaos = chaos;
         _options = new IngestOptions
@@ -31,43 +31,47 @@ internal sealed class SimulatedProcess : IDisposable
         if (disk.Header is { } header)
             Runtime.Restore(header, disk.Visit);
         Checkpoints = new SimulatedCheckpoints(plan, Runtime, disk, broker, chaos);
-        Records = new SimulatedSource(broker, chaos);
         Sink = new SimulatedSink(broker, chaos);
         var published = Sink.Open([]);
         chaos.IsOn = false; // A start that fails ends the process; it is tested by itself.
-        _partitions = StartingPoints.Open(plan, plan.Sources[0], Records, disk.Header, published, acceptRecreated: false, time);
+        _topics = [.. plan.TopicSources.Zip([broker, .. others]).Select(topic =>
+        {
+            var records = new SimulatedSource(topic.Second, chaos);
+            return (topic.Second, records, StartingPoints.Open(plan, topic.First, records, disk.Header, published, acceptRecreated: false, time));
+        })];
         chaos.IsOn = true;
-        StartOffsets = [.. _partitions.Select(partition => partition.NextOffset)];
+        StartOffsets = [.. _topics[0].Partitions.Select(partition => partition.NextOffset)];
         _publisher = new Publisher(Sink, _options, time, NullLogger.Instance, Fail);
         var writer = new PredictionWriter(plan, new SumModel("sum", Payments.BadAmount) { BeforeScore = chaos.Point }, new DeadLetterLog(), time);
         _pump = new Pump(
-            [new SourceLane(plan, plan.Sources[0], Records, _partitions)], new CheckedRuntime(Runtime, chaos, applied), Checkpoints, writer, _publisher, _options, time, _wake, "cluster", Fail);
-        Records.Start([.. _partitions.Select(partition => partition.StartOffset)]);
+            [.. plan.TopicSources.Zip(_topics).Select(topic => new SourceLane(plan, topic.First, topic.Second.Records, topic.Second.Partitions))], new CheckedRuntime(Runtime, chaos, applied), Checkpoints, writer, _publisher, _options, time, _wake, "cluster", Fail);
+        foreach (var topic in _topics)
+            topic.Records.Start([.. topic.Partitions.Select(partition => partition.StartOffset)]);
     }
 
     public LocalRuntime Runtime { get; }
 
     public SimulatedCheckpoints Checkpoints { get; }
 
-    public SimulatedSource Records { get; }
+    public SimulatedSource Records => _topics[0].Records;
 
     public SimulatedSink Sink { get; }
 
-    /// <summary>S of each partition at its start.</summary>
+    /// <summary>S of each partition of the first topic at its start.</summary>
     public IReadOnlyList<long> StartOffsets { get; }
 
     public bool IsLive => _pump.IsLive;
 
     /// <summary>Whether all that is in the log has been read, and all that follows from it sent.</summary>
-    public bool IsDone(SimulatedBroker broker) =>
-        _pump.Waiting == 0 && _publisher.Waiting == 0 && Array.TrueForAll(_partitions, partition => !partition.HasRecord && partition.Position == broker.Partitions[partition.Partition].End);
+    public bool IsDone => _pump.Waiting == 0 && _publisher.Waiting == 0
+        && Array.TrueForAll(_topics, topic => Array.TrueForAll(topic.Partitions, partition => !partition.HasRecord && partition.Position == topic.Broker.Partitions[partition.Partition].End));
 
     /// <summary>One step of one of the threads, whichever the schedule draws.</summary>
     public void Step()
     {
         switch (_chaos.Random.Next(8))
         {
-            case < 3 when _pump.Waiting < _options.BatchesMax:
+            case < 3 when _pump.Waiting <= _options.BatchesMax - _topics.Length:
                 _pump.ReadOnce();
                 break;
             case < 5 when _publisher.Waiting < _options.BatchesMax:
@@ -89,8 +93,12 @@ internal sealed class SimulatedProcess : IDisposable
         _publisher.Stop();
         Sink.Dispose();
         _publisher.Dispose();
-        Assert.AreEqual(0, Records.Held, "Records are held after the end.");
-        Records.Dispose();
+        foreach (var (_, records, _) in _topics)
+        {
+            Assert.AreEqual(0, records.Held, "Records are held after the end.");
+            records.Dispose();
+        }
+
         Runtime.Dispose();
         _wake.Dispose();
     }
@@ -110,6 +118,13 @@ internal sealed class SimulatedProcess : IDisposable
 
         public ValueTask ReadAsync(int entity, BlockSet keys, BlockSet blocks, CancellationToken cancellationToken) =>
             runtime.ReadAsync(entity, keys, blocks, cancellationToken);
+
+        public ValueTask EraseAsync(int entity, ReadOnlyMemory<byte> key, CancellationToken cancellationToken) => runtime.EraseAsync(entity, key, cancellationToken);
+
+        public void BeginSource(int source, IReadOnlyList<long> firstOffsets, IReadOnlyList<long> publishedOffsets) =>
+            runtime.BeginSource(source, firstOffsets, publishedOffsets);
+
+        public void RecreatePartition(int source, int partition) => runtime.RecreatePartition(source, partition);
 
         public long StreamTimeMs(int source) => runtime.StreamTimeMs(source);
     }

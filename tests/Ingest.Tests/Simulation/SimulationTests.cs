@@ -87,7 +87,7 @@ public sealed class SimulationTests
             // The end is quiet: all has been written, and the process lives on.
             if (workload.IsWritten && step > 1200)
                 chaos.IsOn = false;
-            if (workload.IsWritten && !chaos.IsOn && process?.IsDone(broker) == true)
+            if (workload.IsWritten && !chaos.IsOn && process?.IsDone == true)
                 break;
         }
 
@@ -101,7 +101,7 @@ public sealed class SimulationTests
         End();
         chaos.IsOn = false;
         process = Start();
-        for (var step = 0; !process.IsDone(broker); step++)
+        for (var step = 0; !process.IsDone; step++)
         {
             Assert.IsLessThan(StepsMax, step, "The log is not read to its end again.");
             time.Advance(TimeSpan.FromMilliseconds(chaos.Random.Next(800)));

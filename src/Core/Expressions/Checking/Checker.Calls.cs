@@ -22,17 +22,20 @@ internal sealed partial class Checker
 
     private Typed MemberCall(CallSyntax call)
     {
-        if (QualifiedName(call.Target!) is { } prefix && FunctionTable.IsNamespace(prefix))
+        var prefix = QualifiedName(call.Target!);
+        if (prefix == "cel" && call.Function == "bind")
+            return Bind(call);
+        if (prefix == "cel" || prefix is not null && FunctionTable.IsNamespace(prefix))
         {
             call = call with { Function = $"{prefix}.{call.Function}", Target = null };
             return call.Function is "math.greatest" or "math.least" ? Extreme(call) : Invoke(Known(call), [.. call.Arguments.Select(Check)]);
         }
         switch (call.Function)
         {
-            case "all" or "exists" or "exists_one" or "existsOne" or "filter":
-                return Comprehension(call, 2);
-            case "map":
-                return Comprehension(call, call.Arguments.Count == 3 ? 3 : 2);
+            case "all" or "exists" or "exists_one" or "existsOne" or "filter" or "map" or "transformList" or "transformMap":
+                return Comprehension(call);
+            case "format":
+                return Format(call);
             default:
                 var target = Check(call.Target!);
                 return Invoke(Known(call), [target, .. call.Arguments.Select(Check)]);
@@ -46,47 +49,122 @@ internal sealed partial class Checker
             : throw new ExpressionException(call.Position,
                 $"Unknown function \"{call.Function}\".{Suggestions.DidYouMean(call.Function, MacroNames.Concat(FunctionTable.Names))}");
 
-    /// <summary>list.macro(variable, predicate …): the bodies see the variable.</summary>
-    private Typed Comprehension(CallSyntax call, int argumentCount)
+    /// <summary>list.macro(variable, predicate …) or list.macro(key, value, predicate …): the bodies see the variables.</summary>
+    private Typed Comprehension(CallSyntax call)
     {
-        if (call.Arguments.Count != argumentCount)
+        var (fewest, most, usage) = call.Function switch
         {
-            var usage = call.Function == "map" ? "map(x, value) or map(x, condition, value)" : $"{call.Function}(x, condition)";
-            throw new ExpressionException(call.Position, $"\"{call.Function}\" takes {argumentCount} arguments, not {call.Arguments.Count}: {usage}.");
+            "filter" => (2, 2, "filter(x, condition)"),
+            "map" => (2, 3, "map(x, value) or map(x, condition, value)"),
+            "transformList" or "transformMap" => (3, 4, $"{call.Function}(k, v, value) or {call.Function}(k, v, condition, value)"),
+            _ => (2, 3, $"{call.Function}(x, condition) or {call.Function}(k, v, condition)"),
+        };
+        var count = call.Arguments.Count;
+        if (count < fewest || count > most)
+        {
+            var counts = fewest == most ? $"{fewest}" : $"{fewest} or {most}";
+            throw new ExpressionException(call.Position, $"\"{call.Function}\" takes {counts} arguments, not {count}: {usage}.");
         }
+        var variableCount = VariableCount(call);
         var range = Check(call.Target!);
-        var itemType = range.Type.Kind switch
+        var (keyType, valueType) = range.Type.Kind switch
         {
-            ExpressionType.List => range.Type.Element!,
-            ExpressionType.Map => range.Type.Key!,
-            ExpressionType.Dynamic => CelType.Dynamic,
+            ExpressionType.List => (CelType.Int, range.Type.Element!),
+            ExpressionType.Map => (range.Type.Key!, range.Type.Element!),
+            ExpressionType.Dynamic => (CelType.Dynamic, CelType.Dynamic),
             _ => throw new ExpressionException(call.Position, $"\"{call.Function}\" wants a list or a map, found {range.Type}."),
         };
-        if (call.Arguments[0] is not NameSyntax { IsRooted: false, Name: var variable })
-            throw new ExpressionException(call.Arguments[0].Start, $"The first argument of \"{call.Function}\" is the name of its variable, such as x.");
-        var slot = _variables.Count;
-        _variables.Add((variable, itemType));
-        var comprehension = Comprehension(call, range.ToValue(), itemType, slot);
-        _variables.RemoveAt(slot);
+        var itemType = range.Type.Kind == ExpressionType.List ? valueType : keyType;
+        var variables = new Variables(_variables.Count, variableCount == 2);
+        var first = VariableName(call, 0, call.Function);
+        if (variables.AreTwo && VariableName(call, 1, call.Function) is var second && second == first)
+            throw new ExpressionException(call.Arguments[1].Start, $"Both variables of \"{call.Function}\" are called \"{first}\". Give one another name.");
+        _variables.Add((first, variables.AreTwo ? keyType : itemType));
+        if (variables.AreTwo)
+            _variables.Add((VariableName(call, 1, call.Function), valueType));
+        var comprehension = Comprehension(call, range.ToValue(), keyType, itemType, variables);
+        _variables.RemoveRange(variables.Slot, variableCount);
         return Finish(comprehension.Node, comprehension.Type);
     }
 
-    private Typed Comprehension(CallSyntax call, Node<Value> range, CelType itemType, int slot)
+    /// <summary>How many arguments of a call are names of variables, where it is a comprehension; else 0.</summary>
+    public static int VariableCount(CallSyntax call) => call.Target is null ? 0 : (call.Function, call.Arguments.Count) switch
     {
-        var takesAll = call.Function == "map" && call.Arguments.Count == 2;
-        var predicate = takesAll ? new Constant<bool>(true) : (Node<bool>)Condition(call.Arguments[1], $"\"{call.Function}\"");
+        ("transformList" or "transformMap", 3 or 4) => 2,
+        ("all" or "exists" or "exists_one" or "existsOne", 3) => 2,
+        ("all" or "exists" or "exists_one" or "existsOne" or "filter" or "map", 2) or ("map", 3) => 1,
+        _ => 0,
+    };
+
+    private static string VariableName(CallSyntax call, int index, string name) => call.Arguments[index] is NameSyntax { IsRooted: false, Name: var variable }
+        ? variable
+        : throw new ExpressionException(call.Arguments[index].Start,
+            $"The {(index == 0 ? "first" : "second")} argument of \"{name}\" is the name of its variable, such as {(index == 0 ? "x" : "y")}.");
+
+    private Typed Comprehension(CallSyntax call, Node<Value> range, CelType keyType, CelType itemType, Variables variables)
+    {
+        var bodies = call.Arguments.Skip(variables.AreTwo ? 2 : 1).ToArray();
+        var takesAll = call.Function is "map" or "transformList" or "transformMap" && bodies.Length == 1;
+        var predicate = takesAll ? new Constant<bool>(true) : (Node<bool>)Condition(bodies[0], $"\"{call.Function}\"");
         switch (call.Function)
         {
             case "all" or "exists":
-                return new Typed(new QuantifierNode(range, slot, predicate, deciding: call.Function == "exists"), CelType.Bool);
+                return new Typed(new QuantifierNode(range, variables, predicate, deciding: call.Function == "exists"), CelType.Bool);
             case "exists_one" or "existsOne":
-                return new Typed(new ExistsOneNode(range, slot, predicate), CelType.Bool);
+                return new Typed(new ExistsOneNode(range, variables, predicate), CelType.Bool);
             case "filter":
-                return new Typed(new MappingNode(range, slot, predicate, new Slot(slot)), CelType.ListOf(itemType));
+                return new Typed(new MappingNode(range, variables, predicate, new Slot(variables.Slot)), CelType.ListOf(itemType));
+            case "transformMap":
+                var value = Item(bodies[^1], "A map");
+                return new Typed(new MapMappingNode(range, variables, predicate, value.ToValue()), CelType.MapOf(keyType, value.Type));
             default:
-                var transform = Item(call.Arguments[^1], "A list");
-                return new Typed(new MappingNode(range, slot, predicate, transform.ToValue()), CelType.ListOf(transform.Type));
+                var transform = Item(bodies[^1], "A list");
+                return new Typed(new MappingNode(range, variables, predicate, transform.ToValue()), CelType.ListOf(transform.Type));
         }
+    }
+
+    /// <summary>cel.bind(name, value, body).</summary>
+    private Typed Bind(CallSyntax call)
+    {
+        if (call.Arguments.Count != 3)
+            throw new ExpressionException(call.Position, $"\"cel.bind\" takes 3 arguments, not {call.Arguments.Count}: cel.bind(x, value, what is made of x).");
+        var name = VariableName(call, 0, "cel.bind");
+        var value = Check(call.Arguments[1]);
+        var slot = _variables.Count;
+        _variables.Add((name, value.Type));
+        var body = Check(call.Arguments[2]);
+        _variables.RemoveAt(slot);
+        return Finish(Bind(value.ToValue(), slot, body.Node), body.Type);
+    }
+
+    private static Node Bind(Node<Value> value, int slot, Node body) => body switch
+    {
+        Node<long> node => new BindNode<long>(value, slot, node),
+        Node<ulong> node => new BindNode<ulong>(value, slot, node),
+        Node<double> node => new BindNode<double>(value, slot, node),
+        Node<bool> node => new BindNode<bool>(value, slot, node),
+        Node<Instant> node => new BindNode<Instant>(value, slot, node),
+        Node<ReadOnlySpan<byte>> node => new BindNode<ReadOnlySpan<byte>>(value, slot, node),
+        _ => new BindNode<Value>(value, slot, (Node<Value>)body),
+    };
+
+    /// <summary>text.format(list): where both are literals, the values are held against the clauses.</summary>
+    private Typed Format(CallSyntax call)
+    {
+        var target = Check(call.Target!);
+        if (target.Node is not TextConstant constant || call.Arguments is not [ListSyntax list])
+            return Invoke(call, [target, .. call.Arguments.Select(Check)]);
+        var items = list.Items.Select(item => Item(item, "A list")).ToArray();
+        var formatted = Invoke(call, [target, ListOf(items)]);
+        var clauses = TextFormat.Parse(constant.Bytes).Clauses.Where(clause => clause.Verb != TextFormat.End).ToArray();
+        if (clauses.Length != items.Length)
+            throw new ExpressionException(list.Position, $"The format has {clauses.Length} clauses, the list {items.Length} values.");
+        for (var i = 0; i < items.Length; i++)
+        {
+            if (!items[i].Type.IsDynamic && !TextFormat.Takes(clauses[i].Verb, items[i].Type.Kind))
+                throw new ExpressionException(list.Items[i].Start, $"\"%{clauses[i].Verb}\" does not take {items[i].Type}. {TextFormat.Usage}");
+        }
+        return formatted;
     }
 
     /// <summary>math.greatest, math.least: of any number of numbers, or of a list.</summary>
@@ -186,7 +264,7 @@ internal sealed partial class Checker
         return $" It takes {string.Join("; ", (nearest.Length > 0 ? nearest : counted).Select(overload => overload.ToString()))}.";
     }
 
-    private static readonly string[] MacroNames = ["has", "all", "exists", "exists_one", "filter", "map"];
+    private static readonly string[] MacroNames = ["has", "all", "exists", "exists_one", "existsOne", "filter", "map", "transformList", "transformMap", "cel.bind"];
 
     /// <summary>How to bring two operands of different types together; empty where there is no usual way.</summary>
     private string ConversionHint(Syntax left, CelType leftType, Syntax right, CelType rightType)

@@ -118,7 +118,7 @@ internal sealed partial class Checker
         _ => null,
     };
 
-    /// <summary>has(field), has(map.key).</summary>
+    /// <summary>has(field), has(feature), has(map.key).</summary>
     private Typed Has(CallSyntax call)
     {
         if (call.Arguments.Count != 1)
@@ -130,6 +130,8 @@ internal sealed partial class Checker
         {
             return new Typed(new HasField(field), CelType.Bool);
         }
+        if (argument is NameSyntax feature && vector.ContainsKey(feature.Name) && (feature.IsRooted || !_variables.Exists(variable => variable.Name == feature.Name)))
+            return Finish(IsNull(Check(feature).Node, negated: true), CelType.Bool);
         if (argument is NameSyntax unknown && !_variables.Exists(variable => variable.Name == unknown.Name))
             throw UnknownName(unknown);
         if (argument is not SelectSyntax select)

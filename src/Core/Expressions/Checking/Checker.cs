@@ -4,13 +4,16 @@ using FeatureStore.Core.Events;
 namespace FeatureStore.Core.Expressions;
 
 /// <summary>Gives each part of a syntax tree its meaning and type, and makes the node that evaluates it. Parts that do not depend on the row become constants.</summary>
-internal sealed partial class Checker(string source, RowSchema schema)
+internal sealed partial class Checker(string source, RowSchema schema, VectorNames vector)
 {
-    /// <summary>Variables of the comprehensions around what is being checked, outermost first. A variable's index is its slot.</summary>
+    /// <summary>Variables of the comprehensions and cel.bind around what is being checked, outermost first. A variable's index is its slot.</summary>
     private readonly List<(string Name, CelType Type)> _variables = [];
 
     /// <summary>One for the whole compilation, so that folding is bounded too.</summary>
     private readonly Scope _scope = new(0);
+
+    /// <summary>The fields named so far, one bit each.</summary>
+    public ulong FieldsUsed { get; private set; }
 
     public Typed Check(Syntax syntax) => syntax switch
     {
@@ -62,10 +65,11 @@ internal sealed partial class Checker(string source, RowSchema schema)
         return TryGlobal(name.Name, out var typed) ? typed : throw UnknownName(name);
     }
 
-    /// <summary>A field or a type.</summary>
+    /// <summary>A field, a value of the vector, or a type.</summary>
     private bool TryGlobal(string name, out Typed typed)
     {
         var field = schema.IndexOf(name);
+        FieldsUsed |= field < 0 ? 0 : 1UL << field;
         typed = field < 0 ? default : schema.Fields[field].Type switch
         {
             FieldType.Int64 => new Typed(new IntField(field), CelType.Int),
@@ -74,19 +78,22 @@ internal sealed partial class Checker(string source, RowSchema schema)
             FieldType.Timestamp => new Typed(new TimestampField(field), CelType.Timestamp),
             _ => new Typed(new TextField(field), CelType.String),
         };
-        if (field < 0 && TypeNames.TryFind(name, out var type))
+        if (field < 0 && vector.TryGetValue(name, out var value))
+            typed = value.IsText ? new Typed(new VectorText(value.Position), CelType.String) : new Typed(new VectorNumber(value.Position), CelType.Double);
+        else if (field < 0 && TypeNames.TryFind(name, out var type))
             typed = new Typed(new Constant<Value>(Value.OfType(type)), CelType.Type);
         return typed.Node is not null;
     }
 
     private ExpressionException UnknownName(NameSyntax name)
     {
-        var known = schema.Fields.Select(field => field.Name).Concat(_variables.Select(variable => variable.Name));
+        var named = schema.Fields.Select(field => field.Name).Concat(vector.Keys);
+        var known = named.Concat(_variables.Select(variable => variable.Name));
         var hint = FunctionTable.Find(name.Name).Length > 0 ? " It is a function: call it."
-            : FunctionTable.IsNamespace(name.Name) ? $" It holds functions: call one, such as {name.Name}.abs(x)."
+            : FunctionTable.IsNamespace(name.Name) ? $" It holds functions: call one, such as {FunctionTable.FirstOf(name.Name)}(x)."
             : Suggestions.DidYouMean(name.Name, known);
         if (hint.Length == 0)
-            hint = schema.Count == 0 ? " There are no fields." : $" Fields are {Listed(schema.Fields.Select(field => field.Name))}.";
+            hint = vector.Count > 0 ? $" Fields and features are {Listed(named)}." : schema.Count > 0 ? $" Fields are {Listed(named)}." : " There are no fields.";
         return new ExpressionException(name.Start, $"Unknown field \"{name.Name}\".{hint}");
     }
 
@@ -146,9 +153,10 @@ internal sealed partial class Checker(string source, RowSchema schema)
         _ => new ConditionalNode<Value>(condition, (Node<Value>)whenTrue, (Node<Value>)whenFalse),
     };
 
-    private Typed List(ListSyntax list)
+    private Typed List(ListSyntax list) => ListOf([.. list.Items.Select(item => Item(item, "A list"))]);
+
+    private Typed ListOf(Typed[] items)
     {
-        var items = list.Items.Select(item => Item(item, "A list")).ToArray();
         var type = items.Length == 0 ? CelType.AnyList : CelType.ListOf(items.Select(item => item.Type).Aggregate(CelType.Join));
         return Finish(new ListNode([.. items.Select(item => item.ToValue())]), type);
     }

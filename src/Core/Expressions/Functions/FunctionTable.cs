@@ -17,6 +17,10 @@ internal static class FunctionTable
 
     public static bool IsNamespace(string name) => Names.Any(function => function.StartsWith(name + ".", StringComparison.Ordinal));
 
+    /// <summary>A function of a namespace, for a hint.</summary>
+    public static string FirstOf(string @namespace) =>
+        Names.Where(function => function.StartsWith(@namespace + ".", StringComparison.Ordinal)).Order(StringComparer.Ordinal).First();
+
     public static Overload[] Find(string name) => ByName.TryGetValue(name, out var overloads) ? overloads : [];
 
     private static IEnumerable<Overload> Sizes() => new[] { CallStyle.Global, CallStyle.Member }.SelectMany(style => new[]
@@ -36,6 +40,11 @@ internal static class FunctionTable
         Of<Text, Text>("lowerAscii", CallStyle.Member, CelType.String, CelType.String, TextFunctions.LowerAscii),
         Of<Text, Text>("upperAscii", CallStyle.Member, CelType.String, CelType.String, TextFunctions.UpperAscii),
         Of<Text, Text>("trim", CallStyle.Member, CelType.String, CelType.String, TextFunctions.Trim),
+        Of<Text, Text>("reverse", CallStyle.Member, CelType.String, CelType.String, TextFunctions.Reverse),
+        Global<Text, Text>("strings.quote", CelType.String, CelType.String, TextFunctions.Quote),
+        Global<Text, Text>("base64.encode", CelType.Bytes, CelType.String, TextFunctions.EncodeBase64),
+        Global<Text, Text>("base64.decode", CelType.String, CelType.Bytes, TextFunctions.DecodeBase64),
+        new("format", CallStyle.Member, [CelType.String, CelType.AnyList], CelType.String, Format),
         Member<long, Text>("charAt", CelType.Int, CelType.String, TextFunctions.CharAt),
         Member<Text, long>("indexOf", CelType.String, CelType.Int, TextFunctions.IndexOf),
         Member<Text, long, long>("indexOf", CelType.String, CelType.Int, CelType.Int, TextFunctions.IndexOf),
@@ -125,6 +134,18 @@ internal static class FunctionTable
         .. OfNumber("math.exp", Math.Exp),
         new("math.pow", CallStyle.Global, [CelType.Double, CelType.Double], CelType.Double, operands =>
             new FunctionNode<double, double, double>(operands.Get<double>(0), operands.Get<double>(1), MathFunctions.Pow)),
+        Bits<long>("math.bitAnd", CelType.Int, static (a, b) => a & b),
+        Bits<ulong>("math.bitAnd", CelType.Uint, static (a, b) => a & b),
+        Bits<long>("math.bitOr", CelType.Int, static (a, b) => a | b),
+        Bits<ulong>("math.bitOr", CelType.Uint, static (a, b) => a | b),
+        Bits<long>("math.bitXor", CelType.Int, static (a, b) => a ^ b),
+        Bits<ulong>("math.bitXor", CelType.Uint, static (a, b) => a ^ b),
+        Global<long, long>("math.bitNot", CelType.Int, CelType.Int, MathFunctions.BitNot),
+        Global<ulong, ulong>("math.bitNot", CelType.Uint, CelType.Uint, MathFunctions.BitNot),
+        Shift<long>("math.bitShiftLeft", CelType.Int, MathFunctions.ShiftLeft),
+        Shift<ulong>("math.bitShiftLeft", CelType.Uint, MathFunctions.ShiftLeft),
+        Shift<long>("math.bitShiftRight", CelType.Int, MathFunctions.ShiftRight),
+        Shift<ulong>("math.bitShiftRight", CelType.Uint, MathFunctions.ShiftRight),
     ];
 
     private static Overload Global<T, TResult>(string name, CelType operand, CelType result, Function<T, TResult> function)
@@ -161,6 +182,17 @@ internal static class FunctionTable
             result = function(nanos);
             return true;
         });
+
+    private static Overload Bits<T>(string name, CelType type, Func<T, T, T> function) =>
+        new(name, CallStyle.Global, [type, type], type, operands =>
+            new FunctionNode<T, T, T>(operands.Get<T>(0), operands.Get<T>(1), (T left, T right, out T result) =>
+            {
+                result = function(left, right);
+                return true;
+            }));
+
+    private static Overload Shift<T>(string name, CelType type, Function<T, long, T> function) =>
+        new(name, CallStyle.Global, [type, CelType.Int], type, operands => new FunctionNode<T, long, T>(operands.Get<T>(0), operands.Get<long>(1), function));
 
     private static Overload OfDouble(string name, Func<double, double> function) =>
         Global(name, CelType.Double, CelType.Double, MathFunctions.Of(function));
@@ -201,6 +233,16 @@ internal static class FunctionTable
         {
             throw operands.Error(1, $"\"{text}\" is not a regular expression: {exception.Message}. The syntax is RE2's.");
         }
+    }
+
+    private static FormatNode Format(CallOperands operands)
+    {
+        if (operands.ConstantText(0) is not { } text)
+            return new FormatNode(operands.Get<Text>(0), operands.Get<Value>(1));
+        var format = TextFormat.Parse(text);
+        return format.Wrong is { } wrong
+            ? throw operands.Error(0, $"\"{wrong}\" is not a clause of a format. {TextFormat.Usage}")
+            : new FormatNode(format, operands.Get<Value>(1));
     }
 
     private static TimeZoneRules Zone(CallOperands operands)

@@ -49,4 +49,43 @@ internal static class MathFunctions
         result = Math.Pow(value, exponent);
         return true;
     }
+
+    public static bool BitNot(long value, out long result)
+    {
+        result = ~value;
+        return true;
+    }
+
+    public static bool BitNot(ulong value, out ulong result)
+    {
+        result = ~value;
+        return true;
+    }
+
+    /// <summary>By 64 bits or more gives 0; by less than 0 is an error. Shifts to the right bring zeros in, whatever the sign.</summary>
+    public static bool ShiftLeft(ulong value, long bits, out ulong result)
+    {
+        result = bits is >= 0 and < 64 ? value << (int)bits : 0;
+        return bits >= 0;
+    }
+
+    public static bool ShiftLeft(long value, long bits, out long result)
+    {
+        var has = ShiftLeft((ulong)value, bits, out var shifted);
+        result = (long)shifted;
+        return has;
+    }
+
+    public static bool ShiftRight(ulong value, long bits, out ulong result)
+    {
+        result = bits is >= 0 and < 64 ? value >> (int)bits : 0;
+        return bits >= 0;
+    }
+
+    public static bool ShiftRight(long value, long bits, out long result)
+    {
+        var has = ShiftRight((ulong)value, bits, out var shifted);
+        result = (long)shifted;
+        return has;
+    }
 }

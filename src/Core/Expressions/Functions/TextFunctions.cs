@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Text;
 using System.Text;
 using Text = System.ReadOnlySpan<byte>;
 
@@ -76,16 +77,19 @@ internal static class TextFunctions
 
     public static bool IndexOf(Text text, Text part, out long result) => IndexOf(text, part, 0, out result);
 
+    /// <param name="text">Searched forward.</param>
+    /// <param name="part">Searched for.</param>
+    /// <param name="from">Lowest index that may be the result; behind the text it is an error.</param>
+    /// <param name="result">Index, or −1.</param>
     public static bool IndexOf(Text text, Text part, long from, out long result)
     {
-        result = from;
-        if (from < 0)
-            return false;
-        if (part.IsEmpty)
-            return true;
+        result = -1;
         var offset = CodePoints.Offset(text, from);
-        var found = offset < 0 ? -1 : text[offset..].IndexOf(part);
-        result = found < 0 ? -1 : CodePoints.Count(text[..(offset + found)]);
+        if (offset < 0)
+            return false;
+        var found = text[offset..].IndexOf(part);
+        if (found >= 0)
+            result = from + CodePoints.Count(text.Slice(offset, found));
         return true;
     }
 
@@ -98,18 +102,13 @@ internal static class TextFunctions
 
     /// <param name="text">Searched backward.</param>
     /// <param name="part">Searched for.</param>
-    /// <param name="from">Highest index that may be the result; behind the text nothing is found.</param>
+    /// <param name="from">Highest index that may be the result; behind the text it is an error.</param>
     /// <param name="result">Index, or −1.</param>
     public static bool LastIndexOf(Text text, Text part, long from, out long result)
     {
-        result = from;
-        if (from < 0)
-            return false;
-        if (part.IsEmpty)
-            return true;
-        var offset = CodePoints.Offset(text, from);
         result = -1;
-        return offset < 0 || offset == text.Length || LastIndexOf(text[..Math.Min(text.Length, offset + part.Length)], part, out result);
+        var offset = CodePoints.Offset(text, from);
+        return offset >= 0 && LastIndexOf(text[..Math.Min(text.Length, offset + part.Length)], part, out result);
     }
 
     public static bool Substring(Text text, long start, out Text result)
@@ -203,6 +202,64 @@ internal static class TextFunctions
             writer.Write(list.List[i].Text);
         }
         result = writer.WrittenSpan;
+        return true;
+    }
+
+    public static bool Reverse(Text text, out Text result)
+    {
+        var reversed = new byte[text.Length];
+        for (var rest = reversed.AsSpan(); !text.IsEmpty;)
+        {
+            var length = CodePoints.FirstLength(text);
+            text[..length].CopyTo(rest[^length..]);
+            rest = rest[..^length];
+            text = text[length..];
+        }
+        result = reversed;
+        return true;
+    }
+
+    /// <summary>In double quotes, with escapes for control characters that have a letter, for the quote and the backslash.</summary>
+    public static bool Quote(Text text, out Text result)
+    {
+        var escaped = "\a\b\f\n\r\t\v\\\""u8;
+        var letters = "abfnrtv\\\""u8;
+        var writer = new ArrayBufferWriter<byte>(text.Length + 2);
+        writer.Write("\""u8);
+        for (var next = text.IndexOfAny(escaped); next >= 0; next = text.IndexOfAny(escaped))
+        {
+            writer.Write(text[..next]);
+            writer.Write([(byte)'\\', letters[escaped.IndexOf(text[next])]]);
+            text = text[(next + 1)..];
+        }
+        writer.Write(text);
+        writer.Write("\""u8);
+        result = writer.WrittenSpan;
+        return result.Length <= ExpressionLimits.TextBytesMax;
+    }
+
+    public static bool EncodeBase64(Text bytes, out Text result)
+    {
+        result = default;
+        if (Base64.GetMaxEncodedToUtf8Length(bytes.Length) > ExpressionLimits.TextBytesMax)
+            return false;
+        var encoded = new byte[Base64.GetMaxEncodedToUtf8Length(bytes.Length)];
+        Base64.EncodeToUtf8(bytes, encoded, out _, out _);
+        result = encoded;
+        return true;
+    }
+
+    /// <summary>Padded or not; without white space.</summary>
+    public static bool DecodeBase64(Text text, out Text result)
+    {
+        result = default;
+        var padded = new byte[(text.Length + 3) / 4 * 4];
+        text.CopyTo(padded);
+        padded.AsSpan(text.Length).Fill((byte)'=');
+        var decoded = new byte[padded.Length / 4 * 3];
+        if (text.ContainsAny(" \t\r\n"u8) || Base64.DecodeFromUtf8(padded, decoded, out _, out var length) != OperationStatus.Done)
+            return false;
+        result = decoded.AsSpan(0, length);
         return true;
     }
 

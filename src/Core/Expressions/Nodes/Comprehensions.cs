@@ -2,58 +2,75 @@ using FeatureStore.Core.Events;
 
 namespace FeatureStore.Core.Expressions;
 
-/// <summary>A comprehension: a body evaluated for each item of a list, or each key of a map, with the item in a slot.</summary>
+/// <summary>
+/// A comprehension: a body evaluated for each entry of a list or a map. With one variable its slot holds a list's item or a map's key; with two,
+/// the first holds the index or key, the next slot the item or value.
+/// </summary>
 internal abstract class ComprehensionNode<T> : Node<T>
 {
     private readonly Node<Value> _range;
-    private readonly int _slot;
+    private readonly Variables _variables;
     private readonly int _stepsPerItem;
 
-    /// <param name="range">The list or map; it reads only slots below <paramref name="slot"/>.</param>
-    /// <param name="slot">Slot of the variable.</param>
+    /// <param name="range">The list or map; it reads only slots below the variables'.</param>
+    /// <param name="variables">Slots of the variables.</param>
     /// <param name="bodies">What is evaluated for each item.</param>
-    protected ComprehensionNode(Node<Value> range, int slot, params ReadOnlySpan<Node> bodies)
+    protected ComprehensionNode(Node<Value> range, Variables variables, params ReadOnlySpan<Node> bodies)
         : base([range, .. bodies])
     {
         _range = range;
-        _slot = slot;
+        _variables = variables;
         LowestSlot = range.LowestSlot;
-        HighestSlot = Math.Max(HighestSlot, slot);
+        HighestSlot = Math.Max(HighestSlot, variables.LastSlot);
         foreach (var body in bodies)
         {
             _stepsPerItem += body.Size;
-            if (body.LowestSlot < slot)
+            if (body.LowestSlot < variables.Slot)
                 LowestSlot = Math.Min(LowestSlot, body.LowestSlot);
         }
         NeedsScope = true;
     }
 
-    protected bool TryRange(in FieldRow row, Scope scope, out ReadOnlySpan<Value> items)
+    protected bool TryRange(in FieldRow row, Scope scope, out Entries entries)
     {
-        items = default;
-        return _range.Try(row, scope, out var range) && range.TryItems(out items);
+        entries = default;
+        return _range.Try(row, scope, out var range) && range.TryEntries(out entries);
     }
 
     /// <returns>False where the steps ran out.</returns>
-    protected bool Bind(Scope scope, in Value item)
+    protected bool Bind(Scope scope, in Entries entries, int index)
     {
-        scope[_slot] = item;
+        if (_variables.AreTwo)
+        {
+            scope[_variables.Slot] = entries.Key(index);
+            scope[_variables.LastSlot] = entries.Value(index);
+        }
+        else
+            scope[_variables.Slot] = entries.Item(index);
         return scope.Charge(_stepsPerItem);
     }
 }
 
+/// <param name="Slot">Of the first variable.</param>
+/// <param name="AreTwo">Whether the next slot is a variable too.</param>
+internal readonly record struct Variables(int Slot, bool AreTwo)
+{
+    public int LastSlot => AreTwo ? Slot + 1 : Slot;
+}
+
 /// <summary>all and exists: the deciding value (false, true) of one item decides, even beside items whose predicate has no value.</summary>
-internal sealed class QuantifierNode(Node<Value> range, int slot, Node<bool> predicate, bool deciding) : ComprehensionNode<bool>(range, slot, predicate)
+internal sealed class QuantifierNode(Node<Value> range, Variables variables, Node<bool> predicate, bool deciding)
+    : ComprehensionNode<bool>(range, variables, predicate)
 {
     public override bool Try(in FieldRow row, Scope? scope, out bool value)
     {
         value = !deciding;
-        if (!TryRange(row, scope!, out var items))
+        if (!TryRange(row, scope!, out var entries))
             return false;
         var complete = true;
-        foreach (var item in items)
+        for (var i = 0; i < entries.Count; i++)
         {
-            if (!Bind(scope!, item))
+            if (!Bind(scope!, entries, i))
                 return false;
             if (!predicate.Try(row, scope, out var holds))
                 complete = false;
@@ -67,17 +84,17 @@ internal sealed class QuantifierNode(Node<Value> range, int slot, Node<bool> pre
     }
 }
 
-internal sealed class ExistsOneNode(Node<Value> range, int slot, Node<bool> predicate) : ComprehensionNode<bool>(range, slot, predicate)
+internal sealed class ExistsOneNode(Node<Value> range, Variables variables, Node<bool> predicate) : ComprehensionNode<bool>(range, variables, predicate)
 {
     public override bool Try(in FieldRow row, Scope? scope, out bool value)
     {
         value = false;
-        if (!TryRange(row, scope!, out var items))
+        if (!TryRange(row, scope!, out var entries))
             return false;
         var count = 0;
-        foreach (var item in items)
+        for (var i = 0; i < entries.Count; i++)
         {
-            if (!Bind(scope!, item) || !predicate.Try(row, scope, out var holds))
+            if (!Bind(scope!, entries, i) || !predicate.Try(row, scope, out var holds))
                 return false;
             count += holds ? 1 : 0;
         }
@@ -86,20 +103,20 @@ internal sealed class ExistsOneNode(Node<Value> range, int slot, Node<bool> pred
     }
 }
 
-/// <summary>filter(x, predicate), map(x, transform) and map(x, predicate, transform).</summary>
-internal sealed class MappingNode(Node<Value> range, int slot, Node<bool> predicate, Node<Value> transform)
-    : ComprehensionNode<Value>(range, slot, predicate, transform)
+/// <summary>filter(x, predicate), map(x, transform), transformList(i, x, transform), the last two also with a predicate.</summary>
+internal sealed class MappingNode(Node<Value> range, Variables variables, Node<bool> predicate, Node<Value> transform)
+    : ComprehensionNode<Value>(range, variables, predicate, transform)
 {
     public override bool Try(in FieldRow row, Scope? scope, out Value value)
     {
         value = default;
-        if (!TryRange(row, scope!, out var items))
+        if (!TryRange(row, scope!, out var entries))
             return false;
-        var results = new Value[items.Length];
+        var results = new Value[entries.Count];
         var count = 0;
-        foreach (var item in items)
+        for (var i = 0; i < entries.Count; i++)
         {
-            if (!Bind(scope!, item) || !predicate.Try(row, scope, out var holds))
+            if (!Bind(scope!, entries, i) || !predicate.Try(row, scope, out var holds))
                 return false;
             if (!holds)
                 continue;
@@ -109,6 +126,58 @@ internal sealed class MappingNode(Node<Value> range, int slot, Node<bool> predic
         }
         value = Value.OfList(count == results.Length ? results : results[..count]);
         return true;
+    }
+}
+
+/// <summary>transformMap(k, v, transform), also with a predicate: a map of the same keys; a list's keys are its indexes.</summary>
+internal sealed class MapMappingNode(Node<Value> range, Variables variables, Node<bool> predicate, Node<Value> transform)
+    : ComprehensionNode<Value>(range, variables, predicate, transform)
+{
+    public override bool Try(in FieldRow row, Scope? scope, out Value value)
+    {
+        value = default;
+        if (!TryRange(row, scope!, out var entries))
+            return false;
+        var (keys, values) = (new Value[entries.Count], new Value[entries.Count]);
+        var count = 0;
+        for (var i = 0; i < entries.Count; i++)
+        {
+            if (!Bind(scope!, entries, i) || !predicate.Try(row, scope, out var holds))
+                return false;
+            if (!holds)
+                continue;
+            if (!transform.Try(row, scope, out values[count]))
+                return false;
+            keys[count++] = entries.Key(i);
+        }
+        value = Value.OfMap(new ValueTable(keys[..count], values[..count]));
+        return true;
+    }
+}
+
+/// <summary>cel.bind(x, value, body): the body sees the value, computed once. Where the value is nothing, so is the variable, and not yet the body.</summary>
+internal sealed class BindNode<T> : Node<T>
+    where T : allows ref struct
+{
+    private readonly Node<Value> _value;
+    private readonly int _slot;
+    private readonly Node<T> _body;
+
+    public BindNode(Node<Value> value, int slot, Node<T> body)
+        : base(value, body)
+    {
+        _value = value;
+        _slot = slot;
+        _body = body;
+        NeedsScope = true;
+        HighestSlot = Math.Max(HighestSlot, slot);
+        LowestSlot = body.LowestSlot < slot ? Math.Min(value.LowestSlot, body.LowestSlot) : value.LowestSlot;
+    }
+
+    public override bool Try(in FieldRow row, Scope? scope, out T value)
+    {
+        scope![_slot] = _value.Try(row, scope, out var bound) ? bound : Value.Nothing;
+        return _body.Try(row, scope, out value);
     }
 }
 

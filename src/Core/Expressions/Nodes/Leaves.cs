@@ -136,7 +136,7 @@ internal sealed class HasField : Node<bool>
     }
 }
 
-/// <summary>The variable of a comprehension.</summary>
+/// <summary>The variable of a comprehension or of cel.bind.</summary>
 internal sealed class Slot : Node<Value>
 {
     private readonly int _slot;
@@ -152,6 +152,36 @@ internal sealed class Slot : Node<Value>
     public override bool Try(in FieldRow row, Scope? scope, out Value value)
     {
         value = scope![_slot];
-        return true;
+        return value.Kind != ExpressionType.Null;
     }
+}
+
+/// <summary>A number of the vector.</summary>
+internal sealed class VectorNumber : Node<double>
+{
+    private readonly int _position;
+
+    public VectorNumber(int position)
+    {
+        _position = position;
+        ReadsRow = true;
+        NeedsScope = true;
+    }
+
+    public override bool Try(in FieldRow row, Scope? scope, out double value) => scope!.TryNumber(_position, out value);
+}
+
+/// <summary>A text of the vector.</summary>
+internal sealed class VectorText : Node<ReadOnlySpan<byte>>
+{
+    private readonly int _position;
+
+    public VectorText(int position)
+    {
+        _position = position;
+        ReadsRow = true;
+        NeedsScope = true;
+    }
+
+    public override bool Try(in FieldRow row, Scope? scope, out ReadOnlySpan<byte> value) => scope!.TryText(_position, out value);
 }

@@ -1,6 +1,8 @@
+using FeatureStore.Core.Vectors;
+
 namespace FeatureStore.Core.Expressions;
 
-/// <summary>What an evaluation needs beside its row: slots for the variables of comprehensions, and the steps left. One a thread, reused.</summary>
+/// <summary>What an evaluation needs beside its row: slots for the variables of comprehensions, the vector, and the steps left. One a thread, reused.</summary>
 internal sealed class Scope
 {
     [ThreadStatic]
@@ -8,6 +10,8 @@ internal sealed class Scope
 
     private Value[] _slots;
     private int _stepsLeft;
+    private VectorBatch? _vectors;
+    private int _vectorRow;
 
     public Scope(int slots)
     {
@@ -32,8 +36,30 @@ internal sealed class Scope
             Array.Resize(ref _slots, slots);
     }
 
-    /// <summary>Lets go of what the slots hold.</summary>
-    public void Return(int slots) => Array.Clear(_slots, 0, slots);
+    /// <summary>Lets go of what it holds.</summary>
+    public void Return(int slots)
+    {
+        Array.Clear(_slots, 0, slots);
+        _vectors = null;
+    }
+
+    public void SetVector(VectorBatch? vectors, int row) => (_vectors, _vectorRow) = (vectors, row);
+
+    /// <summary>A number of the vector.</summary>
+    /// <returns>False where it is null, or there is no vector.</returns>
+    public bool TryNumber(int position, out double value)
+    {
+        value = _vectors is null ? double.NaN : _vectors[_vectorRow, position];
+        return !double.IsNaN(value);
+    }
+
+    /// <summary>A text of the vector.</summary>
+    /// <returns>False where it is null, or there is no vector.</returns>
+    public bool TryText(int position, out ReadOnlySpan<byte> value)
+    {
+        value = default;
+        return _vectors is not null && _vectors.TryGetText(_vectorRow, position, out value);
+    }
 
     /// <returns>False, for the rest of the evaluation, where the steps ran out.</returns>
     public bool Charge(int steps)

@@ -4,7 +4,7 @@ namespace FeatureStore.Core.Expressions;
 
 /// <summary>
 /// A value whose type is known only when the expression runs: an element of a list, a value of a map, a dynamic operand.
-/// Never null: a node that has no value says so instead.
+/// Never null: a node that has no value says so instead. Only a slot may hold <see cref="Nothing"/>.
 /// </summary>
 internal readonly struct Value
 {
@@ -44,6 +44,9 @@ internal readonly struct Value
 
     public ValueTable Map => (ValueTable)_reference!;
 
+    /// <summary>What a slot holds for a variable without a value.</summary>
+    public static Value Nothing => new(ExpressionType.Null, 0);
+
     public static Value OfInt(long value) => new(ExpressionType.Int, value);
 
     public static Value OfUint(ulong value) => new(ExpressionType.Uint, (long)value);
@@ -69,13 +72,13 @@ internal readonly struct Value
 
     public static Value OfMap(ValueTable map) => new(ExpressionType.Map, 0, map);
 
-    /// <summary>Items of a list, keys of a map.</summary>
-    public bool TryItems(out ReadOnlySpan<Value> items)
+    /// <summary>What a comprehension over a list or a map goes through.</summary>
+    public bool TryEntries(out Entries entries)
     {
-        items = Kind switch
+        entries = Kind switch
         {
-            ExpressionType.List => List,
-            ExpressionType.Map => Map.Keys,
+            ExpressionType.List => new Entries(default, List, isMap: false),
+            ExpressionType.Map => new Entries(Map.Keys, Map.Values, isMap: true),
             _ => default,
         };
         return Kind is ExpressionType.List or ExpressionType.Map;
@@ -92,4 +95,20 @@ internal readonly struct Value
             _ => Double,
         };
     }
+}
+
+/// <summary>The entries of a list, whose keys are its indexes, or of a map.</summary>
+internal readonly ref struct Entries(ReadOnlySpan<Value> keys, ReadOnlySpan<Value> values, bool isMap)
+{
+    private readonly ReadOnlySpan<Value> _keys = keys;
+    private readonly ReadOnlySpan<Value> _values = values;
+
+    public int Count => _values.Length;
+
+    public Value Key(int index) => isMap ? _keys[index] : Expressions.Value.OfInt(index);
+
+    public Value Value(int index) => _values[index];
+
+    /// <summary>A list's item, a map's key.</summary>
+    public Value Item(int index) => isMap ? _keys[index] : _values[index];
 }

@@ -5,19 +5,16 @@ using FeatureStore.Core.Tests.Plans;
 namespace FeatureStore.Core.Tests.Blocks;
 
 [TestClass]
-public sealed class AccumulatorTests
+public sealed class SumTests
 {
-    private const int Offset = 16;
-
     [TestMethod]
     public void ASumMayPassWhatAFixedPointHolds()
     {
         // 2^43 · 2^64 · 3,000,000 is more than 2^127.
         var largest = Math.BitDecrement(FixedPoint.MagnitudeMax);
-        var sum = new State(AccumulatorKind.Sum);
+        var sum = new State();
         for (var i = 0; i < 3_000_000; i++)
             sum.Add(largest);
-        Assert.AreEqual(3_000_000, sum.Count);
         Assert.AreEqual(3e6 * largest, sum.Sum, 1e-12 * 3e6 * largest);
         for (var i = 0; i < 3_000_000; i++)
             sum.Add(-largest);
@@ -28,7 +25,7 @@ public sealed class AccumulatorTests
     [TestMethod]
     public void NothingIsLeftOfWhatWentInAndOut()
     {
-        var sum = new State(AccumulatorKind.Sum);
+        var sum = new State();
         foreach (var value in new[] { 1e300, 0.1, double.Epsilon, -1e300, 12.34, double.MaxValue, 1e-300, -double.MaxValue })
             sum.Add(value);
         Assert.AreEqual(12.44, sum.Sum, 1e-15);
@@ -37,7 +34,7 @@ public sealed class AccumulatorTests
     [TestMethod]
     public void ASumOverflowsOnlyWhereItsTrueValueDoes()
     {
-        var sum = new State(AccumulatorKind.Sum);
+        var sum = new State();
         for (var i = 0; i < 100; i++)
             sum.Add(double.MaxValue);
         Assert.AreEqual(double.PositiveInfinity, sum.Sum);
@@ -59,7 +56,7 @@ public sealed class AccumulatorTests
         var random = new Random(Seed);
         for (var round = 0; round < 500; round++)
         {
-            var sum = new State(AccumulatorKind.Sum);
+            var sum = new State();
             var (exact, magnitude) = (BigInteger.Zero, BigInteger.Zero);
             var spread = random.Next(1, 300);
             for (var i = 0; i < 100; i++)
@@ -92,62 +89,12 @@ public sealed class AccumulatorTests
         Assert.AreEqual(double.PositiveInfinity, sum.Total);
     }
 
-    [TestMethod]
-    public void NullIsSkippedExceptWhereEventsAreCounted()
-    {
-        foreach (var kind in Enum.GetValues<AccumulatorKind>())
-        {
-            var state = new State(kind);
-            state.Add(double.NaN);
-            if (kind is AccumulatorKind.Events or AccumulatorKind.Sum)
-                Assert.AreEqual(kind is AccumulatorKind.Events ? 1 : 0, state.Count);
-            else
-                Assert.AreEqual(double.NaN, state.Value);
-        }
-    }
-
-    [TestMethod]
-    public void TheLastIsTheNewestAndOfOneTimeTheLatest()
-    {
-        var last = new State(AccumulatorKind.Last);
-        last.Add(1, timeMs: 10);
-        last.Add(2, timeMs: 9);
-        Assert.AreEqual(1, last.Value);
-        last.Add(3, timeMs: 10);
-        Assert.AreEqual(3, last.Value);
-    }
-
-    /// <summary>An accumulator somewhere in a block, whose neighbours must stay as they are.</summary>
     private sealed class State
     {
-        private const byte Guard = 0xa5;
+        private InputSum _sum;
 
-        private readonly Accumulator _accumulator;
-        private readonly byte[] _block;
-        private readonly int _end;
+        public double Sum => _sum.Total;
 
-        public State(AccumulatorKind kind)
-        {
-            _accumulator = new Accumulator(kind, 8);
-            _end = Offset + 8 + Accumulator.SizeOf(kind);
-            Assert.AreEqual(0, Accumulator.SizeOf(kind) % 8);
-            _block = new byte[_end + 8];
-            _block.AsSpan().Fill(Guard);
-            _block.AsSpan(Offset + 8, Accumulator.SizeOf(kind)).Clear();
-            _accumulator.Initialize(_block, Offset);
-        }
-
-        public long Count => _accumulator.Count(_block, Offset);
-
-        public double Sum => _accumulator.Sum(_block, Offset);
-
-        public double Value => _accumulator.Value(_block, Offset);
-
-        public void Add(double value, long timeMs = 0)
-        {
-            _accumulator.Add(_block, Offset, timeMs, value);
-            if (_block[Offset + 7] != Guard || _block[_end] != Guard)
-                Assert.Fail("It wrote outside its place.");
-        }
+        public void Add(double value) => _sum.Add(value);
     }
 }

@@ -1,0 +1,58 @@
+using System.Runtime.InteropServices;
+using System.Text.Unicode;
+
+namespace FeatureStore.Core.Blocks;
+
+/// <summary>
+/// An input of an event, as bytes: a number (8 bytes, a double; NaN is null), or a text (64 bytes: length, up to 63 bytes of UTF-8, zeros; length 255 is null).
+/// </summary>
+internal static class EventInput
+{
+    public const int NumberBytes = 8;
+    public const int TextBytes = 64;
+    public const int TextLengthMax = TextBytes - 1;
+
+    private const byte NullLength = 255;
+
+    public static bool IsNull(ReadOnlySpan<byte> input) =>
+        input.Length == NumberBytes ? double.IsNaN(MemoryMarshal.Read<double>(input)) : input[0] == NullLength;
+
+    public static ReadOnlySpan<byte> Text(ReadOnlySpan<byte> input) => input.Slice(1, input[0]);
+
+    public static void WriteNumber(Span<byte> input, double value) => MemoryMarshal.Write(input, value);
+
+    public static void WriteNull(Span<byte> input)
+    {
+        if (input.Length == NumberBytes)
+        {
+            WriteNumber(input, double.NaN);
+            return;
+        }
+
+        input.Clear();
+        input[0] = NullLength;
+    }
+
+    /// <param name="input">64 bytes.</param>
+    /// <param name="text">At most <see cref="TextLengthMax"/> bytes.</param>
+    public static void WriteText(Span<byte> input, ReadOnlySpan<byte> text)
+    {
+        input.Clear();
+        input[0] = (byte)text.Length;
+        text.CopyTo(input[1..]);
+    }
+
+    /// <summary>Whether bytes from outside can be read as an input.</summary>
+    public static bool IsSound(ReadOnlySpan<byte> input) =>
+        input.Length == NumberBytes || input[0] == NullLength || (input[0] <= TextLengthMax && Utf8.IsValid(Text(input)));
+}
+
+/// <summary>Where an input lies among those of an event.</summary>
+/// <param name="Offset">In bytes.</param>
+/// <param name="Width">8, 64, or 0: no input.</param>
+internal readonly record struct InputSlot(int Offset, int Width)
+{
+    public bool IsNone => Width == 0;
+
+    public ReadOnlySpan<byte> Of(ReadOnlySpan<byte> inputs) => inputs.Slice(Offset, Width);
+}

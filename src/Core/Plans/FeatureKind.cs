@@ -1,0 +1,23 @@
+namespace FeatureStore.Core.Plans;
+
+/// <summary>What a feature's value is.</summary>
+public enum FeatureKind
+{
+    /// <summary>A number or null.</summary>
+    Number,
+
+    /// <summary>A text or null.</summary>
+    Text,
+
+    /// <summary>A list of numbers; of none: null.</summary>
+    NumberList,
+
+    /// <summary>A list of texts; of none: null.</summary>
+    TextList,
+
+    /// <summary>A list of values with their counts; of none: null.</summary>
+    TopList,
+
+    /// <summary>Numbers (or null) by key; of none: empty.</summary>
+    Map,
+}

@@ -1,0 +1,297 @@
+using System.Numerics;
+using FeatureStore.Core.Events;
+using FeatureStore.Core.Joins;
+using FeatureStore.Core.Plans;
+
+namespace FeatureStore.Runtime.Local;
+
+/// <summary>
+/// What one join keeps in one shard: a block a key, which of them changed since they were last saved, and when the oldest event of each is due to leave. A key
+/// without events goes when a snapshot has said so. Not thread safe: the shard's gate guards it. Memory is allocated when it grows, not per event.
+/// </summary>
+internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
+{
+    private readonly List<byte[]>[] _spare = [.. Enumerable.Range(0, 32).Select(_ => new List<byte[]>())];
+    private readonly PriorityQueue<int, long> _due = new();
+    private readonly List<int> _free = [];
+    private List<int> _unsaved = [];
+    private List<int> _snapshot = [];
+    private Slot[] _slots = new Slot[32];
+    private Entry[] _entries = new Entry[64];
+    private int _ids;
+    private int _copied;
+
+    public JoinPlan Plan => plan;
+
+    /// <summary>The pairs and single events of the batch at hand, in the order in which they were made.</summary>
+    public EventBatch Joined { get; } = new(plan.Source.Schema);
+
+    /// <summary>Of each event of <see cref="Joined"/>, the row of the event that made it; beyond all rows where time did.</summary>
+    public List<int> Causes { get; } = [];
+
+    /// <summary>Bytes of all blocks.</summary>
+    public long Bytes { get; private set; }
+
+    /// <summary>Bytes of the blocks that changed since the last snapshot began, at the size they had when they first changed.</summary>
+    public long UnsavedBytes { get; private set; }
+
+    /// <summary>Keys with events, or without since the last snapshot.</summary>
+    public int Count => _ids - _free.Count;
+
+    /// <summary>Forgets what the last batch made.</summary>
+    public void Clear()
+    {
+        Joined.Clear();
+        Causes.Clear();
+    }
+
+    /// <summary>Takes in an event, and adds the pairs that it makes to <see cref="Joined"/>.</summary>
+    public void Add(ulong hash, ReadOnlySpan<byte> key, int side, EventBatch events, int row, SnapshotPart snapshot)
+    {
+        var id = Id(hash, key);
+        Change(id, snapshot);
+        ref var slot = ref _slots[id];
+        var length = EntityPlan.Length(slot.Block) + plan.LengthOf(side, events.Row(row));
+        if (length > slot.Block.Length)
+            Move(ref slot, length);
+        plan.Add(slot.Block, side, events, row, Joined);
+        Attribute(row);
+        if (plan.Limited(slot.Block, side, Joined) is > 0 and var gone)
+            RuntimeInstruments.JoinOverflowed.Add(gone, new KeyValuePair<string, object?>("source", plan.Name));
+        Attribute(int.MaxValue);
+        Enqueue(id);
+    }
+
+    /// <summary>Lets events before a time leave; those without a partner are added to <see cref="Joined"/>.</summary>
+    public void Expire(long beforeMs, SnapshotPart snapshot)
+    {
+        while (_due.TryPeek(out var id, out var dueMs) && dueMs < beforeMs)
+        {
+            _due.Dequeue();
+            ref var slot = ref _slots[id];
+            // The key may have been told of twice, or have gone.
+            if (slot.DueMs != dueMs)
+                continue;
+            slot.DueMs = long.MaxValue;
+            if (JoinPlan.OldestMs(slot.Block) < beforeMs)
+            {
+                Change(id, snapshot);
+                plan.Expire(slot.Block, beforeMs, Joined);
+                Shrink(ref slot);
+            }
+
+            Enqueue(id);
+        }
+
+        Attribute(int.MaxValue);
+    }
+
+    /// <summary>Takes in a block from a checkpoint.</summary>
+    public void Restore(ulong hash, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
+    {
+        var id = Id(hash, key);
+        ref var slot = ref _slots[id];
+        Move(ref slot, block.Length);
+        block.CopyTo(slot.Block);
+        Enqueue(id);
+    }
+
+    /// <summary>Fixes what the next snapshot holds: every block that changed since the last one began, as it is now.</summary>
+    public void BeginSnapshot()
+    {
+        foreach (var id in _unsaved)
+            (_slots[id].IsUnsaved, _slots[id].IsInSnapshot) = (false, true);
+        (_snapshot, _unsaved) = (_unsaved, _snapshot);
+        _unsaved.Clear();
+        _copied = 0;
+        UnsavedBytes = 0;
+    }
+
+    /// <summary>Copies some of the blocks that the snapshot still lacks.</summary>
+    /// <returns>Whether all are copied.</returns>
+    public bool CopySome(int bytesMax, SnapshotPart snapshot)
+    {
+        for (; _copied < _snapshot.Count && bytesMax > 0; _copied++)
+        {
+            var id = _snapshot[_copied];
+            if (!_slots[id].IsInSnapshot)
+                continue;
+            bytesMax -= EntityPlan.Length(_slots[id].Block);
+            Copy(id, snapshot);
+            if (JoinPlan.IsEmpty(_slots[id].Block))
+                Remove(id);
+        }
+
+        return _copied == _snapshot.Count;
+    }
+
+    /// <summary>Says which event made what has been added to <see cref="Joined"/> since it was last said.</summary>
+    private void Attribute(int cause)
+    {
+        while (Causes.Count < Joined.Count)
+            Causes.Add(cause);
+    }
+
+    /// <summary>Has the key told of when its oldest event is due, unless it is told of before.</summary>
+    private void Enqueue(int id)
+    {
+        ref var slot = ref _slots[id];
+        var dueMs = JoinPlan.OldestMs(slot.Block);
+        if (dueMs >= slot.DueMs)
+            return;
+        slot.DueMs = dueMs;
+        _due.Enqueue(id, dueMs);
+    }
+
+    /// <summary>Before a block changes: the snapshot under way gets it as it was.</summary>
+    private void Change(int id, SnapshotPart snapshot)
+    {
+        ref var slot = ref _slots[id];
+        if (slot.IsInSnapshot)
+            Copy(id, snapshot);
+        if (slot.IsUnsaved)
+            return;
+        slot.IsUnsaved = true;
+        _unsaved.Add(id);
+        UnsavedBytes += EntityPlan.Length(slot.Block);
+    }
+
+    private void Copy(int id, SnapshotPart snapshot)
+    {
+        ref var slot = ref _slots[id];
+        slot.IsInSnapshot = false;
+        var block = slot.Block.AsSpan(0, EntityPlan.Length(slot.Block));
+        snapshot.Add(snapshotIndex, EntityPlan.Key(block), JoinPlan.IsEmpty(block) ? [] : block);
+    }
+
+    private int Id(ulong hash, ReadOnlySpan<byte> key)
+    {
+        var at = Find(hash, key);
+        if (_entries[at].Id > 0)
+            return _entries[at].Id - 1;
+        var id = _ids;
+        if (_free.Count > 0)
+        {
+            id = _free[^1];
+            _free.RemoveAt(_free.Count - 1);
+        }
+        else if (_ids++ == _slots.Length)
+        {
+            Array.Resize(ref _slots, _ids * 2);
+        }
+
+        var length = JoinPlan.EmptyLength(key.Length);
+        _slots[id] = new Slot { Hash = hash, DueMs = long.MaxValue, Block = Rent(length) };
+        Bytes += _slots[id].Block.Length;
+        plan.Initialize(_slots[id].Block.AsSpan(0, length), key);
+        _entries[at] = new Entry { Hash = hash, Id = id + 1 };
+        if (Count * 10L > _entries.Length * 7L)
+            Rehash();
+        return id;
+    }
+
+    /// <summary>Forgets a key; entries behind its own that would not be found any more move up.</summary>
+    private void Remove(int id)
+    {
+        var (mask, slot) = (_entries.Length - 1, Find(_slots[id].Hash, EntityPlan.Key(_slots[id].Block)));
+        for (var next = slot + 1 & mask; _entries[next].Id != 0; next = next + 1 & mask)
+        {
+            var home = (int)_entries[next].Hash & mask;
+            if ((next - home & mask) < (next - slot & mask))
+                continue;
+            _entries[slot] = _entries[next];
+            slot = next;
+        }
+
+        _entries[slot] = default;
+        Return(_slots[id].Block);
+        Bytes -= _slots[id].Block.Length;
+        _slots[id] = new Slot { DueMs = long.MaxValue, Block = [] };
+        _free.Add(id);
+    }
+
+    /// <summary>The entry of a key: its own, or the free one where it goes.</summary>
+    private int Find(ulong hash, ReadOnlySpan<byte> key)
+    {
+        var mask = _entries.Length - 1;
+        for (var slot = (int)hash & mask; ; slot = slot + 1 & mask)
+        {
+            ref readonly var entry = ref _entries[slot];
+            if (entry.Id == 0 || entry.Hash == hash && EntityPlan.Key(_slots[entry.Id - 1].Block).SequenceEqual(key))
+                return slot;
+        }
+    }
+
+    private void Rehash()
+    {
+        var old = _entries;
+        _entries = new Entry[old.Length * 2];
+        var mask = _entries.Length - 1;
+        foreach (var entry in old)
+        {
+            if (entry.Id == 0)
+                continue;
+            var slot = (int)entry.Hash & mask;
+            while (_entries[slot].Id != 0)
+                slot = slot + 1 & mask;
+            _entries[slot] = entry;
+        }
+    }
+
+    /// <summary>Gives memory back that a block does not need any more.</summary>
+    private void Shrink(ref Slot slot)
+    {
+        if (EntityPlan.Length(slot.Block) * 4L <= slot.Block.Length)
+            Move(ref slot, EntityPlan.Length(slot.Block));
+    }
+
+    private void Move(ref Slot slot, int length)
+    {
+        var block = Rent(length);
+        slot.Block.AsSpan(0, Math.Min(length, EntityPlan.Length(slot.Block))).CopyTo(block);
+        Return(slot.Block);
+        Bytes += block.Length - slot.Block.Length;
+        slot.Block = block;
+    }
+
+    /// <summary>Memory of a power of two, zeroed as far as it is asked for.</summary>
+    private byte[] Rent(int length)
+    {
+        var size = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)Math.Max(length, 64)));
+        var spare = _spare[size];
+        if (spare.Count == 0)
+            return new byte[1 << size];
+        var block = spare[^1];
+        spare.RemoveAt(spare.Count - 1);
+        block.AsSpan(0, length).Clear();
+        return block;
+    }
+
+    /// <summary>Keeps memory for the next block of its size; no more of it than the blocks in use have.</summary>
+    private void Return(byte[] block)
+    {
+        var spare = _spare[BitOperations.Log2((uint)block.Length)];
+        if ((spare.Count + 1L) * block.Length <= Math.Max(Bytes, 1 << 16))
+            spare.Add(block);
+    }
+
+    private struct Slot
+    {
+        /// <summary>The key's block, at the beginning of this memory.</summary>
+        public byte[] Block;
+        public ulong Hash;
+
+        /// <summary>Time of the oldest event that the queue knows of; the greatest where it knows of none.</summary>
+        public long DueMs;
+        public bool IsUnsaved;
+        public bool IsInSnapshot;
+    }
+
+    private struct Entry
+    {
+        public ulong Hash;
+
+        /// <summary>Index of the slot plus one; 0: free.</summary>
+        public int Id;
+    }
+}

@@ -1,0 +1,34 @@
+namespace FeatureStore.Runtime;
+
+/// <summary>
+/// What remains of an erased entity: events of its key that lie before these offsets have no effect on it, however often they are read again. Later
+/// ones start a new block, whose sequence goes on from the tombstone's, so that no copy of the old block is ever newer.
+/// </summary>
+public sealed record Tombstone
+{
+    /// <summary>Index of the entity plan.</summary>
+    public required int Entity { get; init; }
+
+    /// <summary>Encoded key, 1 to 1,024 bytes.</summary>
+    public required byte[] Key { get; init; }
+
+    /// <summary>History of state in which it was erased.</summary>
+    public required Guid Incarnation { get; init; }
+
+    /// <summary>Greater than the sequence of any block of the key before.</summary>
+    public required long Sequence { get; init; }
+
+    /// <summary>Wall clock of the erasure, Unix ms.</summary>
+    public required long ErasedAtMs { get; init; }
+
+    /// <summary>One a topic that feeds the entity.</summary>
+    public required IReadOnlyList<TombstoneGuard> Guards { get; init; }
+}
+
+/// <summary>Which events of a topic a tombstone keeps out.</summary>
+/// <param name="Topic">The topic.</param>
+/// <param name="NextOffsets">Of each partition, the offset of the first event that counts again.</param>
+public sealed record TombstoneGuard(string Topic, IReadOnlyList<long> NextOffsets);
+
+/// <summary>An entity is not erased, or not durably yet. The message is fit to be shown to the caller.</summary>
+public sealed class EraseException(string message, Exception? innerException = null) : Exception(message, innerException);

@@ -1,0 +1,438 @@
+using System.Globalization;
+using System.Text;
+using FeatureStore.Core.Definitions;
+using FeatureStore.Core.Events;
+using FeatureStore.Core.Plans;
+using FeatureStore.Runtime.Local;
+
+namespace FeatureStore.Runtime.Tests;
+
+/// <summary>Impressions and clicks, joined; held against an oracle that keeps all events and looks at each pair.</summary>
+[TestClass]
+public sealed class JoinTests
+{
+    private const int Impressions = 0;
+    private const int Clicks = 1;
+    private const int Joined = 2;
+    private const long WithinMs = 30_000;
+    private const long LatenessMs = 10_000;
+    private const long AlignMs = 5_000;
+    private const long KeptMs = WithinMs + LatenessMs + AlignMs;
+
+    [TestMethod]
+    [DataRow(1, 3)]
+    [DataRow(2, 1)]
+    [DataRow(5, 2)]
+    public void PairsAndStateAreTheOracles(int shards, int shardsAfter)
+    {
+        var (pairs, alone) = (0, 0);
+        foreach (var unmatched in Enum.GetValues<JoinUnmatched>())
+        {
+            for (var seed = 1; seed <= 5; seed++)
+            {
+                var plan = Plan(unmatched, 1000);
+                var oracle = new Oracle(unmatched, 1000);
+                var runtime = NewRuntime(plan, shards);
+                var number = 0;
+                foreach (var batch in Batches(plan, seed, 60))
+                {
+                    var expected = oracle.Apply(batch);
+                    var actual = Apply(runtime, plan, batch);
+                    Assert.AreEqual(string.Join('\n', expected), string.Join('\n', actual), $"{unmatched}, seed {seed}, batch {number}");
+                    pairs += actual.Count(text => !text.EndsWith("#u", StringComparison.Ordinal));
+                    alone += actual.Count(text => text.EndsWith("#u", StringComparison.Ordinal));
+                    if (number++ == 30)
+                        runtime = Restart(runtime, plan, shardsAfter);
+                }
+
+                CheckViews(plan, runtime, oracle);
+                runtime.Dispose();
+            }
+        }
+
+        Assert.IsGreaterThan(1000, pairs);
+        Assert.IsGreaterThan(300, alone);
+    }
+
+    /// <summary>Of each key a side keeps its newest events only; what had no partner leaves as such.</summary>
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(3)]
+    public void TheOldestGoBeyondTheLimit(int shards)
+    {
+        for (var seed = 11; seed <= 16; seed++)
+        {
+            var plan = Plan(JoinUnmatched.Both, 3);
+            var oracle = new Oracle(JoinUnmatched.Both, 3);
+            using var runtime = NewRuntime(plan, shards);
+            foreach (var batch in Batches(plan, seed, 40))
+                Assert.AreEqual(string.Join('\n', oracle.Apply(batch)), string.Join('\n', Apply(runtime, plan, batch)), $"seed {seed}");
+            Assert.IsGreaterThan(20, oracle.Overflowed);
+            CheckViews(plan, runtime, oracle);
+        }
+    }
+
+    /// <summary>What is made of all events does not depend on how they are cut into batches, nor on which side is read first.</summary>
+    [TestMethod]
+    public void OrderOfArrivalMakesNoDifference()
+    {
+        for (var seed = 1; seed <= 5; seed++)
+        {
+            var plan = Plan(JoinUnmatched.Both, 1000);
+            var random = new Random(seed);
+            var events = Batches(plan, seed, 30).SelectMany(batch => Enumerable.Range(0, batch.Events.Count).Select(row => Event.Of(batch, row))).ToList();
+            var inOrder = Outcome(events, 7);
+            // Each event up to a time later than its place, so that none is later than the join waits.
+            var disturbed = events.OrderBy(one => one.TimeMs + random.Next((int)(LatenessMs + AlignMs))).ToList();
+            CollectionAssert.AreEqual(inOrder, Outcome(disturbed, 13), $"seed {seed}");
+            CollectionAssert.AreEqual(inOrder, Outcome(disturbed, 1), $"seed {seed}");
+
+            List<string> Outcome(List<Event> arrival, int batchEvents)
+            {
+                using var runtime = NewRuntime(plan, 2);
+                List<string> made = [];
+                foreach (var run in arrival.Chunk(batchEvents))
+                {
+                    foreach (var side in new[] { Impressions, Clicks })
+                        made.AddRange(Apply(runtime, plan, Event.Batch(plan, side, run.Where(one => one.Side == side))));
+                }
+
+                // Positions are of the event that came later; without them the pairs are the same.
+                return [.. made.Select(text => text.EndsWith("#u", StringComparison.Ordinal) ? text : text[..text.IndexOf(" at ", StringComparison.Ordinal)]).Order(StringComparer.Ordinal)];
+            }
+        }
+    }
+
+    /// <summary>Keys whose events have gone go too: from memory, and from what is saved.</summary>
+    [TestMethod]
+    public void NothingStaysOfKeysThatAreThrough()
+    {
+        var plan = Plan(JoinUnmatched.None, 1000);
+        using var runtime = NewRuntime(plan, 2);
+        var saved = new Dictionary<(int Entity, string Key), byte[]>();
+        Save();
+        var empty = runtime.Bytes;
+        for (var user = 0; user < 1000; user++)
+            Apply(runtime, plan, Event.Batch(plan, user % 2, [new Event(user % 2, TestProject.StartMs + user, 0, user, user, "ad", 1)]));
+        Save();
+        Assert.AreEqual(1000, saved.Keys.Count(block => block.Entity == plan.Entities.Count));
+        foreach (var side in new[] { Impressions, Clicks })
+            Apply(runtime, plan, Event.Batch(plan, side, [new Event(side, TestProject.StartMs + KeptMs + 2000, 0, 5000, -1, "other", 1)]));
+        Save();
+        Assert.AreEqual(1, saved.Keys.Count(block => block.Entity == plan.Entities.Count), "The key of the last two only.");
+        Assert.IsLessThan(empty + 2000, runtime.Bytes);
+
+        void Save()
+        {
+            runtime.BeginSnapshot();
+            foreach (var (place, block) in Runtimes.BlocksOf(runtime.CopySnapshot(Runtimes.Header())))
+            {
+                if (block.Length == 0)
+                    saved.Remove(place);
+                else
+                    saved[place] = block;
+            }
+        }
+    }
+
+    /// <summary>Any byte changed, or any cut, gives a sentence or a block that can be used, never a crash.</summary>
+    [TestMethod]
+    public void GarbledBlocksAreRefusedOrUsable()
+    {
+        var plan = Plan(JoinUnmatched.Both, 1000);
+        using var runtime = NewRuntime(plan, 1);
+        foreach (var batch in Batches(plan, 3, 6))
+            Apply(runtime, plan, batch);
+        runtime.BeginSnapshot();
+        var block = Runtimes.BlocksOf(runtime.CopySnapshot(Runtimes.Header())).Where(block => block.Key.Entity == plan.Entities.Count).MaxBy(block => block.Value.Length).Value;
+        var join = plan.Joins[0];
+        Assert.IsNull(join.Check(block));
+        for (var length = 0; length < block.Length; length++)
+            Assert.IsNotNull(join.Check(block.AsSpan(0, length)), $"cut to {length}");
+        var (random, refused, events) = (new Random(9), 0, new EventBatch(join.Source.Schema));
+        for (var round = 0; round < 50_000; round++)
+        {
+            var garbled = block.ToArray();
+            for (var change = random.Next(3); change >= 0; change--)
+                garbled[random.Next(garbled.Length)] = (byte)random.Next(256);
+            if (join.Check(garbled) is not null)
+            {
+                refused++;
+                continue;
+            }
+
+            events.Clear();
+            join.Expire(garbled, long.MaxValue, events);
+            for (var row = 0; row < events.Count; row++)
+                _ = Text(join.Source, events, row, plan);
+        }
+
+        Assert.IsGreaterThan(5000, refused);
+    }
+
+    [TestMethod]
+    public void JoiningAllocatesNothing()
+    {
+        var plan = Plan(JoinUnmatched.Both, 50);
+        using var runtime = NewRuntime(plan, 1);
+        var joined = new EventBatch(plan.Sources[Joined].Schema);
+        var batches = new[] { Impressions, Clicks }.Select(side =>
+        {
+            var events = Event.Batch(plan, side, Enumerable.Range(0, 200).Select(index => new Event(side, TestProject.StartMs + index, 0, index, index % 20, "ad", 1))).Events;
+            return new ApplyBatch(side, events, [], [joined]);
+        }).ToArray();
+        var before = 0L;
+        for (var round = 0; round < 30; round++)
+        {
+            if (round == 20)
+                before = GC.GetAllocatedBytesForCurrentThread();
+            foreach (var batch in batches)
+            {
+                for (var row = 0; row < batch.Events.Count; row++)
+                    batch.Events[row].TimeMs += 7000;
+                runtime.ApplyAsync(batch, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+            }
+        }
+
+        Assert.AreEqual(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.IsGreaterThan(0, joined.Count);
+    }
+
+    [TestMethod]
+    public void BatchesForTheJoinedEventsMustBeGiven()
+    {
+        var plan = Plan(JoinUnmatched.None, 10);
+        using var runtime = NewRuntime(plan, 1);
+        var batch = Event.Batch(plan, Clicks, [new Event(Clicks, TestProject.StartMs, 0, 0, 1, "ad", 1)]);
+        var exception = Assert.ThrowsExactly<ArgumentException>(() => runtime.ApplyAsync(new ApplyBatch(Clicks, batch.Events, []), CancellationToken.None).AsTask().Wait());
+        StringAssert.StartsWith(exception.Message, "The source is a side of 1 joins, and 0 batches are given for their events.");
+    }
+
+    private static ProjectPlan Plan(JoinUnmatched unmatched, int limit) => TestProject.Compile(new ProjectDefinition
+    {
+        Project = "test",
+        Sources =
+        [
+            Side("impressions", new FieldDefinition("PRICE", FieldType.Double)),
+            Side("clicks", new FieldDefinition("PLACE", FieldType.String)),
+            new SourceDefinition
+            {
+                Name = "clicked",
+                Timestamp = "",
+                Fields = [],
+                Join = new() { Left = "impressions", Right = "clicks", On = ["AD", "USER"], Within = TimeSpan.FromMilliseconds(WithinMs), Unmatched = unmatched, Limit = limit },
+            },
+        ],
+        Entities = [new() { Name = "user", Keys = ["USER"] }],
+        FeatureViews =
+        [
+            new()
+            {
+                Name = "users",
+                Entity = "user",
+                Source = "clicked",
+                Features =
+                [
+                    new() { Name = "all", Aggregate = Aggregate.Count },
+                    new() { Name = "paid", Aggregate = Aggregate.Sum, Of = "PRICE", Where = "has(PLACE)" },
+                    new() { Name = "alone", Aggregate = Aggregate.Count, Where = "!has(PLACE) || !has(PRICE)" },
+                ],
+            },
+        ],
+    });
+
+    private static SourceDefinition Side(string name, FieldDefinition own) => new()
+    {
+        Name = name,
+        Kafka = new() { Topic = name },
+        Timestamp = "AT",
+        Lateness = TimeSpan.FromMilliseconds(LatenessMs),
+        Align = TimeSpan.FromMilliseconds(AlignMs),
+        Fields = [new("AT", FieldType.Timestamp), new("USER", FieldType.Int64), new("AD", FieldType.String), own],
+    };
+
+    /// <summary>Batches of both sides in turn: few keys, ties in time, disorder, now and then a key that is missing, and a long gap.</summary>
+    private static IEnumerable<SideBatch> Batches(ProjectPlan plan, int seed, int batches)
+    {
+        var random = new Random(seed);
+        var (timeMs, offset) = (TestProject.StartMs, 0);
+        for (var number = 0; number < batches; number++)
+        {
+            var side = random.Next(2);
+            List<Event> events = [];
+            timeMs += random.Next(12) == 0 ? 2 * KeptMs : 0;
+            for (var left = random.Next(40); left > 0; left--)
+            {
+                timeMs += random.Next(2) * random.Next(1500);
+                var user = random.Next(15) == 0 ? null : (long?)random.Next(4);
+                events.Add(new Event(side, timeMs - random.Next(2) * random.Next((int)LatenessMs), random.Next(3), offset++, user, $"ad \"{random.Next(3)}", random.Next(100)));
+            }
+
+            yield return Event.Batch(plan, side, events);
+        }
+    }
+
+    private static LocalRuntime NewRuntime(ProjectPlan plan, int shards) => new(plan, new LocalRuntimeOptions { Shards = shards });
+
+    /// <summary>Applies a batch and what is made of it.</summary>
+    /// <returns>What is made of it, as text.</returns>
+    private static List<string> Apply(LocalRuntime runtime, ProjectPlan plan, SideBatch batch)
+    {
+        var joined = new EventBatch(plan.Sources[Joined].Schema);
+        runtime.ApplyAsync(new ApplyBatch(batch.Side, batch.Events, [], [joined]), CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        runtime.ApplyAsync(new ApplyBatch(Joined, joined, []), CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        return [.. Enumerable.Range(0, joined.Count).Select(row => Text(plan.Sources[Joined], joined, row, plan))];
+    }
+
+    private static LocalRuntime Restart(LocalRuntime runtime, ProjectPlan plan, int shards)
+    {
+        runtime.BeginSnapshot();
+        var times = plan.Sources.ToDictionary(source => source.Definition.Name, source => runtime.StreamTimeMs(source.Index));
+        var checkpoint = runtime.CopySnapshot(Runtimes.Header() with { StreamTimesMs = times });
+        var restored = NewRuntime(plan, shards);
+        restored.Restore(checkpoint.Header, visit =>
+        {
+            for (var index = 0; index < checkpoint.Keys.Count; index++)
+            {
+                if (checkpoint.Blocks[index].Length > 0)
+                    visit(checkpoint.Entities[index], checkpoint.Keys[index], checkpoint.Blocks[index]);
+            }
+        });
+        runtime.Dispose();
+        return restored;
+    }
+
+    private static void CheckViews(ProjectPlan plan, LocalRuntime runtime, Oracle oracle)
+    {
+        for (var user = 0L; user < 4; user++)
+        {
+            var key = new byte[8];
+            System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(key, user);
+            var block = runtime.Read([(0, Convert.ToHexString(key))]).Values.Single();
+            var values = new double[3];
+            plan.Entities[0].Read(block, long.MaxValue >> 14, [0, 1, 2], values);
+            var own = oracle.Made.Where(made => made.User == user).ToList();
+            CollectionAssert.AreEqual(
+                new double[] { own.Count, own.Sum(made => made is { Impression: { } impression, Click: not null } ? impression.Price : 0), own.Count(made => made.Impression is null || made.Click is null) },
+                values, $"user {user}");
+        }
+    }
+
+    private static string Text(SourcePlan joined, EventBatch events, int row, ProjectPlan plan)
+    {
+        var text = new StringBuilder();
+        var fields = events.Row(row);
+        for (var field = 0; field < joined.Schema.Count; field++)
+        {
+            text.Append(joined.Schema.Fields[field].Name).Append('=').Append(!fields.Has(field) ? "null" : joined.Schema.Fields[field].Type switch
+            {
+                FieldType.String => Encoding.UTF8.GetString(fields.Text(field)),
+                FieldType.Double => fields.Double(field).ToString(CultureInfo.InvariantCulture),
+                _ => fields.Int64(field).ToString(CultureInfo.InvariantCulture),
+            }).Append(' ');
+        }
+
+        ref readonly var header = ref events[row];
+        return Describe(text.ToString(), header.TimeMs, plan.Sources[header.Origin].Definition.Name, header.Partition, header.Offset, header.Ordinal);
+    }
+
+    private static string Describe(string fields, long timeMs, string topic, int partition, long offset, int ordinal) =>
+        string.Create(CultureInfo.InvariantCulture, $"{fields}{timeMs} at {topic}/{partition}/{offset}#{(ordinal == 0 ? "u" : ordinal)}");
+
+    private sealed record SideBatch(int Side, EventBatch Events, List<Event> All);
+
+    private sealed record Event(int Side, long TimeMs, int Partition, long Offset, long? User, string Ad, double Price)
+    {
+        public string Topic => Side == Impressions ? "impressions" : "clicks";
+
+        public string Place => $"place {Price}";
+
+        public static Event Of(SideBatch batch, int row) => batch.All[row];
+
+        public static SideBatch Batch(ProjectPlan plan, int side, IEnumerable<Event> events)
+        {
+            var batch = new SideBatch(side, new EventBatch(plan.Sources[side].Schema), [.. events]);
+            foreach (var one in batch.All)
+            {
+                var row = batch.Events.Add(new EventHeader { TimeMs = one.TimeMs, Partition = one.Partition, Offset = one.Offset });
+                batch.Events.SetInt64(row, 0, one.TimeMs);
+                if (one.User is { } user)
+                    batch.Events.SetInt64(row, 1, user);
+                batch.Events.SetText(row, 2, Encoding.UTF8.GetBytes(one.Ad));
+                if (side == Impressions)
+                    batch.Events.SetDouble(row, 3, one.Price);
+                else
+                    batch.Events.SetText(row, 3, Encoding.UTF8.GetBytes(one.Place));
+            }
+
+            return batch;
+        }
+    }
+
+    private sealed record Pair(Event? Impression, Event? Click, Event Cause, int Ordinal)
+    {
+        public long User => (Impression ?? Click)!.User!.Value;
+
+        public long TimeMs => Math.Max(Impression?.TimeMs ?? long.MinValue, Click?.TimeMs ?? long.MinValue);
+
+        public override string ToString() => Describe(
+            string.Create(CultureInfo.InvariantCulture, $"AT={Null(Impression?.TimeMs)} USER={User} AD={(Impression ?? Click)!.Ad} PRICE={Null(Impression?.Price)} right_AT={Null(Click?.TimeMs)} PLACE={Null(Click?.Place)} "),
+            TimeMs, Cause.Topic, Cause.Partition, Cause.Offset, Ordinal);
+
+        private static string Null(object? value) => value is null ? "null" : Convert.ToString(value, CultureInfo.InvariantCulture)!;
+    }
+
+    /// <summary>Keeps all events in their order of arrival.</summary>
+    private sealed class Oracle(JoinUnmatched unmatched, int limit)
+    {
+        private readonly List<Event> _kept = [];
+        private readonly HashSet<Event> _matched = [];
+        private readonly long[] _newestMs = [long.MinValue, long.MinValue];
+
+        public List<Pair> Made { get; } = [];
+
+        public int Overflowed { get; private set; }
+
+        public List<string> Apply(SideBatch batch)
+        {
+            List<Pair> pairs = [];
+            List<Event> gone = [];
+            foreach (var one in batch.All)
+            {
+                _newestMs[one.Side] = Math.Max(_newestMs[one.Side], one.TimeMs);
+                if (one.User is null)
+                    continue;
+                var ordinal = 0;
+                foreach (var other in _kept.Where(other => other.Side != one.Side && IsOfOneKey(one, other) && Math.Abs(one.TimeMs - other.TimeMs) <= WithinMs).OrderBy(other => other.TimeMs))
+                {
+                    pairs.Add(one.Side == Impressions ? new Pair(one, other, one, ++ordinal) : new Pair(other, one, one, ++ordinal));
+                    _matched.UnionWith([one, other]);
+                }
+
+                _kept.Add(one);
+                var own = _kept.Where(other => other.Side == one.Side && IsOfOneKey(one, other)).OrderBy(other => other.TimeMs).ToList();
+                for (var index = 0; index < own.Count - limit; index++)
+                {
+                    gone.Add(own[index]);
+                    _kept.Remove(own[index]);
+                    Overflowed++;
+                }
+            }
+
+            var passedMs = Math.Min(_newestMs[0], _newestMs[1]);
+            if (batch.All.Count > 0 && passedMs > long.MinValue)
+            {
+                gone.AddRange(_kept.Where(one => one.TimeMs + KeptMs < passedMs));
+                _kept.RemoveAll(one => one.TimeMs + KeptMs < passedMs);
+            }
+
+            pairs.AddRange(gone.Where(one => !_matched.Contains(one) && unmatched is var asked && (asked == JoinUnmatched.Both || asked == (one.Side == Impressions ? JoinUnmatched.Left : JoinUnmatched.Right)))
+                .OrderBy(one => one.TimeMs).ThenBy(one => one.Side).ThenBy(one => one.Partition).ThenBy(one => one.Offset)
+                .Select(one => one.Side == Impressions ? new Pair(one, null, one, 0) : new Pair(null, one, one, 0)));
+            Made.AddRange(pairs);
+            return [.. pairs.Select(pair => pair.ToString())];
+        }
+
+        private static bool IsOfOneKey(Event left, Event right) => left.User == right.User && left.Ad == right.Ad;
+    }
+}
