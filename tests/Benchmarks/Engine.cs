@@ -79,7 +79,6 @@ internal static class Engine
 
         ApplyAll(Math.Max(first, 100_000));
         ReadAll(20_000);
-        Thread.Sleep(300);
         var (applyNs, readNs, allocated) = (new double[Rounds], new double[Rounds], 0L);
         for (var round = 0; round < Rounds; round++)
         {

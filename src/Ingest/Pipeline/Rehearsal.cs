@@ -64,7 +64,7 @@ internal static class Rehearsal
             {
                 if (source.Id is not null)
                     members[source.Id] = members[source.Id] is string ? $"id{index + Events}" : (long)index + Events * 10;
-                return JsonSerializer.SerializeToUtf8Bytes(members);
+                return JsonSerializer.SerializeToUtf8Bytes<object>(source.Envelope == EventEnvelope.Debezium ? new { op = "c", after = members } : members);
             }
 
             _stride = Record(0).Length;

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using FeatureStore.Core.Blocks;
 using FeatureStore.Core.Plans;
 
 namespace FeatureStore.Runtime.Local;
@@ -16,7 +15,7 @@ internal sealed unsafe class EntityTable : IDisposable
     private readonly IdList _snapshot = new();
     private readonly IdList _free = new();
     private readonly Queue<(byte[] Key, long Sequence)> _unpublishedRemovals = new();
-    private Entry[] _entries = new Entry[64];
+    private KeyIndex _index = new();
     private byte*[] _blocks = new byte*[32];
     private State[] _states = new State[32];
 
@@ -75,25 +74,24 @@ internal sealed unsafe class EntityTable : IDisposable
     /// <summary>The block of an entity; empty where it was never seen.</summary>
     public ReadOnlySpan<byte> Find(ulong hash, ReadOnlySpan<byte> key)
     {
-        var id = _entries[Slot(hash, key)].Id - 1;
+        var id = _index[Slot(hash, key)].Id;
         return id < 0 ? default : Block(id);
     }
 
     /// <summary>Asks the processor for the index entry of a key. The first of three steps that run ahead of <see cref="Apply"/>.</summary>
-    public void PrefetchEntry(ulong hash) =>
-        Memory.Prefetch(MemoryMarshal.AsBytes(_entries.AsSpan()), (int)(hash & (ulong)(_entries.Length - 1)) * sizeof(Entry));
+    public void PrefetchEntry(ulong hash) => _index.Prefetch(hash);
 
     /// <summary>The second step: the beginning of the block.</summary>
     public void PrefetchBlock(ulong hash)
     {
-        if (LikelyId(hash) is >= 0 and var id)
+        if (_index.LikelyId(hash) is >= 0 and var id)
             _plan.PrefetchFixed(new ReadOnlySpan<byte>(_blocks[id], _plan.EmptyLength(EntityPlan.KeyBytesMax)));
     }
 
     /// <summary>The third step: the events at the windows' borders.</summary>
     public void PrefetchRings(ulong hash)
     {
-        if (LikelyId(hash) is >= 0 and var id)
+        if (_index.LikelyId(hash) is >= 0 and var id)
             _plan.PrefetchRings(Block(id));
     }
 
@@ -105,7 +103,7 @@ internal sealed unsafe class EntityTable : IDisposable
     public ReadOnlySpan<byte> Apply(ulong hash, ReadOnlySpan<byte> key, int source, in Core.Events.FieldRow row, long timeMs, SnapshotPart snapshot)
     {
         var slot = Slot(hash, key);
-        var id = _entries[slot].Id - 1;
+        var id = _index[slot].Id;
         if (id < 0)
         {
             var length = _plan.EmptyLength(key.Length);
@@ -128,7 +126,7 @@ internal sealed unsafe class EntityTable : IDisposable
     /// <summary>Takes an event back, where that can still be done; else it is counted, and changes nothing.</summary>
     public void Retract(ulong hash, ReadOnlySpan<byte> key, int source, in Core.Events.FieldRow row, long timeMs, SnapshotPart snapshot)
     {
-        var id = _entries[Slot(hash, key)].Id - 1;
+        var id = _index[Slot(hash, key)].Id;
         if (id < 0 || !_plan.CanRetract(Block(id), source, timeMs))
         {
             RuntimeInstruments.RetractionsLost.Add(1, new KeyValuePair<string, object?>("entity", _plan.Name));
@@ -147,7 +145,7 @@ internal sealed unsafe class EntityTable : IDisposable
     public long Remove(ulong hash, ReadOnlySpan<byte> key, SnapshotPart snapshot)
     {
         var slot = Slot(hash, key);
-        var id = _entries[slot].Id - 1;
+        var id = _index[slot].Id;
         if (id < 0)
             return 0;
         if ((_states[id] & State.InSnapshot) != 0)
@@ -160,7 +158,7 @@ internal sealed unsafe class EntityTable : IDisposable
         // The lists that name the id pass over it, or over its next owner's second mention.
         _states[id] = State.None;
         _free.Add(id);
-        RemoveEntry(slot);
+        _index.RemoveAt(slot);
         return sequence;
     }
 
@@ -210,7 +208,7 @@ internal sealed unsafe class EntityTable : IDisposable
     /// <summary>Puts an entity back among those to publish, or its removal where it has no block and still has none.</summary>
     public void MarkUnpublished(ulong hash, ReadOnlySpan<byte> key, long removedSequence)
     {
-        var id = _entries[Slot(hash, key)].Id - 1;
+        var id = _index[Slot(hash, key)].Id;
         if (id >= 0)
             MarkUnpublished(id);
         else if (removedSequence > 0)
@@ -293,7 +291,7 @@ internal sealed unsafe class EntityTable : IDisposable
         // A reader that comes late finds nothing.
         _ids = 0;
         _free.Clear();
-        _entries = new Entry[64];
+        _index = new KeyIndex();
     }
 
     private Span<byte> Block(int id) => Block(id, EntityPlan.Length(new ReadOnlySpan<byte>(_blocks[id], 8)));
@@ -344,28 +342,13 @@ internal sealed unsafe class EntityTable : IDisposable
         _blocks[id] = block;
     }
 
-    /// <summary>The block of the first key with a hash: all but certainly the one meant. −1 where there is none.</summary>
-    private int LikelyId(ulong hash)
-    {
-        var mask = _entries.Length - 1;
-        for (var slot = (int)hash & mask; ; slot = slot + 1 & mask)
-        {
-            ref readonly var entry = ref _entries[slot];
-            if (entry.Id == 0 || entry.Hash == hash)
-                return entry.Id - 1;
-        }
-    }
-
     /// <summary>The slot of a key: its own, or the free one where it goes.</summary>
     private int Slot(ulong hash, ReadOnlySpan<byte> key)
     {
-        var mask = _entries.Length - 1;
-        for (var slot = (int)hash & mask; ; slot = slot + 1 & mask)
-        {
-            ref readonly var entry = ref _entries[slot];
-            if (entry.Id == 0 || entry.Hash == hash && EntityPlan.Key(Block(entry.Id - 1)).SequenceEqual(key))
-                return slot;
-        }
+        var slot = _index.First(hash);
+        while (!_index[slot].IsFree && !(_index[slot].Hash == hash && EntityPlan.Key(Block(_index[slot].Id)).SequenceEqual(key)))
+            slot = _index.Next(slot);
+        return slot;
     }
 
     private int Add(int slot, ulong hash, int length)
@@ -381,50 +364,8 @@ internal sealed unsafe class EntityTable : IDisposable
 
         _blocks[id] = (byte*)NativeMemory.AllocZeroed((nuint)length);
         Bytes += length;
-        _entries[slot] = new Entry { Hash = hash, Id = id + 1 };
-        if (Count * 10L > _entries.Length * 7L)
-            Rehash();
+        _index.Add(slot, hash, id, Count);
         return id;
-    }
-
-    /// <summary>Frees a slot; entries behind it that would not be found any more move up.</summary>
-    private void RemoveEntry(int slot)
-    {
-        var mask = _entries.Length - 1;
-        for (var next = slot + 1 & mask; _entries[next].Id != 0; next = next + 1 & mask)
-        {
-            var home = (int)_entries[next].Hash & mask;
-            if ((next - home & mask) < (next - slot & mask))
-                continue;
-            _entries[slot] = _entries[next];
-            slot = next;
-        }
-
-        _entries[slot] = default;
-    }
-
-    private void Rehash()
-    {
-        var old = _entries;
-        _entries = new Entry[old.Length * 2];
-        var mask = _entries.Length - 1;
-        foreach (var entry in old)
-        {
-            if (entry.Id == 0)
-                continue;
-            var slot = (int)entry.Hash & mask;
-            while (_entries[slot].Id != 0)
-                slot = slot + 1 & mask;
-            _entries[slot] = entry;
-        }
-    }
-
-    private struct Entry
-    {
-        public ulong Hash;
-
-        /// <summary>Index of the block plus one; 0: free.</summary>
-        public int Id;
     }
 
     private sealed class IdList

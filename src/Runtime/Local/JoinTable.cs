@@ -17,7 +17,7 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
     private List<int> _unsaved = [];
     private List<int> _snapshot = [];
     private Slot[] _slots = new Slot[32];
-    private Entry[] _entries = new Entry[64];
+    private KeyIndex _index = new();
     private int _ids;
     private int _copied;
 
@@ -167,8 +167,8 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
     private int Id(ulong hash, ReadOnlySpan<byte> key)
     {
         var at = Find(hash, key);
-        if (_entries[at].Id > 0)
-            return _entries[at].Id - 1;
+        if (!_index[at].IsFree)
+            return _index[at].Id;
         var id = _ids;
         if (_free.Count > 0)
         {
@@ -184,26 +184,13 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
         _slots[id] = new Slot { Hash = hash, DueMs = long.MaxValue, Block = Rent(length) };
         Bytes += _slots[id].Block.Length;
         plan.Initialize(_slots[id].Block.AsSpan(0, length), key);
-        _entries[at] = new Entry { Hash = hash, Id = id + 1 };
-        if (Count * 10L > _entries.Length * 7L)
-            Rehash();
+        _index.Add(at, hash, id, Count);
         return id;
     }
 
-    /// <summary>Forgets a key; entries behind its own that would not be found any more move up.</summary>
     private void Remove(int id)
     {
-        var (mask, slot) = (_entries.Length - 1, Find(_slots[id].Hash, EntityPlan.Key(_slots[id].Block)));
-        for (var next = slot + 1 & mask; _entries[next].Id != 0; next = next + 1 & mask)
-        {
-            var home = (int)_entries[next].Hash & mask;
-            if ((next - home & mask) < (next - slot & mask))
-                continue;
-            _entries[slot] = _entries[next];
-            slot = next;
-        }
-
-        _entries[slot] = default;
+        _index.RemoveAt(Find(_slots[id].Hash, EntityPlan.Key(_slots[id].Block)));
         Return(_slots[id].Block);
         Bytes -= _slots[id].Block.Length;
         _slots[id] = new Slot { DueMs = long.MaxValue, Block = [] };
@@ -213,29 +200,10 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
     /// <summary>The entry of a key: its own, or the free one where it goes.</summary>
     private int Find(ulong hash, ReadOnlySpan<byte> key)
     {
-        var mask = _entries.Length - 1;
-        for (var slot = (int)hash & mask; ; slot = slot + 1 & mask)
-        {
-            ref readonly var entry = ref _entries[slot];
-            if (entry.Id == 0 || entry.Hash == hash && EntityPlan.Key(_slots[entry.Id - 1].Block).SequenceEqual(key))
-                return slot;
-        }
-    }
-
-    private void Rehash()
-    {
-        var old = _entries;
-        _entries = new Entry[old.Length * 2];
-        var mask = _entries.Length - 1;
-        foreach (var entry in old)
-        {
-            if (entry.Id == 0)
-                continue;
-            var slot = (int)entry.Hash & mask;
-            while (_entries[slot].Id != 0)
-                slot = slot + 1 & mask;
-            _entries[slot] = entry;
-        }
+        var slot = _index.First(hash);
+        while (!_index[slot].IsFree && !(_index[slot].Hash == hash && EntityPlan.Key(_slots[_index[slot].Id].Block).SequenceEqual(key)))
+            slot = _index.Next(slot);
+        return slot;
     }
 
     /// <summary>Gives memory back that a block does not need any more.</summary>
@@ -285,13 +253,5 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
         public long DueMs;
         public bool IsUnsaved;
         public bool IsInSnapshot;
-    }
-
-    private struct Entry
-    {
-        public ulong Hash;
-
-        /// <summary>Index of the slot plus one; 0: free.</summary>
-        public int Id;
     }
 }

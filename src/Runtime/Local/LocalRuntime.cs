@@ -79,50 +79,6 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>
-    /// Drops a few of the entities that are over. By the stream's time, also where reads are as of the wall clock: events that are applied late must find what they would
-    /// have found in time.
-    /// </summary>
-    private void Sweep()
-    {
-        var wallMs = _options.Time.GetUtcNow().ToUnixTimeMilliseconds();
-        for (var source = 0; source < _nowsMs.Length; source++)
-            _nowsMs[source] = _plan.Sources[source].Definition.Clock == Core.Definitions.SourceClock.Wall ? Math.Min(wallMs, _streamTimesMs[source]) : _streamTimesMs[source];
-        foreach (var shard in _shards)
-            shard.Sweep(SweptBlocksPerBatch, _nowsMs);
-    }
-
-    private void Apply(ApplyBatch batch)
-    {
-        var joins = _plan.Sources[batch.Source].Joins;
-        if (batch.Joined.Count != joins.Count)
-            throw new ArgumentException($"The source is a side of {joins.Count} joins, and {batch.Joined.Count} batches are given for their events.", nameof(batch));
-        var passes = _passes[batch.Source];
-        _enriched.Reset(batch.Events.Count, passes.Enriched.Length);
-        Apply(batch, passes.First);
-        if (passes.Enriched.Length > 0)
-        {
-            _enriched.CopyTo(batch.Events, passes.Enriched);
-            Apply(batch, passes.Second);
-        }
-
-        var newest = _streamTimesMs[batch.Source];
-        var isRead = _plan.Sources[batch.Source].Join is null;
-        for (var row = 0; row < batch.Events.Count; row++)
-        {
-            ref readonly var header = ref batch.Events[row];
-            if (!header.IsRetraction)
-                newest = Math.Max(newest, header.TimeMs);
-            if (isRead)
-                Advance(ref _applied[batch.Source], header.Partition, header.Offset + 1);
-        }
-
-        Volatile.Write(ref _streamTimesMs[batch.Source], newest);
-        Join(batch);
-        if (_sweeps)
-            Sweep();
-    }
-
     /// <inheritdoc/>
     public ValueTask ReadAsync(int entity, BlockSet keys, BlockSet blocks, CancellationToken cancellationToken)
     {
@@ -263,6 +219,50 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         foreach (var worker in _workers)
             failure = worker.Wait() ?? failure;
         failure?.Throw();
+    }
+
+    /// <summary>
+    /// Drops a few of the entities that are over. By the stream's time, also where reads are as of the wall clock: events that are applied late must find what they would
+    /// have found in time.
+    /// </summary>
+    private void Sweep()
+    {
+        var wallMs = _options.Time.GetUtcNow().ToUnixTimeMilliseconds();
+        for (var source = 0; source < _nowsMs.Length; source++)
+            _nowsMs[source] = _plan.Sources[source].Definition.Clock == Core.Definitions.SourceClock.Wall ? Math.Min(wallMs, _streamTimesMs[source]) : _streamTimesMs[source];
+        foreach (var shard in _shards)
+            shard.Sweep(SweptBlocksPerBatch, _nowsMs);
+    }
+
+    private void Apply(ApplyBatch batch)
+    {
+        var joins = _plan.Sources[batch.Source].Joins;
+        if (batch.Joined.Count != joins.Count)
+            throw new ArgumentException($"The source is a side of {joins.Count} joins, and {batch.Joined.Count} batches are given for their events.", nameof(batch));
+        var passes = _passes[batch.Source];
+        _enriched.Reset(batch.Events.Count, passes.Enriched.Length);
+        Apply(batch, passes.First);
+        if (passes.Enriched.Length > 0)
+        {
+            _enriched.CopyTo(batch.Events, passes.Enriched);
+            Apply(batch, passes.Second);
+        }
+
+        var newest = _streamTimesMs[batch.Source];
+        var isRead = _plan.Sources[batch.Source].Join is null;
+        for (var row = 0; row < batch.Events.Count; row++)
+        {
+            ref readonly var header = ref batch.Events[row];
+            if (!header.IsRetraction)
+                newest = Math.Max(newest, header.TimeMs);
+            if (isRead)
+                Advance(ref _applied[batch.Source], header.Partition, header.Offset + 1);
+        }
+
+        Volatile.Write(ref _streamTimesMs[batch.Source], newest);
+        Join(batch);
+        if (_sweeps)
+            Sweep();
     }
 
     private string? Problem(int entity, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)

@@ -29,6 +29,12 @@ public sealed class BlockFuzzTests
     [TestCategory("Soak")]
     public void AMillionDamagedBlocksAreRefusedOrUsedInBounds() => Fuzz(1_500_000);
 
+    /// <summary>Blocks that were accepted once and should not have been.</summary>
+    [TestMethod]
+    [DataRow(1456, DisplayName = "a tile of a coarse size that begins within one")]
+    [DataRow(10426, DisplayName = "the same, with changes of rows")]
+    public void AKnownDamageIsRefusedOrUsedInBounds(int seed) => Fuzz([seed]);
+
     [TestMethod]
     public void EveryTruncatedOrExtendedBlockIsRefused()
     {
@@ -90,11 +96,13 @@ public sealed class BlockFuzzTests
         return (definition, block.Bytes.ToArray(), events);
     }
 
-    private static void Fuzz(int mutationsMax)
+    private static void Fuzz(int mutationsMax) => Fuzz(Seeds.Of(mutationsMax / MutationsPerBlock));
+
+    private static void Fuzz(IEnumerable<int> seeds)
     {
         var mutations = 0;
         var accepted = 0;
-        Parallel.ForEach(Seeds.Of(mutationsMax / MutationsPerBlock), seed =>
+        Parallel.ForEach(seeds, seed =>
         {
             var random = new Random(seed);
             var (definition, block, events) = Filled(seed);

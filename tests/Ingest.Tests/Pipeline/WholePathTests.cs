@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using FeatureStore.Core.Definitions;
+using FeatureStore.Core.Plans;
 using FeatureStore.Ingest.Pipeline;
 using FeatureStore.Ingest.Tests.Simulation;
 using FeatureStore.Runtime;
@@ -52,9 +54,12 @@ public sealed class WholePathTests
     }
 
     [TestMethod]
-    public void ARehearsalLeavesNoTrace()
+    [DataRow(EventEnvelope.None)]
+    [DataRow(EventEnvelope.Debezium)]
+    public void ARehearsalScoresAndLeavesNoTrace(EventEnvelope envelope)
     {
-        var plan = Payments.Plan(alignMs: 0, delayMs: 0);
+        var definition = Payments.Plan(alignMs: 0, delayMs: 0).Definition;
+        var plan = ProjectPlan.Compile(definition with { Sources = [definition.Sources[0] with { Envelope = envelope }] });
         var scored = 0;
         var model = new SumModel("sum") { BeforeScore = () => scored++ };
         var measured = 0L;

@@ -10,7 +10,7 @@ namespace FeatureStore.Ingest.Tests.Simulation;
 
 /// <summary>
 /// A table whose rows are created, changed and deleted, under seeded schedules of everything that can go wrong: at the end, features are those of the rows that
-/// are left, each row that came to be is predicted once, and each change that was refused is a dead letter once. FEATURESTORE_SEED=123 runs one seed by itself.
+/// are left, each row that came to be is predicted once, and each change that was refused is a dead letter once. See <see cref="SeededRuns"/>.
 /// </summary>
 [TestClass]
 public sealed class ChangeSimulationTests
@@ -59,23 +59,10 @@ public sealed class ChangeSimulationTests
     [TestMethod]
     public void Features_are_those_of_the_rows_that_are_left()
     {
-        var only = Environment.GetEnvironmentVariable("FEATURESTORE_SEED");
-        var first = only is null ? 1 : int.Parse(only, CultureInfo.InvariantCulture);
         var (crashes, changes) = (0, 0);
-        for (var seed = first; seed < (only is null ? first + Seeds : first + 1); seed++)
-        {
-            try
-            {
-                Run(seed, ref crashes, ref changes);
-            }
-            catch (Exception exception)
-            {
-                throw new AssertFailedException($"Seed {seed}: {exception.Message} Run it alone with FEATURESTORE_SEED={seed}.", exception);
-            }
-        }
-
-        TestContext.WriteLine($"Seeds from {first}: {crashes} crashes, {changes} updates and deletes");
-        if (only is not null)
+        var isWhole = SeededRuns.Run(Seeds, seed => Run(seed, ref crashes, ref changes));
+        TestContext.WriteLine($"{crashes} crashes, {changes} updates and deletes");
+        if (!isWhole)
             return;
         Assert.IsGreaterThan(Seeds, crashes);
         Assert.IsGreaterThan(50 * Seeds, changes);

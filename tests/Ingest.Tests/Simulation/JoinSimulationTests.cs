@@ -11,7 +11,7 @@ namespace FeatureStore.Ingest.Tests.Simulation;
 /// <summary>
 /// Impressions and clicks from two topics, joined and scored under seeded schedules of everything that can go wrong: each pair, and each event without a partner,
 /// is predicted once, or a dead letter once where the model fails on it; clicks are enriched by what impressions were there long enough before, whatever the order of reading.
-/// FEATURESTORE_SEED=123 runs one seed by itself.
+/// See <see cref="SeededRuns"/>.
 /// </summary>
 [TestClass]
 public sealed class JoinSimulationTests
@@ -31,23 +31,10 @@ public sealed class JoinSimulationTests
     [TestMethod]
     public void Every_pair_is_answered_exactly_once()
     {
-        var only = Environment.GetEnvironmentVariable("FEATURESTORE_SEED");
-        var first = only is null ? 1 : int.Parse(only, CultureInfo.InvariantCulture);
         var totals = new Totals();
-        for (var seed = first; seed < (only is null ? first + Seeds : first + 1); seed++)
-        {
-            try
-            {
-                Run(seed, totals);
-            }
-            catch (Exception exception)
-            {
-                throw new AssertFailedException($"Seed {seed}: {exception.Message} Run it alone with FEATURESTORE_SEED={seed}.", exception);
-            }
-        }
-
-        TestContext.WriteLine($"Seeds from {first}: {totals}");
-        if (only is not null)
+        var isWhole = SeededRuns.Run(Seeds, seed => Run(seed, totals));
+        TestContext.WriteLine($"{totals}");
+        if (!isWhole)
             return;
         Assert.IsGreaterThan(Seeds, totals.Crashes);
         Assert.IsGreaterThan(Seeds, totals.SilentBatches);

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using FeatureStore.Runtime;
 
 namespace FeatureStore.Ingest.Tests.Simulation;
@@ -20,24 +19,11 @@ public sealed class SimulationTests
     [TestMethod]
     public void Every_event_has_its_effect_and_its_answer_exactly_once()
     {
-        var only = Environment.GetEnvironmentVariable("FEATURESTORE_SEED");
-        var first = only is null ? 1 : int.Parse(only, CultureInfo.InvariantCulture);
         var totals = new Totals();
         var start = Stopwatch.GetTimestamp();
-        for (var seed = first; seed < (only is null ? first + Seeds : first + 1); seed++)
-        {
-            try
-            {
-                Run(seed, totals);
-            }
-            catch (Exception exception)
-            {
-                throw new AssertFailedException($"Seed {seed} ({totals.Current}): {exception.Message} Run it alone with FEATURESTORE_SEED={seed}.", exception);
-            }
-        }
-
-        TestContext.WriteLine($"Seeds from {first}: {totals} in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
-        if (only is not null)
+        var isWhole = SeededRuns.Run(Seeds, seed => Run(seed, totals), () => $" ({totals.Current})");
+        TestContext.WriteLine($"{totals} in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
+        if (!isWhole)
             return;
         // A simulation in which nothing goes wrong shows nothing.
         Assert.IsGreaterThan(Seeds, totals.Crashes);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using FeatureStore.Core.Blocks.Containers;
 using FeatureStore.Core.Blocks.Sketches;
@@ -13,9 +14,9 @@ internal sealed class RankCell(double quantile) : Cell
 
     public override void Clear(Span<byte> state) => Memory.At<double>(state) = double.NaN;
 
-    public override bool TryAdd(Span<byte> state, long timeMs, ReadOnlySpan<byte> value, ReadOnlySpan<byte> key) => throw new NotSupportedException();
+    public override bool TryAdd(Span<byte> state, long timeMs, ReadOnlySpan<byte> value, ReadOnlySpan<byte> key) => throw NoState();
 
-    public override void Merge(Span<byte> into, ReadOnlySpan<byte> from) => throw new NotSupportedException();
+    public override void Merge(Span<byte> into, ReadOnlySpan<byte> from) => throw NoState();
 
     public override void AddAll(Span<byte> state, ReadOnlySpan<long> times, ReadOnlySpan<byte> values, ReadOnlySpan<byte> keys)
     {
@@ -30,4 +31,7 @@ internal sealed class RankCell(double quantile) : Cell
         numbers[..count].Sort();
         Memory.At<double>(state) = count == 0 ? double.NaN : numbers[(int)QuantileSketch.RankOf(quantile, count) - 1];
     }
+
+    /// <summary>The plan gives this cell only to containers that fold single events, all at once; what is kept has a <see cref="QuantileCell"/>.</summary>
+    private static UnreachableException NoState() => new("A rank is made of all events at once.");
 }

@@ -114,8 +114,21 @@ internal sealed class Tiles : Container
     public override string? Check(ReadOnlySpan<byte> block, int fixedOffset)
     {
         var mergedFor = MergedFor(block, fixedOffset);
-        var isSound = mergedFor == long.MinValue ? _table.Count(block, fixedOffset) == 0 : mergedFor == TileOf(NewestMs(block, fixedOffset));
-        return isSound ? null : "has tiles of another time";
+        if (mergedFor == long.MinValue)
+            return _table.Count(block, fixedOffset) == 0 ? null : "has tiles of no time";
+        if (mergedFor != TileOf(NewestMs(block, fixedOffset)))
+            return "has tiles of another time";
+        Span<long> bounds = stackalloc long[_levels.Length];
+        Bounds(mergedFor, bounds);
+        for (var row = 0; row < _table.Count(block, fixedOffset); row++)
+        {
+            // Merging goes by it that every row is where it belongs.
+            var key = _table.Key(block, fixedOffset, row);
+            if (!TryPlace(key, bounds, out var place) || place != key)
+                return "has a tile that begins where none does";
+        }
+
+        return null;
     }
 
     public override void Prefetch(ReadOnlySpan<byte> block, int fixedOffset) => _table.Prefetch(block, fixedOffset);

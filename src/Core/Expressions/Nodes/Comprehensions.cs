@@ -105,52 +105,55 @@ internal sealed class ExistsOneNode(Node<Value> range, Variables variables, Node
 
 /// <summary>filter(x, predicate), map(x, transform), transformList(i, x, transform), the last two also with a predicate.</summary>
 internal sealed class MappingNode(Node<Value> range, Variables variables, Node<bool> predicate, Node<Value> transform)
-    : ComprehensionNode<Value>(range, variables, predicate, transform)
+    : TransformingNode(range, variables, predicate, transform)
 {
     public override bool Try(in FieldRow row, Scope? scope, out Value value)
     {
         value = default;
-        if (!TryRange(row, scope!, out var entries))
+        if (!TryTransform(row, scope!, out _, out var values, out var count, keepsKeys: false))
             return false;
-        var results = new Value[entries.Count];
-        var count = 0;
-        for (var i = 0; i < entries.Count; i++)
-        {
-            if (!Bind(scope!, entries, i) || !predicate.Try(row, scope, out var holds))
-                return false;
-            if (!holds)
-                continue;
-            if (!transform.Try(row, scope, out results[count]))
-                return false;
-            count++;
-        }
-        value = Value.OfList(count == results.Length ? results : results[..count]);
+        value = Value.OfList(count == values.Length ? values : values[..count]);
         return true;
     }
 }
 
 /// <summary>transformMap(k, v, transform), also with a predicate: a map of the same keys; a list's keys are its indexes.</summary>
 internal sealed class MapMappingNode(Node<Value> range, Variables variables, Node<bool> predicate, Node<Value> transform)
-    : ComprehensionNode<Value>(range, variables, predicate, transform)
+    : TransformingNode(range, variables, predicate, transform)
 {
     public override bool Try(in FieldRow row, Scope? scope, out Value value)
     {
         value = default;
-        if (!TryRange(row, scope!, out var entries))
+        if (!TryTransform(row, scope!, out var keys, out var values, out var count, keepsKeys: true))
             return false;
-        var (keys, values) = (new Value[entries.Count], new Value[entries.Count]);
-        var count = 0;
+        value = Value.OfMap(new ValueTable(keys[..count], values[..count]));
+        return true;
+    }
+}
+
+/// <summary>A comprehension that transforms the entries for which a predicate holds.</summary>
+internal abstract class TransformingNode(Node<Value> range, Variables variables, Node<bool> predicate, Node<Value> transform)
+    : ComprehensionNode<Value>(range, variables, predicate, transform)
+{
+    protected bool TryTransform(in FieldRow row, Scope scope, out Value[] keys, out Value[] values, out int count, bool keepsKeys)
+    {
+        (keys, values, count) = ([], [], 0);
+        if (!TryRange(row, scope, out var entries))
+            return false;
+        values = new Value[entries.Count];
+        keys = keepsKeys ? new Value[entries.Count] : [];
         for (var i = 0; i < entries.Count; i++)
         {
-            if (!Bind(scope!, entries, i) || !predicate.Try(row, scope, out var holds))
+            if (!Bind(scope, entries, i) || !predicate.Try(row, scope, out var holds))
                 return false;
             if (!holds)
                 continue;
             if (!transform.Try(row, scope, out values[count]))
                 return false;
-            keys[count++] = entries.Key(i);
+            if (keepsKeys)
+                keys[count] = entries.Key(i);
+            count++;
         }
-        value = Value.OfMap(new ValueTable(keys[..count], values[..count]));
         return true;
     }
 }
