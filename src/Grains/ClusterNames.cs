@@ -7,8 +7,8 @@ public static class ClusterNames
     public const string Storage = "featurestore";
 
     /// <summary>State name of an entity's record.</summary>
-    internal const string EntityState = "block";
+    internal const string EntityState = "featurestore-block";
 
     /// <summary>State name of the checkpoint's record.</summary>
-    internal const string CheckpointState = "checkpoint";
+    internal const string CheckpointState = "featurestore-checkpoint";
 }

@@ -107,6 +107,9 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
     /// <summary>Gives up a checkpoint that is not written yet.</summary>
     public async ValueTask DisposeAsync()
     {
+        // The silo's services end it too.
+        if (_stop.IsCancellationRequested)
+            return;
         await _stop.CancelAsync().ConfigureAwait(false);
         await _saving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stop.Dispose();

@@ -60,6 +60,46 @@ public sealed class DisturbedStreamTests
         stream.Finish();
     }
 
+    /// <summary>Nothing was durable: all that the first owner sent is given up, and comes again.</summary>
+    [TestMethod]
+    public void ANewOwnerBringsItsEntitiesBackToWhatIsDurable()
+    {
+        using var stream = new DisturbedStream(10, 3, 40, new OrleansRuntimeOptions { WriteBehind = TimeSpan.FromHours(1), WriteBehindEvents = int.MaxValue });
+        for (var owner = 1; owner < 3; owner++)
+        {
+            for (var step = 0; step < 20; step++)
+                stream.Step();
+            stream.TakeOver(owner);
+            Assert.AreEqual(0, stream.Next);
+        }
+
+        stream.Finish();
+    }
+
+    /// <summary>The owner ends between the writing of blocks and that of S.</summary>
+    [TestMethod]
+    public void BlocksThatAreDurableBeyondSPassOverWhatTheyContain()
+    {
+        using var stream = new DisturbedStream(11, 3, 60);
+        var check = stream.Storage.BeforeWrite!;
+        for (var step = 0; step < 20; step++)
+            stream.Step();
+        stream.Storage.BeforeWrite = (state, id, record) =>
+        {
+            check(state, id, record);
+            if (state == ClusterNames.CheckpointState)
+                throw new IOException("The store is away.");
+        };
+        var blocks = stream.Storage.Writes;
+        while (stream.Storage.Writes == blocks || stream.Next < 40)
+            stream.Step();
+        stream.Storage.BeforeWrite = check;
+        var before = stream.Next;
+        stream.TakeOver(1);
+        Assert.IsLessThan(before, stream.Next);
+        stream.Finish();
+    }
+
     /// <summary>Writes fail, succeed with an answer that is lost, and find that another activation has written.</summary>
     [TestMethod]
     [DataRow(8)]
