@@ -22,6 +22,9 @@ internal sealed class EntityLink(IEntityGrain grain, string address, byte[] key)
 
     public SiloAddress? Silo { get; set; }
 
+    /// <summary>The activation, if it is on this silo.</summary>
+    public EntityCell? Cell { get; set; }
+
     /// <summary>Whether the activation may lack events, or have some whose answer was lost.</summary>
     public bool IsInDoubt { get; set; }
 

@@ -10,6 +10,9 @@ internal static class GrainsInstruments
     public static readonly Counter<long> Calls = _meter.CreateCounter<long>(
         "featurestore.grains.calls", "{call}", "Calls that carry events to entities.");
 
+    public static readonly Counter<long> InPlace = _meter.CreateCounter<long>(
+        "featurestore.grains.in_place", "{call}", "Entities that got events on the owner's own silo, without a call.");
+
     public static readonly Counter<long> Recoveries = _meter.CreateCounter<long>(
         "featurestore.grains.recoveries", "{entity}", "Entities brought up to date again after their activation was lost, moved or doubted.");
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
 using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Ownership;
@@ -264,7 +265,26 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         var request = Encode(link, batch);
         if (link.Route!.Feeds)
             Keep(link, request);
-        Fill(link, batch, (await ReachAsync(link, request, cancellationToken).ConfigureAwait(false))!);
+        Fill(link, batch, ApplyInPlace(link, request, batch.Events) ?? (await ReachAsync(link, request, cancellationToken).ConfigureAwait(false))!);
+    }
+
+    /// <summary>
+    /// Applies to an entity that is active on this silo, without a message: what keeps an activation right is in the cell, whoever calls it.
+    /// Orleans does not see such calls, and ends an activation that has had no other for as long as its collection age; the next batch then makes a new one.
+    /// </summary>
+    /// <returns>Null where it has to be a call.</returns>
+    private ApplyReply? ApplyInPlace(EntityLink link, ApplyRequest request, EventBatch events)
+    {
+        if (!_options.AppliesInPlace || link.IsInDoubt || link.Silo is { } silo && !silo.Equals(_cells.Silo))
+            return null;
+        link.Cell ??= _cells.Find(link.Address);
+        if (link.Cell?.Apply(NextCall(link), request, events, link.Rows) is not { } answer)
+            return null;
+        GrainsInstruments.InPlace.Add(1);
+        if (Take(link, answer) is { } reply)
+            return reply;
+        link.Cell = null;
+        return null;
     }
 
     private ApplyRequest Encode(EntityLink link, ApplyBatch batch)

@@ -23,6 +23,9 @@ public sealed record OrleansRuntimeOptions
     /// <summary>Bytes of events kept until they are durable. From half of it a cut does not wait; at all of it the stream waits. Default 256 MiB.</summary>
     public long UnsavedBytesMax { get; init; } = 256L << 20;
 
+    /// <summary>Whether events reach entities on the owner's own silo without a message. Default true.</summary>
+    public bool AppliesInPlace { get; init; } = true;
+
     /// <summary>Where entities are placed. Default: on the silo that owns the stream.</summary>
     public EntityPlacementPreference Placement { get; init; }
 

@@ -24,6 +24,9 @@ internal sealed class EntityCell : IDisposable
     [ThreadStatic]
     private static EventBatch?[]? _scratch;
 
+    [ThreadStatic]
+    private static AppliedOffsets? _before;
+
     private readonly Lock _gate = new();
     private readonly EntityCells _cells;
     private readonly IGrainContext _context;
@@ -89,8 +92,12 @@ internal sealed class EntityCell : IDisposable
     }
 
     /// <summary>Applies events, if the caller knows this state.</summary>
+    /// <param name="call">Who calls.</param>
+    /// <param name="request">The events.</param>
+    /// <param name="events">Where the caller has the request's events at hand; else they are decoded.</param>
+    /// <param name="rows">Which of them are the request's.</param>
     /// <returns>Null where the block has first to go back to the durable one (<see cref="LoadAsync"/>).</returns>
-    public ApplyReply? Apply(OwnerCall call, ApplyRequest request)
+    public ApplyReply? Apply(OwnerCall call, ApplyRequest request, EventBatch? events = null, List<int>? rows = null)
     {
         if (request.Plan != _cells.Plan.Fingerprint)
             return new ApplyReply { Status = ApplyStatus.OtherDefinitions };
@@ -105,7 +112,7 @@ internal sealed class EntityCell : IDisposable
                 return Reply(ApplyStatus.Behind, 0);
             var route = _cells.Plan.Route(request.Source, _plan.Index)!;
             var reply = Reply(ApplyStatus.Applied, call.Epoch, new byte[request.Count * route.ValuesPerEvent(request.Vectors) * sizeof(double)]);
-            Apply(route, request, MemoryMarshal.Cast<byte, double>(reply.Values.AsSpan()));
+            Apply(route, request, events ?? Decode(request), rows, MemoryMarshal.Cast<byte, double>(reply.Values.AsSpan()));
             return reply;
         }
     }
@@ -237,21 +244,21 @@ internal sealed class EntityCell : IDisposable
         _live = NativeBlock.CopyOf(block);
     }
 
-    private void Apply(EntityRoute route, ApplyRequest request, Span<double> values)
+    private void Apply(EntityRoute route, ApplyRequest request, EventBatch events, List<int>? rows, Span<double> values)
     {
-        _key ??= request.Key ?? throw new InvalidOperationException($"The first call to entity \"{Address}\" lacks the key.");
-        var events = Decode(request);
+        _key ??= request.Key ?? throw new InvalidDataException($"The first call to entity \"{Address}\" lacks the key.");
         var source = _cells.Plan.SourceIds[request.Source];
         // All rows of a record are in one call: what counts is where the call began.
         AppliedOffsets? before = null;
-        for (var row = 0; row < events.Count; row++)
+        for (var index = 0; index < request.Count; index++)
         {
+            var row = rows is null ? index : rows[index];
             ref readonly var header = ref events[row];
             if (route.Feeds && header.Offset >= (before ?? _applied).Next(source, header.Partition))
             {
                 if (before is null)
                 {
-                    before = new AppliedOffsets();
+                    before = _before ??= new AppliedOffsets();
                     before.CopyFrom(_applied);
                     BeginWrite(request.Interval);
                 }
