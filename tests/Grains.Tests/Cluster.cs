@@ -23,6 +23,7 @@ internal sealed class Cluster : IDisposable
     {
         var builder = new InProcessTestClusterBuilder((short)silos);
         builder.Options.InitializeClientOnDeploy = false;
+        builder.Options.ServiceId = "test";
         builder.ConfigureSilo((_, silo) =>
         {
             storage(silo);
