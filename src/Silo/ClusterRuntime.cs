@@ -23,7 +23,8 @@ internal static class ClusterRuntime
     /// <summary>Adds the silo and its runtime.</summary>
     public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan)
     {
-        builder.Logging.AddFilter("Orleans", LogLevel.Warning);
+        // Orleans places through Polly, which says so for every entity.
+        builder.Logging.AddFilter("Orleans", LogLevel.Warning).AddFilter("Polly", LogLevel.Warning);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = _leaveTimeout);
         builder.UseOrleans(silo =>
         {
