@@ -11,4 +11,7 @@ public static class ClusterNames
 
     /// <summary>State name of the checkpoint's record.</summary>
     internal const string CheckpointState = "featurestore-checkpoint";
+
+    /// <summary>State name of what joins keep.</summary>
+    internal const string JoinState = "featurestore-join";
 }

@@ -1,11 +1,14 @@
 using FeatureStore.Core.Plans;
+using FeatureStore.Runtime.Local;
 
 namespace FeatureStore.Grains;
 
 /// <summary>What a silo knows of the project: the compiled definitions, where the events of each source go, and a fingerprint that all silos must share.</summary>
 public sealed class ClusterPlan
 {
-    private readonly EntityRoute[][] _routes;
+    private readonly Passes[] _passes;
+    private readonly Route?[][] _routes;
+    private readonly bool[] _isExact;
     private readonly Dictionary<string, EntityPlan> _entities;
 
     /// <param name="project">The compiled definitions.</param>
@@ -14,8 +17,11 @@ public sealed class ClusterPlan
         ArgumentNullException.ThrowIfNull(project);
         Project = project;
         _entities = project.Entities.ToDictionary(entity => entity.Name, StringComparer.Ordinal);
-        _routes = [.. project.Sources.Select(source => RoutesOf(project, source))];
-        SourceIds = [.. project.Sources.Select(source => Hash(14695981039346656037UL, source.Definition.Kafka.Topic))];
+        _passes = [.. project.Sources.Select(source => Passes.Of(project, source))];
+        _routes = [.. _passes.Select(passes => project.Entities.Select(entity => Array.Find([.. passes.First, .. passes.Second], route => route.Entity == entity)).ToArray())];
+        _isExact = [.. project.Entities.Select(entity =>
+            project.Sources.Any(source => source.Join is not null && entity.IsFedBy(source.Index) || source.Enrichment.Any(enrichment => enrichment.Entity == entity)))];
+        SourceIds = [.. project.Sources.Select(source => Hash(14695981039346656037UL, NameOf(source)))];
         Fingerprint = FingerprintOf(project);
     }
 
@@ -29,33 +35,39 @@ public sealed class ClusterPlan
 
     internal EntityPlan? Entity(string name) => _entities.GetValueOrDefault(name);
 
-    internal EntityRoute[] RoutesOf(int source) => _routes[source];
+    /// <summary>What the events of a source do.</summary>
+    internal Passes PassesOf(int source) => _passes[source];
 
     /// <summary>What the events of a source do to an entity; null where they do nothing.</summary>
-    internal EntityRoute? Route(int source, int entity) => Array.Find(_routes[source], route => route.Entity.Index == entity);
+    internal Route? Route(int source, int entity) => _routes[source][entity];
 
-    private static EntityRoute[] RoutesOf(ProjectPlan project, SourcePlan source)
+    /// <summary>
+    /// Whether an entity's state has to be exactly that of a checkpoint when the stream goes on from it, and not be ahead of it: where the entity enriches events, as these would
+    /// find what came later; and where a join feeds it, as the join makes its pairs again, maybe in another order.
+    /// </summary>
+    internal bool IsExact(EntityPlan entity) => _isExact[entity.Index];
+
+    /// <summary>Values that an event gets from an entity for the first vectors of a batch, and for the fields that enrich it.</summary>
+    internal static int ValuesPerEvent(Route route, int vectors)
     {
-        var services = project.ServicesOn(source);
-        List<EntityRoute> routes = [];
-        foreach (var entity in project.Entities)
-        {
-            VectorSlice[] slices = [.. services.Select(service => VectorSlice.Of(service, entity.Index))];
-            if (entity.IsFedBy(source.Index) || slices.Any(slice => slice.Features.Length > 0))
-                routes.Add(new EntityRoute(source, entity, entity.IsFedBy(source.Index), [.. entity.Keys.Select(key => source.Schema.IndexOf(key.Name))], slices));
-        }
-
-        return [.. routes];
+        var count = route.Enrichment.Features.Length;
+        for (var vector = 0; vector < vectors; vector++)
+            count += route.Slices[vector].Features.Length;
+        return count;
     }
+
+    private static string NameOf(SourcePlan source) => source.Definition.Kafka?.Topic ?? $"join {source.Definition.Name}";
 
     private static ulong FingerprintOf(ProjectPlan project)
     {
         var hash = project.LayoutFingerprint;
         foreach (var source in project.Sources)
         {
-            hash = Hash(hash, source.Definition.Kafka.Topic);
+            hash = Hash(hash, NameOf(source));
             foreach (var field in source.Schema.Fields)
                 hash = Hash(hash, $"{field.Name}:{field.Type}");
+            foreach (var enrichment in source.Enrichment)
+                hash = Hash(hash, $"{enrichment.Field}={enrichment.Entity.Name}:{enrichment.Feature}");
             foreach (var service in project.ServicesOn(source))
             {
                 foreach (var entity in project.Entities)
@@ -72,23 +84,5 @@ public sealed class ClusterPlan
         foreach (var unit in text)
             hash = unchecked((hash ^ unit) * 1099511628211UL);
         return unchecked((hash ^ 0xFFFF) * 1099511628211UL);
-    }
-}
-
-/// <summary>What the events of one source do to one entity, and which part of each vector they fill.</summary>
-/// <param name="Source">The source.</param>
-/// <param name="Entity">The entity's plan.</param>
-/// <param name="Feeds">Whether the events change the entity; false: they only read it.</param>
-/// <param name="KeyFields">Where its join keys are in the source's rows.</param>
-/// <param name="Slices">One a service whose models score on the source.</param>
-internal sealed record EntityRoute(SourcePlan Source, EntityPlan Entity, bool Feeds, int[] KeyFields, VectorSlice[] Slices)
-{
-    /// <summary>Values that an event gets from the entity for the first vectors of a batch.</summary>
-    public int ValuesPerEvent(int vectors)
-    {
-        var count = 0;
-        for (var vector = 0; vector < vectors; vector++)
-            count += Slices[vector].Features.Length;
-        return count;
     }
 }

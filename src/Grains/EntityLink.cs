@@ -1,11 +1,15 @@
 using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Payloads;
+using FeatureStore.Runtime.Local;
 
 namespace FeatureStore.Grains;
 
 /// <summary>What the owner of a stream keeps of an entity while events that it sent are not durable.</summary>
-internal sealed class EntityLink(IEntityGrain grain, string address, byte[] key)
+internal sealed class EntityLink(IEntityGrain grain, int entity, string address, byte[] key)
 {
+    /// <summary>Index of the entity plan.</summary>
+    public int Entity { get; } = entity;
+
     public IEntityGrain Grain { get; } = grain;
 
     public string Address { get; } = address;
@@ -34,9 +38,10 @@ internal sealed class EntityLink(IEntityGrain grain, string address, byte[] key)
     /// <summary>The batch that <see cref="Rows"/> is of.</summary>
     public long Batch { get; set; }
 
-    public EntityRoute? Route { get; set; }
+    /// <summary>What the batch under way does to this entity,</summary>
+    public Route? Route { get; set; }
 
-    /// <summary>Rows of the batch under way that go to this entity.</summary>
+    /// <summary>and with which of its rows.</summary>
     public List<int> Rows { get; } = [];
 
     public int RowBytes { get; set; }

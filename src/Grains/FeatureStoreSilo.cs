@@ -23,7 +23,7 @@ public static class FeatureStoreSilo
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
-        builder.AddGrainService<FlushService>();
+        builder.AddGrainService<FlushService>().AddGrainService<EraseService>();
         builder.AddPlacementDirector<EntityPlacement, EntityPlacementDirector>();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services
@@ -32,11 +32,12 @@ public static class FeatureStoreSilo
             .AddSingleton<EntityCells>()
             .AddSingleton<OwnerView>()
             .AddSingleton<FlushClient>()
+            .AddSingleton<EraseClient>()
             .AddHostedService<OwnerExchange>()
             .AddKeyedSingleton<IGrainStorageSerializer, StoredStateSerializer>(ClusterNames.Storage)
             .AddSingleton(services => new OrleansRuntime(
                 plan, services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<FlushClient>(), services.GetRequiredService<EntityCells>(),
-                services.GetRequiredService<OwnerView>(), options, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<OrleansRuntime>>()))
+                services.GetRequiredService<OwnerView>(), services.GetRequiredService<EraseClient>(), options, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<OrleansRuntime>>()))
             .AddSingleton<IEntityRuntime>(services => services.GetRequiredService<OrleansRuntime>())
             .AddSingleton(services => new GrainCheckpoints(
                 plan, services.GetRequiredService<OrleansRuntime>(), services.GetRequiredService<EntityCells>(), options,

@@ -1,10 +1,10 @@
-using System.Text.Json;
+using FeatureStore.Core.Plans;
 using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Ownership;
 using FeatureStore.Grains.Persistence;
 using FeatureStore.Runtime;
+using FeatureStore.Runtime.Local;
 using Microsoft.Extensions.Logging;
-using Orleans.Storage;
 
 namespace FeatureStore.Grains;
 
@@ -20,12 +20,14 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
     private readonly OrleansRuntimeOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<GrainCheckpoints> _logger;
-    private readonly GrainId _id;
+    private readonly JoinSegments _joins;
     private readonly CancellationTokenSource _stop = new();
     private Task _saving = Task.CompletedTask;
-    private Guid _incarnation;
-    private long _term;
+    private OwnerRecord _record = new();
     private string? _etag;
+
+    /// <summary>Whether the next checkpoint has all that the joins keep.</summary>
+    private bool _replacesJoins;
     private long _dueAt;
     private long _hotAt;
 
@@ -38,8 +40,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         _options = options;
         _time = time;
         _logger = logger;
-        _id = GrainId.Create("featurestore-checkpoint", plan.Project.Definition.Project);
-        _incarnation = Guid.CreateVersion7(time.GetUtcNow());
+        _joins = new JoinSegments(cells, plan.Project.Definition.Project);
     }
 
     /// <inheritdoc/>
@@ -52,31 +53,35 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
     public bool IsDue => _saving.IsCompleted && (IsPast(ref _dueAt) || IsPast(ref _hotAt) && (_runtime.IsHot || _runtime.UnsavedBytes >= _options.UnsavedBytesMax / 2));
 
     /// <summary>Takes the stream over, with a term that fences every earlier owner, and finds S.</summary>
-    /// <exception cref="InvalidDataException">The state was made under other definitions, or is damaged.</exception>
+    /// <exception cref="InvalidDataException">The state cannot be migrated to the definitions, or is damaged.</exception>
     /// <exception cref="OwnerFencedException">Another silo took it at the same time.</exception>
     public async Task AcquireAsync(CancellationToken cancellationToken)
     {
-        var state = new GrainState<StoredState> { State = new StoredState() };
-        await _cells.Storage.ReadStateAsync(ClusterNames.CheckpointState, _id, state, cancellationToken).ConfigureAwait(false);
-        if (state.RecordExists && state.State is { Bytes.Length: > 0 })
+        var (bytes, etag) = await GrainRecords.ReadAsync(_cells.Storage, ClusterNames.CheckpointState, _cells.CheckpointId, cancellationToken).ConfigureAwait(false);
+        var record = bytes.Length > 0 ? OwnerRecord.Read(bytes) : new OwnerRecord { Incarnation = Guid.CreateVersion7(_time.GetUtcNow()) };
+        var migration = record.Header is { } header && header.LayoutFingerprint != _plan.Project.LayoutFingerprint ? MigrationOf(header) : null;
+        Last = record.Header;
+        var newest = Last?.Sequence ?? 0;
+        // An owner that is gone may have been writing one more checkpoint.
+        var begun = Math.Max(newest, record.GivenUp.LastOrDefault()) + 1;
+        var isFirst = record.Term == 0;
+        _etag = etag;
+        _record = record with
         {
-            var record = Read(state.State.Bytes);
-            if (record.Header is { } header && header.LayoutFingerprint != _plan.Project.LayoutFingerprint)
-            {
-                throw new InvalidDataException(
-                    "The cluster's state was written under other definitions of entities, feature views or keys, and cannot be migrated. " +
-                    "Start with the old definitions, or with an empty grain storage to rebuild the state from the topics.");
-            }
-
-            (_term, _incarnation, Last) = (record.Term, record.Incarnation, record.Header);
-        }
-
-        _etag = state.ETag;
-        _term++;
-        await WriteAsync(Last).ConfigureAwait(false);
-        _runtime.Own(_term, [.. _plan.Project.Sources.Select(source => Last?.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue) ?? long.MinValue)]);
+            Term = record.Term + 1,
+            Base = newest,
+            GivenUp = isFirst ? [] : [.. record.GivenUp, begun],
+            Layouts = [.. record.Layouts.Concat(Last?.Layouts ?? []).Distinct()],
+        };
+        await WriteAsync(_record).ConfigureAwait(false);
+        await _joins.RemoveAsync([new JoinSegment(begun, int.MaxValue, 0)], cancellationToken).ConfigureAwait(false);
+        await _joins.ReadAsync(record.Joins, (type, key, block) => RestoreJoin(migration, type, key, block), cancellationToken).ConfigureAwait(false);
+        _replacesJoins = migration is not null;
+        _runtime.Own(
+            _record.Term, isFirst ? begun : begun + 1,
+            [.. _plan.Project.Sources.Select(source => Last?.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue) ?? long.MinValue)], Last?.Partitions ?? [], record.Generations);
         Schedule();
-        LogAcquired(_plan.Project.Definition.Project, _term, Last?.Sequence ?? 0);
+        LogAcquired(_plan.Project.Definition.Project, _record.Term, newest);
     }
 
     /// <inheritdoc/>
@@ -88,17 +93,26 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
             throw new InvalidOperationException($"A checkpoint could not be saved: {failure?.Message ?? "it was given up."}", failure);
         }
 
-        var header = new CheckpointHeader
-        {
-            LayoutFingerprint = _plan.Project.LayoutFingerprint,
-            Incarnation = _incarnation,
-            Sequence = (Last?.Sequence ?? 0) + 1,
-            ClusterId = clusterId,
-            Partitions = partitions,
-            StreamTimesMs = _plan.Project.Sources.ToDictionary(source => source.Definition.Name, source => _runtime.StreamTimeMs(source.Index)),
-        };
+        var replacesJoins = _replacesJoins || JoinSegments.IsLong(_record.Joins, _runtime.Joins.Bytes);
+        if (replacesJoins)
+            _runtime.Joins.MarkAllUnsaved();
         var cut = _runtime.BeginInterval();
-        _runtime.Saving = _saving = Task.Run(() => SaveAsync(header, cut, published));
+        var record = _record with
+        {
+            Header = new CheckpointHeader
+            {
+                LayoutFingerprint = _plan.Project.LayoutFingerprint,
+                Layouts = Migration.LayoutsOf(_plan.Project),
+                Incarnation = _record.Incarnation,
+                Sequence = cut.Interval,
+                ClusterId = clusterId,
+                Partitions = partitions,
+                StreamTimesMs = _plan.Project.Sources.ToDictionary(source => source.Definition.Name, source => _runtime.StreamTimeMs(source.Index)),
+            },
+            Generations = _runtime.Generations(),
+            Joins = replacesJoins ? [] : _record.Joins,
+        };
+        _runtime.Saving = _saving = Task.Run(() => SaveAsync(record, cut, published));
     }
 
     /// <inheritdoc/>
@@ -115,42 +129,71 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         _stop.Dispose();
     }
 
-    private static OwnerRecord Read(byte[] bytes)
+    /// <summary>How the state of other definitions is read. Blocks are migrated when they are.</summary>
+    private Migration MigrationOf(CheckpointHeader header)
     {
-        try
+        const string Advice = "Start with the old definitions, or with an empty grain storage to rebuild the state from the topics.";
+        if (header.Layouts.Count == 0)
+            throw new InvalidDataException($"The cluster's state was written under other definitions of entities, feature views or keys, and cannot be migrated. {Advice}");
+        var migration = new Migration(_plan.Project, header.Layouts);
+        foreach (var layout in header.Layouts)
         {
-            return JsonSerializer.Deserialize<OwnerRecord>(bytes)!;
+            if (_plan.Entity(layout.Entity) is { } entity && !entity.HasKeysOf(BlockLayout.Parse(layout.Layout)))
+                throw new InvalidDataException($"The cluster's state was written under other definitions, and cannot be migrated: entity \"{entity.Name}\" has keys of other types, or another format. {Advice}");
         }
-        catch (JsonException exception)
-        {
-            throw new InvalidDataException("The cluster's checkpoint cannot be read. Restore a copy of the grain storage, or start with an empty one.", exception);
-        }
+
+        LogMigrating(header.Sequence, string.Join(", ", migration.EmptyFeatures.DefaultIfEmpty("none")));
+        return migration;
     }
 
-    private async Task SaveAsync(CheckpointHeader header, Cut cut, Task published)
+    private void RestoreJoin(Migration? migration, int type, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
+    {
+        if (migration is not null && !migration.TryMigrate(type, block, out type, out block))
+            return;
+        var join = type - _plan.Project.Entities.Count;
+        if ((uint)join >= (uint)_plan.Project.Joins.Count || _plan.Project.Joins[join].Check(block) is not null)
+            throw new InvalidDataException("What the joins kept is damaged, or of other joins. Restore a copy of the grain storage, or start with an empty one.");
+        _runtime.Joins.Restore(type, KeyHash.Of(key), key, block);
+    }
+
+    private async Task SaveAsync(OwnerRecord record, Cut cut, Task published)
     {
         var start = _time.GetTimestamp();
         var size = _runtime.UnsavedBytes;
+        _runtime.Joins.CopySnapshot();
         await published.WaitAsync(_stop.Token).ConfigureAwait(false);
         for (var attempt = 1; !await _runtime.FlushAsync(cut, _stop.Token).ConfigureAwait(false); attempt++)
-            await PauseAsync(null, header.Sequence, attempt).ConfigureAwait(false);
+            await PauseAsync(null, cut.Interval, attempt).ConfigureAwait(false);
         await _runtime.ForgetAsync(cut).ConfigureAwait(false);
+        await RetryAsync(cut.Interval, async () =>
+        {
+            if (await _joins.WriteAsync(cut.Interval, _runtime.Joins.Snapshot, _stop.Token).ConfigureAwait(false) is { } segment)
+                record = record with { Joins = [.. record.Joins.Where(other => other.Checkpoint != segment.Checkpoint), segment] };
+        }).ConfigureAwait(false);
+        await RetryAsync(cut.Interval, () => WriteAsync(record)).ConfigureAwait(false);
+        var replaced = _record.Joins.Except(record.Joins).ToList();
+        _record = record;
+        _replacesJoins = false;
+        Last = record.Header;
+        Status = new CheckpointStatus(cut.Interval, _time.GetUtcNow().ToUnixTimeMilliseconds(), size, _time.GetElapsedTime(start).TotalMilliseconds);
+        await RetryAsync(cut.Interval, () => _joins.RemoveAsync(replaced, _stop.Token)).ConfigureAwait(false);
+        Schedule();
+    }
+
+    private async Task RetryAsync(long sequence, Func<Task> write)
+    {
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                await WriteAsync(header).ConfigureAwait(false);
-                break;
+                await write().ConfigureAwait(false);
+                return;
             }
             catch (Exception exception) when (exception is not (OwnerFencedException or OperationCanceledException))
             {
-                await PauseAsync(exception, header.Sequence, attempt).ConfigureAwait(false);
+                await PauseAsync(exception, sequence, attempt).ConfigureAwait(false);
             }
         }
-
-        Last = header;
-        Status = new CheckpointStatus(header.Sequence, _time.GetUtcNow().ToUnixTimeMilliseconds(), size, _time.GetElapsedTime(start).TotalMilliseconds);
-        Schedule();
     }
 
     private async Task PauseAsync(Exception? exception, long sequence, int attempt)
@@ -163,26 +206,8 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         await Task.Delay(pause, _time, _stop.Token).ConfigureAwait(false);
     }
 
-    private async Task WriteAsync(CheckpointHeader? header)
-    {
-        var bytes = JsonSerializer.SerializeToUtf8Bytes(new OwnerRecord(_term, _incarnation, header));
-        var state = new GrainState<StoredState> { State = new StoredState { Bytes = bytes }, ETag = _etag, RecordExists = _etag is not null };
-        try
-        {
-            await _cells.Storage.WriteStateAsync(ClusterNames.CheckpointState, _id, state, _stop.Token).ConfigureAwait(false);
-        }
-        catch (InconsistentStateException exception)
-        {
-            // A write whose answer was lost looks the same: then the record is our own.
-            var stored = new GrainState<StoredState> { State = new StoredState() };
-            await _cells.Storage.ReadStateAsync(ClusterNames.CheckpointState, _id, stored, _stop.Token).ConfigureAwait(false);
-            if (!stored.State.Bytes.AsSpan().SequenceEqual(bytes))
-                throw new OwnerFencedException(null, exception);
-            state = stored;
-        }
-
-        _etag = state.ETag;
-    }
+    private async Task WriteAsync(OwnerRecord record) =>
+        _etag = await GrainRecords.WriteAsync(_cells.Storage, ClusterNames.CheckpointState, _cells.CheckpointId, record.Write(), _etag, _stop.Token).ConfigureAwait(false);
 
     private bool IsPast(ref long timestamp) => _time.GetTimestamp() >= Volatile.Read(ref timestamp);
 
@@ -196,12 +221,9 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
     [LoggerMessage(Level = LogLevel.Information, Message = "This silo owns the stream of project {Project}: term {Term}, from checkpoint {Sequence}")]
     private partial void LogAcquired(string project, long term, long sequence);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The definitions have changed since checkpoint {Sequence}: an entity's state is migrated when it is next needed. Features that start empty: {Features}")]
+    private partial void LogMigrating(long sequence, string features);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "Checkpoint {Sequence} could not be saved (attempt {Attempt}); what came since the last one is not durable until it is. Next attempt in {Seconds} s")]
     private partial void LogSaveFailed(Exception? exception, long sequence, int attempt, double seconds);
-
-    /// <summary>What the record of a checkpoint says.</summary>
-    /// <param name="Term">Of its owner.</param>
-    /// <param name="Incarnation">Of the history of state.</param>
-    /// <param name="Header">The newest checkpoint; null before the first.</param>
-    private sealed record OwnerRecord(long Term, Guid Incarnation, CheckpointHeader? Header);
 }

@@ -5,6 +5,7 @@ using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Ownership;
 using FeatureStore.Grains.Payloads;
 using FeatureStore.Runtime;
+using FeatureStore.Runtime.Local;
 using Microsoft.Extensions.Logging;
 
 namespace FeatureStore.Grains;
@@ -36,6 +37,10 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     /// <summary>Links by key, an entity type each: those called in this interval, or with undurable events.</summary>
     private readonly Dictionary<byte[], EntityLink>[] _links;
     private readonly List<EntityLink> _work = [];
+    private readonly EnrichedRows _enriched = new();
+    private readonly JoinMerge _merge = new();
+    private readonly SourcePositions _positions;
+    private readonly long[] _streamTimesMs;
     private readonly byte[] _key = new byte[EntityPlan.KeyBytesMax];
     private List<EntityLink> _called = [];
     private long _batch;
@@ -46,7 +51,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     private volatile bool _isHot;
 
     internal OrleansRuntime(
-        ClusterPlan plan, IGrainFactory grains, FlushClient flush, EntityCells cells, OwnerView owner, OrleansRuntimeOptions options, TimeProvider time, ILogger<OrleansRuntime> logger)
+        ClusterPlan plan, IGrainFactory grains, FlushClient flush, EntityCells cells, OwnerView owner, EraseClient erase, OrleansRuntimeOptions options, TimeProvider time, ILogger<OrleansRuntime> logger)
     {
         options.Check();
         _plan = plan;
@@ -54,9 +59,13 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         _flush = flush;
         _cells = cells;
         _owner = owner;
+        _erase = erase;
         _options = options;
         _time = time;
         _logger = logger;
+        _positions = new SourcePositions(plan.Project.Sources.Count);
+        _streamTimesMs = new long[plan.Project.Sources.Count];
+        Joins = new Shard(plan.Project, 0, 1, tracksPublishing: false);
         _links = [.. plan.Project.Entities.Select(_ => new Dictionary<byte[], EntityLink>(new KeyComparer()))];
     }
 
@@ -65,6 +74,9 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     /// <summary>Bytes of events that are kept until they are durable.</summary>
     public long UnsavedBytes => Interlocked.Read(ref _unsavedBytes);
+
+    /// <summary>What the joins keep.</summary>
+    internal Shard Joins { get; }
 
     /// <summary>Whether some entity has more undurable events than should wait.</summary>
     internal bool IsHot => _isHot;
@@ -85,18 +97,25 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
             throw new InvalidOperationException("This silo does not own the stream. Acquire it before the first batch.");
         if (batch.Events.Count == 0)
             return;
+        batch.Check(_plan.Project);
         if (UnsavedBytes >= _options.UnsavedBytesMax)
             await Saving.WaitAsync(cancellationToken).ConfigureAwait(false);
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            Group(batch);
-            await ForEachAsync(_work, link => ApplyAsync(link, batch, cancellationToken)).ConfigureAwait(false);
-            for (var row = 0; row < batch.Events.Count; row++)
+            var passes = _plan.PassesOf(batch.Source);
+            _enriched.Reset(batch.Events.Count, passes.Enriched.Length);
+            await ApplyAsync(batch, passes.First, cancellationToken).ConfigureAwait(false);
+            if (passes.Enriched.Length > 0)
             {
-                if (!batch.Events[row].IsRetraction)
-                    _owner.Advance(batch.Source, batch.Events[row].TimeMs);
+                _enriched.CopyTo(batch.Events, passes.Enriched);
+                await ApplyAsync(batch, passes.Second, cancellationToken).ConfigureAwait(false);
             }
+
+            if (_plan.Project.Sources[batch.Source].Join is null)
+                _positions.Advance(batch);
+            _owner.Advance(batch.Source, batch.NewestMs());
+            Join(batch);
         }
         finally
         {
@@ -126,18 +145,41 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
             blocks.Add(block);
     }
 
-    public void Dispose() => _gate.Dispose();
+    public void Dispose()
+    {
+        Joins.Dispose();
+        _gate.Dispose();
+    }
 
     /// <summary>Makes this silo the owner. Before the first batch.</summary>
-    internal void Own(long term, ReadOnlySpan<long> streamTimesMs)
+    /// <param name="term">The owner's term.</param>
+    /// <param name="interval">Number of the first interval, and of the checkpoint that it ends with.</param>
+    /// <param name="streamTimesMs">Of each source.</param>
+    /// <param name="partitions">How far each was applied.</param>
+    /// <param name="generations">By topic and partition, how often the partition was made anew.</param>
+    internal void Own(long term, long interval, ReadOnlySpan<long> streamTimesMs, IReadOnlyList<PartitionCheckpoint> partitions, IReadOnlyDictionary<string, int[]> generations)
     {
+        _interval = interval;
+        foreach (var source in _plan.Project.TopicSources)
+        {
+            foreach (var partition in partitions.Where(partition => partition.Topic == source.Definition.Kafka!.Topic))
+                _positions.Advance(source.Index, partition.Partition, partition.NextOffset);
+            if (generations.TryGetValue(source.Definition.Kafka!.Topic, out var ofTopic))
+                (_generations ??= NoGenerations())[source.Index] = ofTopic;
+        }
+
         _owner.Own(term, _cells.Silo, streamTimesMs);
         _term = term;
     }
 
+    /// <summary>By topic and partition, how often a partition was made anew.</summary>
+    internal Dictionary<string, int[]> Generations() =>
+        _plan.Project.TopicSources.Where(source => _generations?[source.Index].Length > 0).ToDictionary(source => source.Definition.Kafka!.Topic, source => _generations![source.Index]);
+
     /// <summary>Cuts the stream: what comes from here on belongs to the next interval. Between two batches.</summary>
     internal Cut BeginInterval()
     {
+        Joins.BeginSnapshot();
         var cut = new Cut(_interval++, _called);
         _called = [];
         _isHot = false;
@@ -195,7 +237,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         foreach (var link in cut.Called)
         {
             if (link.Unsaved.Count == 0 && link.Interval <= cut.Interval)
-                _links[link.Route!.Entity.Index].Remove(link.Key);
+                _links[link.Entity].Remove(link.Key);
         }
 
         _gate.Release();
@@ -221,27 +263,42 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         }
     }
 
+    private async Task ApplyAsync(ApplyBatch batch, Route[] routes, CancellationToken cancellationToken)
+    {
+        Group(batch, routes);
+        await ForEachAsync(_work, link => ApplyAsync(link, batch, cancellationToken)).ConfigureAwait(false);
+    }
+
+    /// <summary>Gives the batch to the joins that its source is a side of.</summary>
+    private void Join(ApplyBatch batch)
+    {
+        var joins = _plan.Project.Sources[batch.Source].Joins;
+        for (var source = 0; joins.Count > 0 && source < _streamTimesMs.Length; source++)
+            _streamTimesMs[source] = _owner.StreamTimeMs(source);
+        for (var index = 0; index < joins.Count; index++)
+        {
+            Joins.Join(batch, joins[index].Index, JoinMerge.BeforeMs(joins[index], _streamTimesMs));
+            _merge.Merge([Joins], joins[index].Index, batch.Joined[index]);
+        }
+    }
+
     /// <summary>Finds which rows of a batch go to which entity.</summary>
-    private void Group(ApplyBatch batch)
+    private void Group(ApplyBatch batch, Route[] routes)
     {
         _work.Clear();
         _batch++;
-        foreach (var route in _plan.RoutesOf(batch.Source))
+        foreach (var route in routes)
         {
             var links = _links[route.Entity.Index].GetAlternateLookup<ReadOnlySpan<byte>>();
             for (var row = 0; row < batch.Events.Count; row++)
             {
-                if (!route.Feeds && (batch.Vectors.Count == 0 || batch.Events[row].IsRetraction))
+                if (!route.Feeds && (batch.Events[row].IsRetraction || ClusterPlan.ValuesPerEvent(route, batch.Vectors.Count) == 0))
                     continue;
                 var key = _key.AsSpan(0, route.Entity.EncodeKey(batch.Events.Row(row), route.KeyFields, _key));
                 if (key.IsEmpty)
                     continue;
                 if (!links.TryGetValue(key, out var link))
-                {
-                    var address = EntityAddress.Of(route.Entity, key);
-                    links[key] = link = new EntityLink(_grains.GetGrain<IEntityGrain>(address), address, key.ToArray());
-                }
-
+                    link = AddLink(route.Entity, key);
                 if (link.Batch != _batch)
                 {
                     link.Batch = _batch;
@@ -249,15 +306,29 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
                     link.Rows.Clear();
                     link.RowBytes = 0;
                     _work.Add(link);
-                    if (link.Interval < _interval)
-                        _called.Add(link);
-                    link.Interval = _interval;
+                    Call(link);
                 }
 
                 link.Rows.Add(row);
                 link.RowBytes += EventCodec.Length(batch.Events, row);
             }
         }
+    }
+
+    private EntityLink AddLink(EntityPlan entity, ReadOnlySpan<byte> key)
+    {
+        var address = EntityAddress.Of(entity, key);
+        var link = new EntityLink(_grains.GetGrain<IEntityGrain>(address), entity.Index, address, key.ToArray());
+        _links[entity.Index].Add(link.Key, link);
+        return link;
+    }
+
+    /// <summary>Takes note that an entity is called in this interval.</summary>
+    private void Call(EntityLink link)
+    {
+        if (link.Interval < _interval)
+            _called.Add(link);
+        link.Interval = _interval;
     }
 
     private async Task ApplyAsync(EntityLink link, ApplyBatch batch, CancellationToken cancellationToken)
@@ -302,6 +373,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
             Count = link.Rows.Count,
             Rows = rows,
             Key = EntityAddress.HoldsKey(link.Key) ? null : link.Key,
+            Generations = _generations,
         };
     }
 
@@ -327,22 +399,24 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         link.Unsaved.RemoveAll(request => request.Interval <= interval);
     }
 
-    private static void Fill(EntityLink link, ApplyBatch batch, ApplyReply reply)
+    private void Fill(EntityLink link, ApplyBatch batch, ApplyReply reply)
     {
         var values = MemoryMarshal.Cast<byte, double>(reply.Values.AsSpan());
         foreach (var row in link.Rows)
         {
             if (batch.Events[row].IsRetraction)
                 continue;
+            values = Fill(_enriched.Row(row), link.Route!.Enrichment, values);
             for (var index = 0; index < batch.Vectors.Count; index++)
-            {
-                var positions = link.Route!.Slices[index].Positions;
-                var vector = batch.Vectors[index].Row(row);
-                for (var position = 0; position < positions.Length; position++)
-                    vector[positions[position]] = values[position];
-                values = values[positions.Length..];
-            }
+                values = Fill(batch.Vectors[index].Row(row), link.Route.Slices[index], values);
         }
+    }
+
+    private static Span<double> Fill(Span<double> row, VectorSlice slice, Span<double> values)
+    {
+        for (var index = 0; index < slice.Positions.Length; index++)
+            row[slice.Positions[index]] = values[index];
+        return values[slice.Positions.Length..];
     }
 
     /// <summary>Has an entity apply a request, wherever it is; first, where that is in doubt, what it may lack. Without a request, only that.</summary>

@@ -11,6 +11,9 @@ public sealed record OrleansRuntimeOptions
     /// <summary>How long an entity may be out of reach, as while a silo's death is found out, before the stream or the read fails. Default 60 s.</summary>
     public TimeSpan UnreachableMax { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>How long an erasure may take to become durable before whoever asked is told that it is not. The stream waits meanwhile. Default 2 s.</summary>
+    public TimeSpan EraseMax { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>Time between two cuts, from the end of one checkpoint to the next: how long an event waits to become durable. Default 1 s.</summary>
     public TimeSpan WriteBehind { get; init; } = TimeSpan.FromSeconds(1);
 
@@ -38,6 +41,7 @@ public sealed record OrleansRuntimeOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(CallsMax, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(CallsMax, 4096);
         ArgumentOutOfRangeException.ThrowIfLessThan(UnreachableMax, TimeSpan.FromMilliseconds(1));
+        ArgumentOutOfRangeException.ThrowIfLessThan(EraseMax, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehind, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehindEvents, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehindMin, TimeSpan.Zero);

@@ -1,3 +1,4 @@
+using FeatureStore.Core.Plans;
 using FeatureStore.Runtime.Tests;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -16,10 +17,10 @@ internal sealed class Cluster : IDisposable
 
     public IReadOnlyList<InProcessSiloHandle> Silos => [.. _cluster.Silos.Where(silo => silo.IsActive)];
 
-    public static Cluster Start(int silos, IGrainStorage storage, OrleansRuntimeOptions? options = null) =>
-        Start(silos, silo => silo.Services.AddKeyedSingleton(ClusterNames.Storage, storage), options);
+    public static Cluster Start(int silos, IGrainStorage storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null) =>
+        Start(silos, silo => silo.Services.AddKeyedSingleton(ClusterNames.Storage, storage), options, plan);
 
-    public static Cluster Start(int silos, Action<ISiloBuilder> storage, OrleansRuntimeOptions? options = null)
+    public static Cluster Start(int silos, Action<ISiloBuilder> storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null)
     {
         var builder = new InProcessTestClusterBuilder((short)silos);
         builder.Options.InitializeClientOnDeploy = false;
@@ -27,7 +28,7 @@ internal sealed class Cluster : IDisposable
         builder.ConfigureSilo((_, silo) =>
         {
             storage(silo);
-            silo.AddFeatureStore(new ClusterPlan(TestProject.Plan), options ?? new OrleansRuntimeOptions());
+            silo.AddFeatureStore(new ClusterPlan(plan ?? TestProject.Plan), options ?? new OrleansRuntimeOptions());
             silo.Configure<ClusterMembershipOptions>(membership =>
             {
                 membership.ProbeTimeout = TimeSpan.FromMilliseconds(500);

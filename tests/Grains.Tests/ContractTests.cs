@@ -1,3 +1,4 @@
+using FeatureStore.Core.Plans;
 using FeatureStore.Runtime.Tests;
 
 namespace FeatureStore.Grains.Tests;
@@ -8,7 +9,7 @@ public sealed class OneSiloContractTests : EntityRuntimeContract
 {
     protected override int Seeds => 2;
 
-    protected override RuntimeHost Start() => Hosts.Start(1);
+    protected override RuntimeHost Start(ProjectPlan plan) => new ClusterHost(plan, 1);
 }
 
 [TestClass]
@@ -16,14 +17,44 @@ public sealed class ThreeSilosContractTests : EntityRuntimeContract
 {
     protected override int Seeds => 1;
 
-    protected override RuntimeHost Start() => Hosts.Start(3);
+    protected override RuntimeHost Start(ProjectPlan plan) => new ClusterHost(plan, 3);
 }
 
-internal static class Hosts
+/// <summary>A cluster over storage that outlives it.</summary>
+internal sealed class ClusterHost : RuntimeHost
 {
-    public static RuntimeHost Start(int silos)
+    private readonly SharedStorage _storage = new();
+    private readonly int _silos;
+    private Cluster? _cluster;
+    private GrainCheckpoints? _checkpoints;
+
+    public ClusterHost(ProjectPlan plan, int silos)
     {
-        var cluster = Cluster.Start(silos, new SharedStorage(), new OrleansRuntimeOptions { Placement = Placement.EntityPlacementPreference.Even });
-        return new RuntimeHost(cluster.Own(0).Runtime, cluster);
+        _silos = silos;
+        Open(plan);
+    }
+
+    public override void Save()
+    {
+        _checkpoints!.Begin("cluster", [], Task.CompletedTask);
+        _checkpoints.CompleteAsync().GetAwaiter().GetResult();
+    }
+
+    public override void Restart(ProjectPlan plan)
+    {
+        Dispose();
+        Open(plan);
+    }
+
+    public override void Dispose()
+    {
+        _cluster?.Dispose();
+        _cluster = null;
+    }
+
+    private void Open(ProjectPlan plan)
+    {
+        _cluster = Cluster.Start(_silos, _storage, new OrleansRuntimeOptions { Placement = Placement.EntityPlacementPreference.Even }, plan);
+        (Runtime, _checkpoints) = _cluster.Own(0);
     }
 }

@@ -108,8 +108,7 @@ internal sealed class DisturbedStream : IDisposable
 
     private static byte[] Block(byte[] record)
     {
-        EntityRecord.Read(record, out var block);
-        return block.ToArray();
+        return EntityRecord.Read(record).Block.ToArray();
     }
 
     private PartitionCheckpoint[] Partitions() =>
@@ -141,11 +140,11 @@ internal sealed class DisturbedStream : IDisposable
     {
         if (state != ClusterNames.EntityState)
             return;
-        var offsets = EntityRecord.Read(record, out _);
+        var offsets = AppliedOffsets.Read(EntityRecord.Read(record).Offsets);
         var plan = new ClusterPlan(TestProject.Plan);
         foreach (var batch in _batches.Skip(Volatile.Read(ref _published)))
         {
-            if (batch.Events.Count > 0 && offsets.Next(plan.SourceIds[batch.Apply.Source], 0) > batch.Events[0].Offset)
+            if (batch.Events.Count > 0 && offsets.Next(plan.SourceIds[batch.Apply.Source], 0, 0) > batch.Events[0].Offset)
                 Violation = $"{_name}: the record of {id} holds events beyond P, batch {_published}";
         }
     }

@@ -3,10 +3,12 @@ using FeatureStore.Core.Plans;
 namespace FeatureStore.Runtime.Tests;
 
 /// <summary>What every runtime does, wherever it keeps its blocks.</summary>
-public abstract class EntityRuntimeContract
+public abstract partial class EntityRuntimeContract
 {
-    /// <summary>Starts a runtime for <see cref="TestProject"/> without any state.</summary>
-    protected abstract RuntimeHost Start();
+    /// <summary>Starts a runtime without any state.</summary>
+    protected abstract RuntimeHost Start(ProjectPlan plan);
+
+    private RuntimeHost Start() => Start(TestProject.Plan);
 
     [TestMethod]
     public void VectorsAndBlocksAreThoseOfAPlainDictionary()
@@ -135,10 +137,16 @@ public abstract class EntityRuntimeContract
     }
 }
 
-/// <summary>A runtime, and what ends with it.</summary>
-public sealed class RuntimeHost(IEntityRuntime runtime, IDisposable owned) : IDisposable
+/// <summary>A runtime, and what its state is kept in.</summary>
+public abstract class RuntimeHost : IDisposable
 {
-    public IEntityRuntime Runtime => runtime;
+    public IEntityRuntime Runtime { get; protected set; } = null!;
 
-    public void Dispose() => owned.Dispose();
+    /// <summary>Makes the state durable as it is now.</summary>
+    public abstract void Save();
+
+    /// <summary>Ends the runtime without a word, and starts another one with what is durable, maybe under other definitions.</summary>
+    public abstract void Restart(ProjectPlan plan);
+
+    public abstract void Dispose();
 }

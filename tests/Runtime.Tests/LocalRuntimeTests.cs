@@ -1,4 +1,6 @@
+using FeatureStore.Core.Plans;
 using FeatureStore.Runtime.Local;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FeatureStore.Runtime.Tests;
 
@@ -94,19 +96,61 @@ public sealed class LocalRuntimeTests
 [TestClass]
 public sealed class LocalRuntimeContractTests : EntityRuntimeContract
 {
-    protected override RuntimeHost Start()
-    {
-        var runtime = Runtimes.New(shards: 1);
-        return new RuntimeHost(runtime, runtime);
-    }
+    protected override RuntimeHost Start(ProjectPlan plan) => new LocalHost(plan, shards: 1);
 }
 
 [TestClass]
 public sealed class ShardedLocalRuntimeContractTests : EntityRuntimeContract
 {
-    protected override RuntimeHost Start()
+    protected override RuntimeHost Start(ProjectPlan plan) => new LocalHost(plan, shards: 3);
+}
+
+/// <summary>A runtime with a store. It has another number of shards after a restart.</summary>
+internal sealed class LocalHost : RuntimeHost
+{
+    private readonly ManualTime _time = new();
+    private readonly FakeStore _store;
+    private int _shards;
+    private LocalRuntime? _runtime;
+    private Checkpointer? _checkpointer;
+
+    public LocalHost(ProjectPlan plan, int shards)
     {
-        var runtime = Runtimes.New(shards: 3);
-        return new RuntimeHost(runtime, runtime);
+        _store = new FakeStore(_time);
+        _shards = shards;
+        Open(plan);
+    }
+
+    public override void Save()
+    {
+        _checkpointer!.Begin("cluster", [], Task.CompletedTask);
+        Wait.Until(() => _checkpointer.CompleteAsync().IsCompleted, "the checkpoint is saved");
+        _checkpointer.CompleteAsync().GetAwaiter().GetResult();
+    }
+
+    public override void Restart(ProjectPlan plan)
+    {
+        Close();
+        _shards = _shards % 3 + 1;
+        Open(plan);
+    }
+
+    public override void Dispose()
+    {
+        Close();
+        _store.Dispose();
+    }
+
+    private void Open(ProjectPlan plan)
+    {
+        Runtime = _runtime = new LocalRuntime(plan, new LocalRuntimeOptions { Shards = _shards, Time = _time });
+        _checkpointer = new Checkpointer(plan, _runtime, _store, new CheckpointOptions(), _time, NullLogger<Checkpointer>.Instance);
+        _checkpointer.Restore();
+    }
+
+    private void Close()
+    {
+        _checkpointer?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        _runtime?.Dispose();
     }
 }

@@ -4,12 +4,13 @@ using FeatureStore.Core.Plans;
 using FeatureStore.Grains.Payloads;
 using FeatureStore.Grains.Persistence;
 using FeatureStore.Runtime;
+using FeatureStore.Runtime.Local;
 using Orleans.Storage;
 
 namespace FeatureStore.Grains.Entities;
 
 /// <summary>
-/// One entity's block, live and as of the last cut, and the offsets that each contains.
+/// One entity's block, live and as of the last cut, and what of its past does not count any more.
 /// <para>
 /// Invariant: durable ≤ cut ≤ P, and durable ≤ live. Events carry the number of their interval between two cuts. The first event of a later interval
 /// that finds undurable ones of an earlier interval copies the block first; only that copy, or a block that no later event has touched, is ever written.
@@ -17,6 +18,10 @@ namespace FeatureStore.Grains.Entities;
 /// </para>
 /// <para>
 /// An epoch names a line of live states: while it stays the same, nothing that was applied is missing. Records that the block already contains are passed over.
+/// </para>
+/// <para>
+/// A durable block may be ahead of S, up to P, and passes over what it contains when the stream goes on from S. An entity that has to be exact
+/// (<see cref="ClusterPlan.IsExact"/>) keeps, with the block of a cut, that of the complete checkpoint before it; a new owner goes on from that one unless the cut was completed.
 /// </para>
 /// </summary>
 internal sealed class EntityCell : IDisposable
@@ -31,9 +36,23 @@ internal sealed class EntityCell : IDisposable
     private readonly EntityCells _cells;
     private readonly IGrainContext _context;
     private readonly EntityPlan _plan;
+    private readonly bool _isExact;
     private byte[]? _key;
     private NativeBlock? _live;
+
+    /// <summary>What the block contains, and what was erased. Of an exact entity only the latter: its block contains what came before its cut.</summary>
     private AppliedOffsets _applied = new();
+
+    /// <summary>What the sequence of the next new block goes on from.</summary>
+    private long _sequence;
+
+    /// <summary>Of an exact entity the durable block, and the term and interval that it is as of.</summary>
+    private byte[] _durable = [];
+    private long _durableTerm;
+    private long _durableInterval;
+
+    /// <summary>The owner whose history the durable block is of.</summary>
+    private long _ownerTerm;
 
     /// <summary>The block as of the last cut; null where no event has come since, or all before it are durable.</summary>
     private NativeBlock? _atCut;
@@ -47,6 +66,9 @@ internal sealed class EntityCell : IDisposable
     /// <summary>Interval of the newest event that is not durable.</summary>
     private long _interval;
     private bool _isDirty;
+
+    /// <summary>Tells a write that began before an erasure.</summary>
+    private int _erasures;
     private bool _isClosed;
     private Task? _writing;
 
@@ -56,13 +78,15 @@ internal sealed class EntityCell : IDisposable
         _context = context;
         Address = context.GrainId.Key.ToString()!;
         (_plan, _key) = EntityAddress.Parse(cells.Plan, Address);
+        _isExact = cells.Plan.IsExact(_plan);
     }
 
     public string Address { get; }
 
     /// <summary>Takes in the durable block, in place of what is live. Not while another load is under way.</summary>
+    /// <param name="term">Of the owner that asks; 0: nobody does.</param>
     /// <exception cref="InvalidDataException">The record does not fit the definitions.</exception>
-    public async Task LoadAsync()
+    public async Task LoadAsync(long term)
     {
         Task? writing;
         lock (_gate)
@@ -74,6 +98,7 @@ internal sealed class EntityCell : IDisposable
 
         if (writing is not null)
             await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var owner = await _cells.OwnerAsync(term).ConfigureAwait(false);
         var state = new GrainState<StoredState> { State = new StoredState() };
         await _cells.Storage.ReadStateAsync(ClusterNames.EntityState, _context.GrainId, state).ConfigureAwait(false);
         lock (_gate)
@@ -82,11 +107,13 @@ internal sealed class EntityCell : IDisposable
             _live = null;
             DropCut();
             _applied = new AppliedOffsets();
+            (_sequence, _durable, _durableTerm, _durableInterval) = (0, [], 0, 0);
+            _ownerTerm = Math.Max(term, owner.Term);
             _isDirty = false;
             _interval = 0;
             _etag = state.ETag;
             if (state.RecordExists && state.State is { Bytes.Length: > 0 })
-                Restore(state.State.Bytes);
+                Restore(state.State.Bytes, owner);
             _epoch = Random.Shared.NextInt64(1, long.MaxValue);
         }
     }
@@ -105,13 +132,21 @@ internal sealed class EntityCell : IDisposable
         {
             if (IsOld(call) is { } old)
                 return old;
+            if (_isExact && call.Term > _ownerTerm)
+                return null;
             if (_isDirty && (call.Term > _term || call.Epoch == 0 || request.Interval < _interval || request.Interval > _interval && _atCut is not null))
                 return null;
             (_term, _call) = (call.Term, call.Number);
             if (_isClosed || call.Epoch != 0 && call.Epoch != _epoch)
                 return Reply(ApplyStatus.Behind, 0);
+            if (request.Guards is { } guards)
+            {
+                Erase(AppliedOffsets.Read(guards), request);
+                return Reply(ApplyStatus.Applied, call.Epoch);
+            }
+
             var route = _cells.Plan.Route(request.Source, _plan.Index)!;
-            var reply = Reply(ApplyStatus.Applied, call.Epoch, new byte[request.Count * route.ValuesPerEvent(request.Vectors) * sizeof(double)]);
+            var reply = Reply(ApplyStatus.Applied, call.Epoch, new byte[request.Count * ClusterPlan.ValuesPerEvent(route, request.Vectors) * sizeof(double)]);
             Apply(route, request, events ?? Decode(request), rows, MemoryMarshal.Cast<byte, double>(reply.Values.AsSpan()));
             return reply;
         }
@@ -125,7 +160,7 @@ internal sealed class EntityCell : IDisposable
         {
             if (IsOld(call) is { } old)
                 return old;
-            if (_isDirty)
+            if (_isDirty || _isExact && call.Term > _ownerTerm)
                 return null;
             (_term, _call) = (call.Term, call.Number);
             return Reply(_isClosed ? ApplyStatus.Behind : ApplyStatus.Applied, 0);
@@ -156,6 +191,8 @@ internal sealed class EntityCell : IDisposable
     public async Task<FlushStatus> FlushAsync(long term, long interval, long epoch)
     {
         byte[] record;
+        byte[] durable;
+        int erasures;
         TaskCompletionSource written;
         lock (_gate)
         {
@@ -167,7 +204,10 @@ internal sealed class EntityCell : IDisposable
                 return FlushStatus.Failed;
             if (!_isDirty || _interval > interval && _atCut is null)
                 return FlushStatus.Durable;
-            record = _interval <= interval ? EntityRecord.Write(_applied, _live!.Span) : EntityRecord.Write(_appliedAtCut!, _atCut!.Span);
+            var block = _interval <= interval ? _live is null ? default : _live.Span : _atCut!.Span;
+            record = EntityRecord.Write(_isExact, term, interval, _sequence, _interval <= interval ? _applied : _appliedAtCut!, block, _durable);
+            erasures = _erasures;
+            durable = _isExact ? block.ToArray() : [];
             written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _writing = written.Task;
         }
@@ -180,6 +220,9 @@ internal sealed class EntityCell : IDisposable
             lock (_gate)
             {
                 _etag = state.ETag;
+                if (erasures != _erasures)
+                    return FlushStatus.Failed;
+                (_durable, _durableTerm, _durableInterval) = (durable, term, interval);
                 _isDirty = _interval > interval;
                 DropCut();
                 return FlushStatus.Durable;
@@ -233,28 +276,43 @@ internal sealed class EntityCell : IDisposable
         Values = values ?? [],
     };
 
-    private void Restore(byte[] record)
+    private void Restore(byte[] bytes, OwnerRecord owner)
     {
-        _applied = EntityRecord.Read(record, out var block);
+        var record = EntityRecord.Read(bytes);
+        _applied = AppliedOffsets.Read(record.Offsets);
+        _sequence = record.Sequence;
+        var block = record.Block;
+        if (!record.IsExact || owner.Has(record.Term, record.Interval))
+            (_durableTerm, _durableInterval) = (record.Term, record.Interval);
+        else
+            block = record.Earlier;
+        if (block.IsEmpty)
+            return;
+        if (owner.Layout(_plan, block) is { } layout && layout.Fingerprint != _plan.LayoutFingerprint)
+            block = _plan.Migrate(layout, block);
         if (_plan.Check(block) is { } problem)
             throw new InvalidDataException($"The stored block of entity \"{Address}\" {problem}. It was written under other definitions, or is damaged: start with the old definitions, or with an empty store.");
         _key ??= EntityPlan.Key(block).ToArray();
         if (EntityAddress.Of(_plan, EntityPlan.Key(block)) != Address)
             throw new InvalidDataException($"The record of entity \"{Address}\" has another key than its place. Restore a copy of the store, or start with an empty one.");
         _live = NativeBlock.CopyOf(block);
+        _durable = _isExact ? block.ToArray() : [];
     }
 
-    private void Apply(EntityRoute route, ApplyRequest request, EventBatch events, List<int>? rows, Span<double> values)
+    private void Apply(Route route, ApplyRequest request, EventBatch events, List<int>? rows, Span<double> values)
     {
         _key ??= request.Key ?? throw new InvalidDataException($"The first call to entity \"{Address}\" lacks the key.");
-        var source = _cells.Plan.SourceIds[request.Source];
+        var source = _cells.Plan.Project.Sources[request.Source];
+        var feeds = route.Feeds && !(_isExact && _term == _durableTerm && request.Interval <= _durableInterval);
         // All rows of a record are in one call: what counts is where the call began.
         AppliedOffsets? before = null;
         for (var index = 0; index < request.Count; index++)
         {
             var row = rows is null ? index : rows[index];
             ref readonly var header = ref events[row];
-            if (route.Feeds && header.Offset >= (before ?? _applied).Next(source, header.Partition))
+            var origin = source.Join is null ? source.Index : header.Origin;
+            var generation = request.Generation(origin, header.Partition);
+            if (feeds && header.Offset >= (before ?? _applied).Next(_cells.Plan.SourceIds[origin], header.Partition, generation))
             {
                 if (before is null)
                 {
@@ -263,18 +321,39 @@ internal sealed class EntityCell : IDisposable
                     BeginWrite(request.Interval);
                 }
 
-                _applied.Advance(source, header.Partition, header.Offset + 1);
-                Change(route, events.Row(row), header);
+                if (!_isExact)
+                    _applied.Advance(_cells.Plan.SourceIds[origin], header.Partition, generation, header.Offset + 1);
+                Change(source.Index, events.Row(row), header);
             }
 
             if (header.IsRetraction)
                 continue;
+            values = Read(route.Enrichment, header.TimeMs, values);
             foreach (var slice in route.Slices.AsSpan(0, request.Vectors))
-            {
-                _plan.Read(_live is null ? default : _live.Span, header.TimeMs, slice.Features, values[..slice.Features.Length]);
-                values = values[slice.Features.Length..];
-            }
+                values = Read(slice, header.TimeMs, values);
         }
+    }
+
+    private Span<double> Read(VectorSlice slice, long timeMs, Span<double> values)
+    {
+        _plan.Read(_live is null ? default : _live.Span, timeMs, slice.Features, values[..slice.Features.Length]);
+        return values[slice.Features.Length..];
+    }
+
+    /// <summary>Gives the block up, in every form, and keeps its past out.</summary>
+    private void Erase(AppliedOffsets guards, ApplyRequest request)
+    {
+        _key ??= request.Key;
+        _sequence = Math.Max(_sequence, _live is null ? 0 : EntityPlan.Sequence(_live.Span)) + Shard.ErasureSequences;
+        _applied.Advance(guards);
+        _erasures++;
+        DropCut();
+        _live?.Dispose();
+        _live = null;
+        _durable = [];
+        // What comes later in the interval is not in the record.
+        _interval = request.Interval - 1;
+        _isDirty = true;
     }
 
     private EventBatch Decode(ApplyRequest request)
@@ -299,7 +378,7 @@ internal sealed class EntityCell : IDisposable
     {
         if (_isDirty && interval > _interval)
         {
-            _atCut = NativeBlock.CopyOf(_live!.Span);
+            _atCut = NativeBlock.CopyOf(_live is null ? default : _live.Span);
             (_appliedAtCut = new AppliedOffsets()).CopyFrom(_applied);
         }
 
@@ -307,22 +386,24 @@ internal sealed class EntityCell : IDisposable
         _interval = interval;
     }
 
-    private void Change(EntityRoute route, in FieldRow row, in EventHeader header)
+    private void Change(int source, in FieldRow row, in EventHeader header)
     {
         if (_live is null)
         {
             _live = new NativeBlock(_plan.EmptyLength(_key!.Length));
             _plan.Initialize(_live.Span, _key);
+            if (_sequence > 0)
+                EntityPlan.SetSequence(_live.Span, _sequence);
         }
 
         if (!header.IsRetraction)
         {
-            while (_plan.Apply(_live.Span, route.Source.Index, row, header.TimeMs) is > 0 and var wanted)
+            while (_plan.Apply(_live.Span, source, row, header.TimeMs) is > 0 and var wanted)
                 Resize(wanted);
         }
-        else if (_plan.CanRetract(_live.Span, route.Source.Index, header.TimeMs))
+        else if (_plan.CanRetract(_live.Span, source, header.TimeMs))
         {
-            while (_plan.Retract(_live.Span, route.Source.Index, row, header.TimeMs) is > 0 and var wanted)
+            while (_plan.Retract(_live.Span, source, row, header.TimeMs) is > 0 and var wanted)
                 Resize(wanted);
         }
         else

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using FeatureStore.Grains.Persistence;
 using FeatureStore.Runtime;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -11,7 +12,12 @@ internal sealed partial class EntityCells(ClusterPlan plan, IServiceProvider ser
 {
     private readonly ConcurrentDictionary<string, EntityCell> _cells = new(StringComparer.Ordinal);
 
+    private volatile OwnerRecord? _owner;
+
     public ClusterPlan Plan => plan;
+
+    /// <summary>Where the record of the stream's owner is.</summary>
+    public GrainId CheckpointId { get; } = GrainId.Create("featurestore-checkpoint", plan.Project.Definition.Project);
 
     public SiloAddress Silo => silo.SiloAddress;
 
@@ -19,6 +25,16 @@ internal sealed partial class EntityCells(ClusterPlan plan, IServiceProvider ser
         ?? throw new InvalidOperationException($"No grain storage provider is named \"{ClusterNames.Storage}\". Add one to the silo, as in AddMemoryGrainStorage(\"{ClusterNames.Storage}\").");
 
     public int Count => _cells.Count;
+
+    /// <summary>The record of the stream's owner, as it was at the beginning of a term or later.</summary>
+    public async ValueTask<OwnerRecord> OwnerAsync(long term)
+    {
+        if (_owner is { Term: > 0 } known && known.Term >= term)
+            return known;
+        var state = new GrainState<StoredState> { State = new StoredState() };
+        await Storage.ReadStateAsync(ClusterNames.CheckpointState, CheckpointId, state).ConfigureAwait(false);
+        return _owner = state.RecordExists && state.State is { Bytes.Length: > 0 } ? OwnerRecord.Read(state.State.Bytes) : new OwnerRecord();
+    }
 
     public EntityCell Create(IGrainContext context) => new(this, context);
 

@@ -18,7 +18,7 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
     public async Task OnActivateAsync(CancellationToken token)
     {
         var cell = cells.Create(context);
-        await cell.LoadAsync();
+        await cell.LoadAsync(0);
         cells.Add(cell);
         _cell = cell;
     }
@@ -35,7 +35,7 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
     {
         if (Cell.Apply(call, request) is { } reply)
             return reply;
-        await Cell.LoadAsync();
+        await Cell.LoadAsync(call.Term);
         return Cell.Apply(call, request) ?? throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
     }
 
@@ -43,7 +43,7 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
     {
         if (Cell.BeginRollBack(call) is { } reply)
             return reply;
-        await Cell.LoadAsync();
+        await Cell.LoadAsync(call.Term);
         return Cell.BeginRollBack(call) ?? throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
     }
 

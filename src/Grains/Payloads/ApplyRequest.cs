@@ -31,6 +31,17 @@ internal sealed class ApplyRequest
     /// <summary>The encoded key, where the grain's address does not hold it.</summary>
     [Id(6)]
     public byte[]? Key { get; init; }
+
+    /// <summary>By source and partition, how often the partition was made anew; null: none ever.</summary>
+    [Id(7)]
+    public int[][]? Generations { get; init; }
+
+    /// <summary>Where the entity is to be erased: what of each source does not count any more (<see cref="Persistence.AppliedOffsets"/>). Then it carries no events.</summary>
+    [Id(8)]
+    public byte[]? Guards { get; init; }
+
+    /// <summary>How often a partition was made anew.</summary>
+    public int Generation(int source, int partition) => Generations is { } generations && partition < generations[source].Length ? generations[source][partition] : 0;
 }
 
 /// <summary>Who calls, and what it knows.</summary>
@@ -84,7 +95,7 @@ internal sealed class ApplyReply
     [Id(2)]
     public SiloAddress? Silo { get; init; }
 
-    /// <summary>Values of the vectors' slices (doubles), event after event.</summary>
+    /// <summary>Event after event, the values (doubles) that enrich it, then those of the vectors' slices.</summary>
     [Id(3)]
     public byte[] Values { get; init; } = [];
 }

@@ -6,12 +6,12 @@ using FeatureStore.Core.Events;
 namespace FeatureStore.Grains.Payloads;
 
 /// <summary>
-/// Rows as bytes, little-endian: event time, offset (int64 each), partition (int32), flags (byte: 1 taken back, 2 half of an update), mask of the fields that
+/// Rows as bytes, little-endian: event time, offset (int64 each), partition, origin (int32 each), flags (byte: 1 taken back, 2 half of an update), mask of the fields that
 /// have values (uint64), then their values: 8 bytes, or of a text 2 bytes of length and UTF-8.
 /// </summary>
 internal static class EventCodec
 {
-    private const int HeaderBytes = 8 + 8 + 4 + 1 + 8;
+    private const int HeaderBytes = 8 + 8 + 4 + 4 + 1 + 8;
     private const byte Retraction = 1;
     private const byte Update = 2;
 
@@ -38,7 +38,8 @@ internal static class EventCodec
         BinaryPrimitives.WriteInt64LittleEndian(bytes, header.TimeMs);
         BinaryPrimitives.WriteInt64LittleEndian(bytes[8..], header.Offset);
         BinaryPrimitives.WriteInt32LittleEndian(bytes[16..], header.Partition);
-        bytes[20] = (byte)((header.IsRetraction ? Retraction : 0) | (header.IsUpdate ? Update : 0));
+        BinaryPrimitives.WriteInt32LittleEndian(bytes[20..], header.Origin);
+        bytes[24] = (byte)((header.IsRetraction ? Retraction : 0) | (header.IsUpdate ? Update : 0));
         var fields = events.Schema.Fields;
         var values = events.Row(row);
         var mask = 0UL;
@@ -62,7 +63,7 @@ internal static class EventCodec
             }
         }
 
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes[21..], mask);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[25..], mask);
         return length;
     }
 
@@ -75,12 +76,13 @@ internal static class EventCodec
             TimeMs = BinaryPrimitives.ReadInt64LittleEndian(bytes),
             Offset = BinaryPrimitives.ReadInt64LittleEndian(bytes[8..]),
             Partition = BinaryPrimitives.ReadInt32LittleEndian(bytes[16..]),
-            IsRetraction = (bytes[20] & Retraction) != 0,
-            IsUpdate = (bytes[20] & Update) != 0,
+            Origin = BinaryPrimitives.ReadInt32LittleEndian(bytes[20..]),
+            IsRetraction = (bytes[24] & Retraction) != 0,
+            IsUpdate = (bytes[24] & Update) != 0,
         });
         var fields = events.Schema.Fields;
         var length = HeaderBytes;
-        for (var mask = BinaryPrimitives.ReadUInt64LittleEndian(bytes[21..]); mask != 0; mask &= mask - 1)
+        for (var mask = BinaryPrimitives.ReadUInt64LittleEndian(bytes[25..]); mask != 0; mask &= mask - 1)
         {
             var field = BitOperations.TrailingZeroCount(mask);
             if (fields[field].Type == FieldType.String)

@@ -13,31 +13,71 @@ public sealed class StoredState
     public byte[] Bytes { get; set; } = [];
 }
 
-/// <summary>An entity's record: a version and the length of the offsets (int32 each), the applied offsets, the block. Effect and offset are one record.</summary>
-internal static class EntityRecord
+/// <summary>
+/// An entity's record, effect and offset in one: format, length of the offsets, length of the block, flags (int32 each; 1: the offsets do not tell what the block contains), term and interval of the cut that the block is as of, least sequence of
+/// the entity's next block (int64 each), the applied offsets, the block, and the block as of an earlier complete checkpoint, where there has to be one. An empty block: none.
+/// An erased entity is a record without blocks, whose offsets keep its past out.
+/// </summary>
+internal readonly ref struct EntityRecord
 {
     private const int Version = 1;
+    private const int HeaderBytes = 40;
+    private const int Exact = 1;
 
-    public static byte[] Write(AppliedOffsets offsets, ReadOnlySpan<byte> block)
+    public long Term { get; init; }
+
+    public long Interval { get; init; }
+
+    public long Sequence { get; init; }
+
+    public ReadOnlySpan<byte> Offsets { get; init; }
+
+    public ReadOnlySpan<byte> Block { get; init; }
+
+    public ReadOnlySpan<byte> Earlier { get; init; }
+
+    /// <summary>Whether the block contains what came before its cut, whatever the offsets say; then there is an earlier one too.</summary>
+    public bool IsExact { get; init; }
+
+    public static byte[] Write(bool isExact, long term, long interval, long sequence, AppliedOffsets offsets, ReadOnlySpan<byte> block, ReadOnlySpan<byte> earlier)
     {
-        var bytes = GC.AllocateUninitializedArray<byte>(8 + offsets.Length + block.Length);
+        var bytes = GC.AllocateUninitializedArray<byte>(HeaderBytes + offsets.Length + block.Length + earlier.Length);
         BinaryPrimitives.WriteInt32LittleEndian(bytes, Version);
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(4), offsets.Length);
-        offsets.Write(bytes.AsSpan(8));
-        block.CopyTo(bytes.AsSpan(8 + offsets.Length));
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), block.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(12), isExact ? Exact : 0);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(16), term);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(24), interval);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(32), sequence);
+        offsets.Write(bytes.AsSpan(HeaderBytes));
+        block.CopyTo(bytes.AsSpan(HeaderBytes + offsets.Length));
+        earlier.CopyTo(bytes.AsSpan(HeaderBytes + offsets.Length + block.Length));
         return bytes;
     }
 
     /// <summary>Reads a record.</summary>
     /// <exception cref="InvalidDataException">It is damaged, or of a newer version.</exception>
-    public static AppliedOffsets Read(ReadOnlySpan<byte> bytes, out ReadOnlySpan<byte> block)
+    public static EntityRecord Read(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length < 8 || BinaryPrimitives.ReadInt32LittleEndian(bytes[4..]) is var length && (length < 0 || length > bytes.Length - 8))
-            throw new InvalidDataException($"A record of {bytes.Length} bytes is cut short. Restore a copy of the store, or start with an empty one.");
-        if (BinaryPrimitives.ReadInt32LittleEndian(bytes) is var version and not Version)
+        if (bytes.Length >= 4 && BinaryPrimitives.ReadInt32LittleEndian(bytes) is var version and not Version)
             throw new InvalidDataException($"A record has version {version}; this server reads version {Version}. Start a server as new as the one that wrote it.");
-        block = bytes[(8 + length)..];
-        return AppliedOffsets.Read(bytes.Slice(8, length));
+        if (bytes.Length < HeaderBytes
+            || BinaryPrimitives.ReadInt32LittleEndian(bytes[4..]) is var offsets && (uint)offsets > (uint)(bytes.Length - HeaderBytes)
+            || BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]) is var block && (uint)block > (uint)(bytes.Length - HeaderBytes - offsets))
+        {
+            throw new InvalidDataException($"A record of {bytes.Length} bytes is cut short. Restore a copy of the store, or start with an empty one.");
+        }
+
+        return new EntityRecord
+        {
+            IsExact = (BinaryPrimitives.ReadInt32LittleEndian(bytes[12..]) & Exact) != 0,
+            Term = BinaryPrimitives.ReadInt64LittleEndian(bytes[16..]),
+            Interval = BinaryPrimitives.ReadInt64LittleEndian(bytes[24..]),
+            Sequence = BinaryPrimitives.ReadInt64LittleEndian(bytes[32..]),
+            Offsets = bytes.Slice(HeaderBytes, offsets),
+            Block = bytes.Slice(HeaderBytes + offsets, block),
+            Earlier = bytes[(HeaderBytes + offsets + block)..],
+        };
     }
 }
 
