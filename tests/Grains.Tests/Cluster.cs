@@ -25,6 +25,7 @@ internal sealed class Cluster : IDisposable
         var builder = new InProcessTestClusterBuilder((short)silos);
         builder.Options.InitializeClientOnDeploy = false;
         builder.Options.ServiceId = "test";
+        builder.Options.ConfigureFileLogging = false;
         builder.ConfigureSilo((_, silo) =>
         {
             storage(silo);
