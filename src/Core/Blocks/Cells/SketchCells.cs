@@ -19,6 +19,8 @@ internal abstract class SketchCell<T>(T sketch, string description) : Cell
 
     public override void Merge(Span<byte> into, ReadOnlySpan<byte> from) => sketch.Merge(into, from);
 
+    public override void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count) => sketch.MergeRows(into, states, stride, size, count);
+
     public override void Grow(ReadOnlySpan<byte> from, Span<byte> to)
     {
         if (from.Length == to.Length)
@@ -37,8 +39,6 @@ internal sealed class ApproxDistinctCell() : SketchCell<HyperLogLog>(new HyperLo
 {
     public override bool TryAdd(Span<byte> state, long timeMs, ReadOnlySpan<byte> value, ReadOnlySpan<byte> key) =>
         Sketch.TryAdd(state, value.Length == EventInput.NumberBytes ? StableHash.Of(Bits(value)) : StableHash.Of(EventInput.Text(value)));
-
-    public override void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count) => Sketch.MergeRows(into, states, stride, size, count);
 }
 
 internal sealed class QuantileCell() : SketchCell<QuantileSketch>(new QuantileSketch(), $"quantile {QuantileSketch.BucketsDefault}")
@@ -50,8 +50,6 @@ internal sealed class QuantileCell() : SketchCell<QuantileSketch>(new QuantileSk
 
     public override bool TryRemove(Span<byte> state, long timeMs, ReadOnlySpan<byte> value, ReadOnlySpan<byte> key) =>
         Sketch.TryRemove(state, MemoryMarshal.Read<double>(value));
-
-    public override void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count) => Sketch.MergeRows(into, states, stride, size, count);
 }
 
 internal sealed class TopKCell(int k, bool ofTexts) : SketchCell<TopK>(new TopK(k, ofTexts ? TopKKey.Text : TopKKey.Double), $"top {k} {(ofTexts ? "texts" : "numbers")}")

@@ -97,12 +97,7 @@ internal sealed class HyperLogLog : ISketch
 
     public void Merge(Span<byte> into, ReadOnlySpan<byte> from) => MergeRows(into, from, from.Length, from.Length, 1);
 
-    /// <summary>Adds all that went into other states.</summary>
-    /// <param name="into">Of <see cref="SizeMax"/>.</param>
-    /// <param name="states">One in each <paramref name="stride"/> bytes.</param>
-    /// <param name="stride">From one to the next.</param>
-    /// <param name="size">Bytes of each.</param>
-    /// <param name="count">How many.</param>
+    /// <remarks>In a byte for each register.</remarks>
     public void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count)
     {
         Span<byte> ranks = stackalloc byte[1 << _precision];

@@ -134,12 +134,7 @@ internal sealed class QuantileSketch : ISketch
         header.Count = count;
     }
 
-    /// <summary>Adds all that went into other states, as <see cref="Merge"/> of each does: in a table of all buckets side by side, where the values do not span more than that.</summary>
-    /// <param name="into">Of <see cref="SizeMax"/>.</param>
-    /// <param name="states">One in each <paramref name="stride"/> bytes.</param>
-    /// <param name="stride">From one to the next.</param>
-    /// <param name="size">Bytes of each.</param>
-    /// <param name="count">How many.</param>
+    /// <remarks>In a table of all buckets side by side, where the values do not span more than that: the level and the counts do not depend on the order.</remarks>
     [SkipLocalsInit]
     public void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count)
     {
