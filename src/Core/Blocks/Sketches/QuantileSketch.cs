@@ -141,10 +141,10 @@ internal sealed class QuantileSketch : ISketch
         var header = MemoryMarshal.Read<Header>(into);
         var level = header.Level;
         for (var row = 0; row < count; row++)
-            level = Math.Max(level, MemoryMarshal.Read<Header>(states[(row * stride)..]).Level);
+            level = Math.Max(level, LevelOf(states[(row * stride)..]));
         var reach = Reach.Nothing.With(Buckets(into), level - header.Level);
         for (var row = 0; row < count; row++)
-            reach = reach.With(Buckets(states.Slice(row * stride, size)), level - MemoryMarshal.Read<Header>(states[(row * stride)..]).Level);
+            reach = reach.With(Buckets(states.Slice(row * stride, size)), level - LevelOf(states[(row * stride)..]));
         if (reach.Length > TableMax)
         {
             for (var row = 0; row < count; row++)
@@ -157,7 +157,7 @@ internal sealed class QuantileSketch : ISketch
         table.Clear();
         reach.Add(Buckets(into), level - header.Level, table);
         for (var row = 0; row < count; row++)
-            reach.Add(Buckets(states.Slice(row * stride, size)), level - MemoryMarshal.Read<Header>(states[(row * stride)..]).Level, table);
+            reach.Add(Buckets(states.Slice(row * stride, size)), level - LevelOf(states[(row * stride)..]), table);
         header = new Header { Level = level, Count = reach.Gather(table) };
         var buckets = Words(into);
         while (header.Count > buckets.Length)
@@ -186,14 +186,14 @@ internal sealed class QuantileSketch : ISketch
         {
             rank -= (long)(bucket & CountMax);
             if (rank <= 0)
-                return ValueOf(Key(bucket), MemoryMarshal.Read<Header>(state).Level);
+                return ValueOf(Key(bucket), LevelOf(state));
         }
 
         return double.NaN;
     }
 
     /// <summary>Greatest relative error of an answer from this state.</summary>
-    public double ErrorOf(ReadOnlySpan<byte> state) => Math.Tanh(Math.ScaleB(_logGamma, MemoryMarshal.Read<Header>(state).Level) / 2);
+    public double ErrorOf(ReadOnlySpan<byte> state) => Math.Tanh(Math.ScaleB(_logGamma, LevelOf(state)) / 2);
 
     /// <summary>
     /// The nearest rank, 1 to <paramref name="count"/>: ⌈q·n⌉, at least the first. A product that is above a whole number by rounding alone counts as that
@@ -238,6 +238,8 @@ internal sealed class QuantileSketch : ISketch
     private static ReadOnlySpan<ulong> Words(ReadOnlySpan<byte> state) => MemoryMarshal.Cast<byte, ulong>(state[HeaderBytes..]);
 
     private static ReadOnlySpan<ulong> Buckets(ReadOnlySpan<byte> state) => Words(state)[..MemoryMarshal.Read<Header>(state).Count];
+
+    private static int LevelOf(ReadOnlySpan<byte> state) => MemoryMarshal.Read<Header>(state).Level;
 
     private static int Key(ulong bucket) => (int)(bucket >> CountBits);
 
