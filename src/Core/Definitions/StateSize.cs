@@ -45,8 +45,7 @@ internal static class StateSize
 
     private static double RingBytes(SourceDefinition source, object ring, IReadOnlyCollection<FeatureDefinition> features)
     {
-        var inputs = features.Select(feature => feature.Of).Concat(features.Select(feature => feature.By)).OfType<string>().Distinct().ToArray();
-        var texts = inputs.Count(input => MayBeText(source, features, input));
+        var inputs = features.Select(feature => feature.Of).Concat(features.Select(feature => feature.By)).OfType<string>().Distinct();
         var events = features.Max(feature => feature.Window switch
         {
             WindowDefinition.Sliding sliding => Math.Clamp(sliding.Limit, 1, DefinitionLimits.WindowEventsMax),
@@ -54,7 +53,17 @@ internal static class StateSize
             WindowDefinition.Last last => Math.Clamp(last.Count, 1, DefinitionLimits.LastEventsMax) + WindowDefinition.LimitDefault,
             _ => 0,
         });
-        return (1.25 * events + 4) * (sizeof(long) + sizeof(double) * (inputs.Length - texts) + TextBytes * texts);
+        return (1.25 * events + 4) * (sizeof(long) + inputs.Sum(input => InputBytes(source, features, input)));
+    }
+
+    /// <summary>What may be an integer is kept as one for those that take it so, and as a double for the others.</summary>
+    private static int InputBytes(SourceDefinition source, IReadOnlyCollection<FeatureDefinition> features, string input)
+    {
+        if (MayBeText(source, features, input))
+            return TextBytes;
+        var mayBeInteger = source.Fields.FirstOrDefault(field => field.Name == input) is not { Type: not FieldType.Int64 };
+        return mayBeInteger && features.Any(feature => feature.By == input || feature.Of == input && AggregateRules.TakesInteger(feature.Aggregate))
+            ? Blocks.EventInput.IntegerBytes + sizeof(double) : sizeof(double);
     }
 
     /// <summary>An expression is taken for a text where one could stand, unless it is a field of another type.</summary>
