@@ -72,7 +72,7 @@ public sealed class JoinTests
         }
     }
 
-    /// <summary>What is made of all events does not depend on how they are cut into batches, nor on which side is read first.</summary>
+    /// <summary>What is made of all events does not depend on how they are cut into batches, nor on the order in which the alignment lets them through.</summary>
     [TestMethod]
     public void OrderOfArrivalMakesNoDifference()
     {
@@ -91,16 +91,48 @@ public sealed class JoinTests
             {
                 using var runtime = NewRuntime(plan, 2);
                 List<string> made = [];
-                foreach (var run in arrival.Chunk(batchEvents))
+                for (var at = 0; at < arrival.Count;)
                 {
-                    foreach (var side in new[] { Impressions, Clicks })
-                        made.AddRange(Apply(runtime, plan, Event.Batch(plan, side, run.Where(one => one.Side == side))));
+                    var run = arrival.Skip(at).Take(batchEvents).TakeWhile(one => one.Side == arrival[at].Side).ToList();
+                    made.AddRange(Apply(runtime, plan, Event.Batch(plan, arrival[at].Side, run)));
+                    at += run.Count;
                 }
 
                 // Positions are of the event that came later; without them the pairs are the same.
                 return [.. made.Select(text => text.EndsWith("#u", StringComparison.Ordinal) ? text : text[..text.IndexOf(" at ", StringComparison.Ordinal)]).Order(StringComparer.Ordinal)];
             }
         }
+    }
+
+    /// <summary>A side that has nothing to read keeps nothing in memory, and what found no partner comes to be.</summary>
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(3)]
+    public void ASilentSideHoldsNothingBack(int shards)
+    {
+        var plan = Plan(JoinUnmatched.Left, 1000);
+        using var runtime = NewRuntime(plan, shards);
+        List<string> made = [];
+        for (var user = 0; user < 1000; user++)
+            made.AddRange(Apply(runtime, plan, Event.Batch(plan, Impressions, [new Event(Impressions, TestProject.StartMs + user * 1000, 0, user, user, "ad", 1)])));
+        // The last to leave is more than what is kept before the newest.
+        Assert.HasCount((int)(999 - KeptMs / 1000), made);
+        Assert.IsTrue(made.TrueForAll(text => text.EndsWith("#u", StringComparison.Ordinal)));
+        // A partner that comes within what the sides may be apart finds the others.
+        var click = new Event(Clicks, TestProject.StartMs + 999_000 - LatenessMs - AlignMs, 0, 0, 999 - KeptMs / 1000, "ad", 2);
+        StringAssert.EndsWith(Apply(runtime, plan, Event.Batch(plan, Clicks, [click])).Single(), "#1");
+    }
+
+    /// <summary>One event far ahead of all others takes along those that wait, and none that come after it.</summary>
+    [TestMethod]
+    public void AnEventOfTheFutureIsForgotten()
+    {
+        var plan = Plan(JoinUnmatched.Both, 1000);
+        using var runtime = NewRuntime(plan, 1);
+        Apply(runtime, plan, Event.Batch(plan, Impressions, [new Event(Impressions, TestProject.StartMs, 0, 0, 1, "ad", 1)]));
+        Assert.HasCount(1, Apply(runtime, plan, Event.Batch(plan, Impressions, [new Event(Impressions, TestProject.StartMs + 100 * KeptMs, 1, 0, 2, "ad", 1)])));
+        Apply(runtime, plan, Event.Batch(plan, Impressions, [new Event(Impressions, TestProject.StartMs + 1000, 0, 1, 1, "ad", 1)]));
+        StringAssert.EndsWith(Apply(runtime, plan, Event.Batch(plan, Clicks, [new Event(Clicks, TestProject.StartMs + 2000, 0, 0, 1, "ad", 1)])).Single(), "#1");
     }
 
     /// <summary>Keys whose events have gone go too: from memory, and from what is saved.</summary>
@@ -387,7 +419,6 @@ public sealed class JoinTests
     {
         private readonly List<Event> _kept = [];
         private readonly HashSet<Event> _matched = [];
-        private readonly long[] _newestMs = [long.MinValue, long.MinValue];
 
         public List<Pair> Made { get; } = [];
 
@@ -399,7 +430,8 @@ public sealed class JoinTests
             List<Event> gone = [];
             foreach (var one in batch.All)
             {
-                _newestMs[one.Side] = Math.Max(_newestMs[one.Side], one.TimeMs);
+                gone.AddRange(_kept.Where(other => other.TimeMs + KeptMs < one.TimeMs));
+                _kept.RemoveAll(other => other.TimeMs + KeptMs < one.TimeMs);
                 if (one.User is null)
                     continue;
                 var ordinal = 0;
@@ -417,13 +449,6 @@ public sealed class JoinTests
                     _kept.Remove(own[index]);
                     Overflowed++;
                 }
-            }
-
-            var passedMs = Math.Min(_newestMs[0], _newestMs[1]);
-            if (batch.All.Count > 0 && passedMs > long.MinValue)
-            {
-                gone.AddRange(_kept.Where(one => one.TimeMs + KeptMs < passedMs));
-                _kept.RemoveAll(one => one.TimeMs + KeptMs < passedMs);
             }
 
             pairs.AddRange(gone.Where(one => !_matched.Contains(one) && unmatched is var asked && (asked == JoinUnmatched.Both || asked == (one.Side == Impressions ? JoinUnmatched.Left : JoinUnmatched.Right)))

@@ -60,7 +60,11 @@ public sealed class JoinPlan
     /// <summary>How far apart two partners may be.</summary>
     public long WithinMs { get; }
 
-    /// <summary>How far the time of both sides must have passed an event for it to leave: no partner can come any more.</summary>
+    /// <summary>
+    /// How much later than an event another one, of either side, must be for it to leave. The sides are aligned: what the other side can still bring is at most the alignment and
+    /// the lateness behind, unless it has had nothing to read. So the rule goes by the events alone, a side that is silent holds nothing back, and a replay up to some
+    /// position lets go of the same events.
+    /// </summary>
     public long KeptMs { get; }
 
     /// <summary>Events of a side kept for a key.</summary>

@@ -49,7 +49,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         _streamTimesMs = new long[plan.Sources.Count];
         _streamTimesMs.AsSpan().Fill(long.MinValue);
         _apply = shard => shard.Apply(_work.Batch, _work.Routes, _enriched);
-        _join = shard => shard.Join(_work.Batch, _work.Join, _work.BeforeMs);
+        _join = shard => shard.Join(_work.Batch, _work.Join);
         _passes = [.. plan.Sources.Select(PassesOf)];
         _nowsMs = new long[plan.Sources.Count];
         _sweeps = plan.Entities.Any(entity => Retention.Of(plan, entity) is not null);
@@ -183,7 +183,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
     {
         if (routes.Length == 0)
             return;
-        _work = new Work(batch, routes, 0, 0);
+        _work = new Work(batch, routes, 0);
         Run(_apply);
     }
 
@@ -194,8 +194,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         for (var index = 0; index < joins.Count; index++)
         {
             var join = joins[index];
-            var passedMs = Math.Min(_streamTimesMs[join.Left.Index], _streamTimesMs[join.Right.Index]);
-            _work = new Work(batch, [], join.Index, passedMs == long.MinValue ? passedMs : passedMs - join.KeptMs);
+            _work = new Work(batch, [], join.Index);
             Run(_join);
             _merge.Merge(_shards, join.Index, batch.Joined[index]);
         }
@@ -314,9 +313,8 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
 
     /// <param name="Batch">The batch.</param>
     /// <param name="Routes">What to apply it to.</param>
-    /// <param name="Join">Else the join to add it to,</param>
-    /// <param name="BeforeMs">and before when its events go.</param>
-    private readonly record struct Work(ApplyBatch Batch, Route[] Routes, int Join, long BeforeMs);
+    /// <param name="Join">Else the join to add it to.</param>
+    private readonly record struct Work(ApplyBatch Batch, Route[] Routes, int Join);
 
     /// <summary>How the events of a source are applied: first to the entities that need no enriched field, among them all that enrich; then to the others.</summary>
     private sealed record Passes(Route[] First, int[] Enriched, Route[] Second);

@@ -65,11 +65,10 @@ internal sealed class Shard : IDisposable
         }
     }
 
-    /// <summary>Adds the events of a batch to a join, as far as their keys are in this shard, and lets those go that no partner can come for.</summary>
+    /// <summary>Adds the events of a batch to a join, as far as their keys are in this shard. Each lets those go before it that no partner can come for any more.</summary>
     /// <param name="batch">Of one of the join's sides.</param>
     /// <param name="join">The join's index.</param>
-    /// <param name="beforeMs">Events before it go.</param>
-    public void Join(ApplyBatch batch, int join, long beforeMs)
+    public void Join(ApplyBatch batch, int join)
     {
         var table = _joins[join];
         var side = batch.Source == table.Plan.Left.Index ? 0 : 1;
@@ -81,6 +80,7 @@ internal sealed class Shard : IDisposable
             {
                 for (var row = first; row < Math.Min(first + EventsPerRun, batch.Events.Count); row++)
                 {
+                    table.Expire(batch.Events[row].TimeMs - table.Plan.KeptMs, Snapshot);
                     var length = table.Plan.EncodeKey(side, batch.Events.Row(row), _keys);
                     var hash = KeyHash.Of(_keys.AsSpan(0, length));
                     if (length > 0 && (_count == 1 || IndexOf(hash, (int)_count) == _index))
@@ -88,10 +88,6 @@ internal sealed class Shard : IDisposable
                 }
             }
         }
-
-        LetReadersIn();
-        lock (_gate)
-            table.Expire(beforeMs, Snapshot);
     }
 
     /// <summary>A join's part in this shard, to read what it made.</summary>
