@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using FeatureStore.Core.Joins;
 using FeatureStore.Core.Plans;
 
 namespace FeatureStore.Runtime.Local;
@@ -49,7 +50,8 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         _streamTimesMs = new long[plan.Sources.Count];
         _streamTimesMs.AsSpan().Fill(long.MinValue);
         _apply = shard => shard.Apply(_work.Batch, _work.Routes, _enriched);
-        _join = shard => shard.Join(_work.Batch, _work.Join);
+        _isApart = [.. plan.Joins.Select(join => (JoinPairRule)((in JoinEvent one, in JoinEvent other) => IsApart(join, one, other)))];
+        _join = shard => shard.Join(_work.Batch, _work.Join, TombstoneCount > 0 ? _isApart[_work.Join] : null);
         _passes = [.. plan.Sources.Select(PassesOf)];
         _nowsMs = new long[plan.Sources.Count];
         _sweeps = plan.Entities.Any(entity => Retention.Of(plan, entity) is not null);
@@ -103,11 +105,8 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentNullException.ThrowIfNull(header);
         ArgumentNullException.ThrowIfNull(loadBlocks);
         foreach (var source in _plan.Sources)
-        {
             _streamTimesMs[source.Index] = header.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue);
-            foreach (var partition in header.Partitions.Where(partition => partition.Topic == _topics[source.Index]))
-                Advance(ref _applied[source.Index], partition.Partition, partition.NextOffset);
-        }
+        Advance(header.Partitions);
 
         loadBlocks((entity, key, block) =>
         {
@@ -260,6 +259,8 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
 
         Volatile.Write(ref _streamTimesMs[batch.Source], newest);
         Join(batch);
+        if (_unsettled.Count is > 0 and <= UnsettledPerBatchMax)
+            Settle();
         if (_sweeps)
             Sweep();
     }
