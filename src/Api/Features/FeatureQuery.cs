@@ -87,7 +87,7 @@ internal sealed class FeatureQuery
         if (NewestMs(row, column) == long.MinValue || IsNull(row, column, of))
             writer.WriteNullValue();
         else if (of.Kind is FeatureKind.Number)
-            writer.WriteNumberValue(Value(row, column));
+            writer.WriteDoubleValue(Value(row, column));
         else if (of.Kind is FeatureKind.Integer && IsExact(Value(row, column)))
             writer.WriteNumberValue((long)Value(row, column));
         else
@@ -100,7 +100,7 @@ internal sealed class FeatureQuery
         if (of.IsText && Vectors!.TryGetText(row, column, out var text))
             writer.WriteStringValue(text);
         else if (!of.IsText && Vectors![row, column] is var number && double.IsFinite(number))
-            writer.WriteNumberValue(number);
+            writer.WriteDoubleValue(number);
         else
             writer.WriteNullValue();
     }
