@@ -81,6 +81,23 @@ public sealed class JoinPlan
     /// </summary>
     public IReadOnlyList<IReadOnlyList<JoinOwner>> Owners { get; private set; } = [[], []];
 
+    /// <summary>Whether an event is one of an entity's.</summary>
+    public bool IsOf(in JoinEvent one, EntityPlan entity, ReadOnlySpan<byte> key)
+    {
+        ArgumentNullException.ThrowIfNull(entity);
+        Span<byte> own = stackalloc byte[EntityPlan.KeyBytesMax];
+        foreach (var owner in Owners[one.Side])
+        {
+            if (owner.Entity == entity.Index && key.SequenceEqual(own[..entity.EncodeKey(one.Fields, owner.Fields, own)]))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether an entity's events may wait.</summary>
+    public bool HasOwner(int entity) => Owners.Any(side => side.Any(owner => owner.Entity == entity));
+
     private SourcePlan[] Sides => [Left, Right];
 
     /// <summary>Finds whose events the sides' events are.</summary>

@@ -26,11 +26,7 @@ public sealed partial class LocalRuntime
     /// <summary>By source.</summary>
     private readonly string[] _topics;
 
-    /// <summary>By source and partition, the offset after the newest event that was applied.</summary>
-    private readonly long[][] _applied;
-
-    /// <summary>By source and partition, cursor P of the start.</summary>
-    private readonly long[][] _published;
+    private readonly SourcePositions _positions;
 
     /// <summary>By source and partition, what the topic began with at the start; null before it is known.</summary>
     private readonly IReadOnlyList<long>?[] _firstOffsets;
@@ -54,9 +50,7 @@ public sealed partial class LocalRuntime
     /// <inheritdoc/>
     public async ValueTask EraseAsync(int entity, ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)entity, (uint)_plan.Entities.Count, nameof(entity));
-        ArgumentOutOfRangeException.ThrowIfZero(key.Length, nameof(key));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(key.Length, EntityPlan.KeyBytesMax, nameof(key));
+        EraseException.ThrowIfNone(_plan, entity, key);
         Tombstone tombstone;
         lock (_applying)
             tombstone = Erase(entity, key.Span);
@@ -83,8 +77,7 @@ public sealed partial class LocalRuntime
         ArgumentNullException.ThrowIfNull(publishedOffsets);
         lock (_applying)
         {
-            for (var partition = 0; partition < publishedOffsets.Count; partition++)
-                Advance(ref _published[source], partition, publishedOffsets[partition]);
+            _positions.Begin(source, publishedOffsets);
             _firstOffsets[source] = firstOffsets;
             if (_firstOffsets.All(offsets => offsets is not null))
                 FindStale();
@@ -96,12 +89,7 @@ public sealed partial class LocalRuntime
     {
         lock (_applying)
         {
-            foreach (var offsets in new[] { _applied[source], _published[source] })
-            {
-                if (partition < offsets.Length)
-                    offsets[partition] = 0;
-            }
-
+            _positions.Recreate(source, partition);
             foreach (var (tombstones, tombstone) in AllTombstones())
             {
                 if (tombstone.Guards.FirstOrDefault(guard => guard.Topic == _topics[source]) is not { } old || partition >= old.NextOffsets.Count || old.NextOffsets[partition] == 0)
@@ -159,7 +147,7 @@ public sealed partial class LocalRuntime
             foreach (var partition in partitions)
             {
                 if (Array.IndexOf(_topics, partition.Topic) is >= 0 and var source)
-                    Advance(ref _applied[source], partition.Partition, partition.NextOffset);
+                    _positions.Advance(source, partition.Partition, partition.NextOffset);
             }
 
             Settle();
@@ -168,14 +156,6 @@ public sealed partial class LocalRuntime
 
     /// <summary>Takes the block of an entity out of the snapshot that was copied last, and is not saved yet.</summary>
     internal void DropFromSnapshot(Tombstone tombstone) => _shards[0].Snapshot.Add(tombstone.Entity, tombstone.Key, []);
-
-    private static void Advance(ref long[] offsets, int partition, long offset)
-    {
-        if (partition >= offsets.Length)
-            Array.Resize(ref offsets, partition + 1);
-        if (offsets[partition] < offset)
-            offsets[partition] = offset;
-    }
 
     private Tombstone Erase(int entity, ReadOnlySpan<byte> key)
     {
@@ -188,10 +168,7 @@ public sealed partial class LocalRuntime
         }
 
         // A joined event is kept out by the position of the record that made it.
-        var guards = _plan.Sources.Where(source => _plan.Entities[entity].IsFedBy(source.Index))
-            .SelectMany(source => source.Join is { } join ? [join.Left, join.Right] : new[] { source })
-            .Concat(_plan.Joins.Where(join => Owns(join, entity)).SelectMany(join => new[] { join.Left, join.Right }))
-            .Distinct().Select(source => GuardOf(source.Index)).ToList();
+        var guards = Passes.FeedersOf(_plan, _plan.Entities[entity]).Select(source => new TombstoneGuard(_topics[source.Index], _positions.NextOffsets(source.Index))).ToList();
         // Of topics that do not feed the entity now, and may again.
         guards.AddRange(old?.Guards.Where(guard => guards.TrueForAll(other => other.Topic != guard.Topic)).ToList() ?? []);
         var tombstone = shard.Erase(
@@ -220,9 +197,7 @@ public sealed partial class LocalRuntime
         return tombstone;
     }
 
-    private static bool Owns(JoinPlan join, int entity) => join.Owners.Any(side => side.Any(owner => owner.Entity == entity));
-
-    private bool OwnsJoined(int entity) => _plan.Joins.Any(join => Owns(join, entity));
+    private bool OwnsJoined(int entity) => _plan.Joins.Any(join => join.HasOwner(entity));
 
     /// <summary>Lets the events go that wait in joins, of tombstones that have nothing left to keep out.</summary>
     private void Settle()
@@ -231,8 +206,7 @@ public sealed partial class LocalRuntime
             EraseJoined();
     }
 
-    private bool IsPassed(Tombstone tombstone) => tombstone.Guards.All(guard => Array.IndexOf(_topics, guard.Topic) is var source
-        && (source < 0 || guard.NextOffsets.Index().All(next => next.Item <= (next.Index < _applied[source].Length ? _applied[source][next.Index] : 0))));
+    private bool IsPassed(Tombstone tombstone) => tombstone.Guards.All(guard => Array.IndexOf(_topics, guard.Topic) is var source && (source < 0 || _positions.HasReached(source, guard.NextOffsets)));
 
     private void EraseJoined()
     {
@@ -279,16 +253,6 @@ public sealed partial class LocalRuntime
 
     private bool KeepsOut(JoinPlan join, JoinOwner owner, ReadOnlySpan<byte> key, in JoinEvent one) =>
         ShardOf(key, out _).Tombstones(owner.Entity).KeepsOut((one.Side == 0 ? join.Left : join.Right).Index, one.Partition, one.Offset, key);
-
-    /// <summary>What was applied, or had been before this start, does not count again.</summary>
-    private TombstoneGuard GuardOf(int source)
-    {
-        var offsets = new long[Math.Max(_applied[source].Length, _published[source].Length)];
-        _applied[source].CopyTo(offsets, 0);
-        for (var partition = 0; partition < _published[source].Length; partition++)
-            offsets[partition] = Math.Max(offsets[partition], _published[source][partition]);
-        return new TombstoneGuard(_topics[source], offsets);
-    }
 
     /// <summary>Finds the tombstones that are old and guard nothing that could be read again.</summary>
     private void FindStale()
