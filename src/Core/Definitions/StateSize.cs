@@ -1,4 +1,5 @@
 using FeatureStore.Core.Blocks.Sketches;
+using FeatureStore.Core.Expressions;
 
 namespace FeatureStore.Core.Definitions;
 
@@ -50,13 +51,13 @@ internal static class StateSize
         return (1.25 * events + 4) * (sizeof(long) + inputs.Sum(input => InputBytes(source, features, input)));
     }
 
-    /// <summary>What may be an integer is kept as one for those that take it so, and as a double for the others.</summary>
+    /// <summary>What is an integer is kept as one for those that take it so, and as a double for the others.</summary>
     private static int InputBytes(SourceDefinition source, IReadOnlyCollection<FeatureDefinition> features, string input)
     {
         if (MayBeText(source, features, input))
             return TextBytes;
-        var mayBeInteger = source.Fields.FirstOrDefault(field => field.Name == input) is not { Type: not FieldType.Int64 };
-        return mayBeInteger && features.Any(feature => feature.By == input || feature.Of == input && AggregateRules.TakesInteger(feature.Aggregate))
+        var isInteger = DefinitionChecks.Schema(source.EventFields) is { } schema && CompiledExpression.Compile(input, schema, out _)?.Type == ExpressionType.Int;
+        return isInteger && features.Any(feature => feature.By == input || feature.Of == input && AggregateRules.TakesInteger(feature.Aggregate))
             ? Blocks.EventInput.IntegerBytes + sizeof(double) : sizeof(double);
     }
 
