@@ -48,7 +48,7 @@ public sealed class MigrationTests : IDisposable
     public void AddedFeaturesStartEmptyAndTheOthersGoOn()
     {
         using var after = Migrates(_old with { FeatureViews = [.. _old.FeatureViews.Select(view => view with { Features = [.. view.Features, new FeatureDefinition { Name = "more", Aggregate = Aggregate.Max, Of = view.Name == "spend" ? "AMOUNT" : "OK ? 1.0 : 0.0" }] })] });
-        Assert.AreEqual("spend:more, access:more", string.Join(", ", new Migration(after.Plan, Migration.LayoutsOf(TestProject.Plan)).EmptyFeatures));
+        Assert.AreEqual("spend:more, access:more", string.Join(", ", new Migration(after.Plan, Migration.LayoutsOf(TestProject.Plan)).Features(CarriedState.None)));
     }
 
     [TestMethod]
@@ -164,7 +164,7 @@ public sealed class MigrationTests : IDisposable
                 foreach (var feature in entity.Features)
                 {
                     var old = TestProject.Plan.Entities[index].Features.FirstOrDefault(old => old.View.Name == feature.View.Name && old.Definition == feature.Definition);
-                    if (old is not null && entity.IsKept(TestProject.Plan.Entities[index].Layout, entity.IndexOf(feature.View.Name, feature.Name)))
+                    if (old is not null && new BlockMigration(TestProject.Plan.Entities[index].Layout, entity).StateOf(entity.IndexOf(feature.View.Name, feature.Name)) == CarriedState.Whole)
                         Assert.AreEqual(Value(TestProject.Plan, (index, key), block, feature.View.Name, feature.Name), Value(plan, (entity.Index, key), migrated, feature.View.Name, feature.Name), feature.Name);
                 }
             }

@@ -5,6 +5,7 @@ namespace FeatureStore.Core.Blocks;
 
 /// <summary>
 /// An input of an event, as bytes: a number (8 bytes, a double; NaN is null), or a text (64 bytes: length, up to 63 bytes of UTF-8, zeros; length 255 is null).
+/// One NaN, and length 254, are unknown: null, of an event from before the input was kept.
 /// </summary>
 internal static class EventInput
 {
@@ -13,9 +14,14 @@ internal static class EventInput
     public const int TextLengthMax = TextBytes - 1;
 
     private const byte NullLength = 255;
+    private const byte UnknownLength = 254;
+    private const ulong UnknownBits = 0xfff8_0000_0000_0001;
 
     public static bool IsNull(ReadOnlySpan<byte> input) =>
-        input.Length == NumberBytes ? double.IsNaN(MemoryMarshal.Read<double>(input)) : input[0] == NullLength;
+        input.Length == NumberBytes ? double.IsNaN(MemoryMarshal.Read<double>(input)) : input[0] > TextLengthMax;
+
+    public static bool IsUnknown(ReadOnlySpan<byte> input) =>
+        input.Length == NumberBytes ? MemoryMarshal.Read<ulong>(input) == UnknownBits : input[0] == UnknownLength;
 
     public static ReadOnlySpan<byte> Text(ReadOnlySpan<byte> input) => input.Slice(1, input[0]);
 
@@ -33,6 +39,22 @@ internal static class EventInput
         input[0] = NullLength;
     }
 
+    /// <summary>Writes that inputs side by side are unknown.</summary>
+    /// <param name="inputs">Of one column.</param>
+    /// <param name="width">Of each.</param>
+    public static void WriteUnknown(Span<byte> inputs, int width)
+    {
+        if (width == NumberBytes)
+        {
+            MemoryMarshal.Cast<byte, ulong>(inputs).Fill(UnknownBits);
+            return;
+        }
+
+        inputs.Clear();
+        for (var at = 0; at < inputs.Length; at += width)
+            inputs[at] = UnknownLength;
+    }
+
     /// <param name="input">64 bytes.</param>
     /// <param name="text">At most <see cref="TextLengthMax"/> bytes.</param>
     public static void WriteText(Span<byte> input, ReadOnlySpan<byte> text)
@@ -44,7 +66,7 @@ internal static class EventInput
 
     /// <summary>Whether bytes from outside can be read as an input.</summary>
     public static bool IsSound(ReadOnlySpan<byte> input) =>
-        input.Length == NumberBytes || input[0] == NullLength || (input[0] <= TextLengthMax && Utf8.IsValid(Text(input)));
+        input.Length == NumberBytes || input[0] >= UnknownLength || (input[0] <= TextLengthMax && Utf8.IsValid(Text(input)));
 }
 
 /// <summary>Where an input lies among those of an event.</summary>

@@ -23,7 +23,7 @@ public sealed class MigrationTests
         // Another order, one gone, one of another length.
         var plan = Plan(_distinct, _session, _tiled with { Window = Tiled(2000, 10) }, _exact, _lifetime);
         Assert.AreNotEqual(old.LayoutFingerprint, plan.LayoutFingerprint);
-        var migrated = plan.Migrate(BlockLayout.Parse(old.Layout.ToText()), block.Bytes);
+        var migrated = Migrate(plan, BlockLayout.Parse(old.Layout.ToText()), block.Bytes);
         Assert.IsNull(plan.Check(migrated));
         Assert.AreEqual(200, EntityPlan.Sequence(migrated));
         Assert.AreEqual(1990, plan.NewestMs(migrated, 0));
@@ -41,7 +41,7 @@ public sealed class MigrationTests
         foreach (var count in new[] { 0, 1, 10, 1000 })
         {
             var block = Block(plan, [.. Enumerable.Range(0, count).Select(i => (TimeMs: 7L * i, (double?)i))]);
-            CollectionAssert.AreEqual(block.Bytes.ToArray(), plan.Migrate(plan.Layout, block.Bytes));
+            CollectionAssert.AreEqual(block.Bytes.ToArray(), Migrate(plan, plan.Layout, block.Bytes));
         }
     }
 
@@ -51,7 +51,7 @@ public sealed class MigrationTests
         var plan = Plan(_lifetime);
         var source = TestEntity.Source(0);
         var other = Plan(source with { Fields = [.. source.Fields.Select(field => field.Name == "A" ? field with { Type = FieldType.Int64 } : field)] }, _lifetime);
-        var migrated = other.Migrate(plan.Layout, Block(plan, (1, 5)).Bytes);
+        var migrated = Migrate(other, plan.Layout, Block(plan, (1, 5)).Bytes);
         var values = new double[1];
         other.Read(migrated, 1, [0], values);
         Assert.AreEqual(0, values[0]);
@@ -62,7 +62,7 @@ public sealed class MigrationTests
     {
         var (old, plan) = (Plan(_tiled, _session), Plan(_tiled));
         var block = Block(old, (1, 1), (20, 2)).Bytes.ToArray();
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => plan.Migrate(plan.Layout, block)).Message, "has not the layout that it is stored under");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Migrate(plan, plan.Layout, block)).Message, "has not the layout that it is stored under");
         var random = new Random(5);
         for (var round = 0; round < 20_000; round++)
         {
@@ -70,7 +70,7 @@ public sealed class MigrationTests
             BitConverter.TryWriteBytes(damaged.AsSpan(4 * random.Next(damaged.Length / 4)), random.Next(3) switch { 0 => random.Next(), 1 => -1, _ => random.Next(200) });
             try
             {
-                Assert.IsNull(plan.Check(plan.Migrate(old.Layout, damaged)));
+                Assert.IsNull(plan.Check(Migrate(plan, old.Layout, damaged)));
             }
             catch (InvalidDataException exception)
             {
