@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Text;
+using System.Text.RegularExpressions;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Plans;
 using FeatureStore.Core.Tests.Plans;
@@ -17,7 +19,7 @@ public sealed class MigrationOracleTests
     private readonly ConcurrentDictionary<(string Window, CarriedState State), int> _compared = new();
 
     [TestMethod]
-    public void EveryFeatureKnowsWhatItCan() => Run(2500, change => [change.Before, change.After]);
+    public void EveryFeatureKnowsWhatItCan() => Run(1500, change => [change.Before, change.After]);
 
     [TestMethod]
     [TestCategory("Soak")]
@@ -25,8 +27,59 @@ public sealed class MigrationOracleTests
 
     /// <summary>What is added and removed again leaves no trace, whatever it was.</summary>
     [TestMethod]
-    public void WhatStaysIsNeverTouched() => Run(1000, change =>
+    public void WhatStaysIsNeverTouched() => Run(600, change =>
         [change.Before, Side.Of(change.Pool, [.. change.After.Features, .. change.Before.Features]), change.Before, Side.Of(change.Pool, [.. change.Before.Features, .. change.After.Features])]);
+
+    /// <summary>Damage to a block, or to the layout that it is stored under, ends in a clear error or in a sound block.</summary>
+    [TestMethod]
+    public void DamageIsRefusedOrDoesNoHarm()
+    {
+        var (refused, migrated) = (0, 0);
+        Parallel.ForEach(Seeds.Of(400), seed =>
+        {
+            var (change, random) = (new Change(seed), new Random(seed));
+            var block = new EngineBlock(change.Before.Plan);
+            var events = new RandomStream(change.Pool, 0).Disordered().Where(e => change.Before.Plan.IsFedBy(e.Source)).ToList();
+            events.ForEach(block.Apply);
+            var newestMs = events.Select(e => e.TimeMs).DefaultIfEmpty().Max();
+            for (var mutation = 0; mutation < 50; mutation++)
+            {
+                var (bytes, text) = (block.Bytes.ToArray(), new StringBuilder(change.Before.Plan.Layout.ToText()));
+                for (var at = random.Next(3); at >= 0; at--)
+                {
+                    if (mutation % 2 == 0)
+                        BitConverter.TryWriteBytes(bytes.AsSpan(4 * random.Next(10, bytes.Length / 4)), random.Next(4) switch { 0 => random.Next(), 1 => -1, 2 => 0, _ => random.Next(200) });
+                    else
+                        text[random.Next(15, text.Length)] = "0123456789abcdef /,\n"[random.Next(20)];
+                }
+
+                try
+                {
+                    var layout = BlockLayout.Parse(text.ToString());
+                    // Who damages a layout with care says so in the block.
+                    BitConverter.TryWriteBytes(bytes.AsSpan(8), layout.Fingerprint);
+                    var after = new EngineBlock(change.After.Plan, new BlockMigration(layout, change.After.Plan).Migrate(bytes));
+                    Assert.IsNull(change.After.Plan.Check(after.Bytes));
+                    after.AllJson(newestMs);
+                    foreach (var @event in events.TakeLast(3).Where(e => change.After.Plan.IsFedBy(e.Source)))
+                        after.Apply(@event);
+                    after.AllJson(newestMs);
+                    Interlocked.Increment(ref migrated);
+                }
+                catch (Exception exception) when (exception is InvalidDataException or FormatException or NotSupportedException)
+                {
+                    StringAssert.Matches(exception.Message, new Regex("^A block (of entity \"e\" .* Rebuild its state from the sources|layout .*)\\.$", RegexOptions.Singleline));
+                    Interlocked.Increment(ref refused);
+                }
+                catch (Exception exception)
+                {
+                    throw new AssertFailedException($"FEATURESTORE_SEED={seed}, mutation {mutation}: {exception.Message}{Environment.NewLine}{text}", exception);
+                }
+            }
+        });
+        Console.WriteLine($"{refused} refused, {migrated} migrated");
+        Assert.IsTrue(Seeds.IsOne || (refused > 1000 && migrated > 1000), $"{refused} refused, {migrated} migrated");
+    }
 
     private void Run(int seeds, Func<Change, Side[]> stagesOf)
     {
@@ -53,7 +106,7 @@ public sealed class MigrationOracleTests
         foreach (var kind in new[] { "lifetime", "exact", "exact delayed", "tiled", "tiled delayed", "tumbling", "tumbling closed", "session", "session closed", "last" })
         {
             Assert.IsGreaterThan(seeds, _compared.GetValueOrDefault((kind, CarriedState.Whole)), kind);
-            Assert.IsTrue(stagesOf(new Change(1)).Length > 2 || _compared.GetValueOrDefault((kind, CarriedState.None)) > seeds, kind);
+            Assert.IsTrue(stagesOf(new Change(1)).Length > 2 || _compared.GetValueOrDefault((kind, CarriedState.None)) > seeds / 50, kind);
         }
     }
 

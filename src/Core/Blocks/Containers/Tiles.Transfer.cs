@@ -67,14 +67,15 @@ internal sealed partial class Tiles
             if (newestMs == long.MinValue)
                 return null;
             _container.MergedFor(to, toFixed) = _container.TileOf(newestMs);
+            Span<long> begins = stackalloc long[_container._levels.Length];
             for (var cell = 0; cell < _sources.Length; cell++)
             {
                 var (sources, lastKey) = (_sources[cell], long.MinValue);
+                Begins(sources, newestMs, begins);
                 for (var index = sources.Length - 1; index >= 0; index--)
                 {
-                    var fromMs = index == sources.Length - 1 ? long.MinValue : BeginMs(sources[index], sources[index + 1], newestMs);
-                    var untilMs = index == 0 ? long.MaxValue : BeginMs(sources[index - 1], sources[index], newestMs);
-                    if (Copy(cell, sources[index], newestMs, (fromMs, untilMs), ref lastKey, from, fromFixed, to, toFixed) is { } problem)
+                    var part = (begins[index], index == 0 ? long.MaxValue : begins[index - 1]);
+                    if (Copy(cell, sources[index], newestMs, part, ref lastKey, from, fromFixed, to, toFixed) is { } problem)
                         return problem;
                 }
             }
@@ -111,14 +112,25 @@ internal sealed partial class Tiles
         private long LackingMs(long newestMs) =>
             newestMs != long.MinValue && Array.Exists(_container._levels, level => level.ReachMs > _reachMs) ? newestMs - _reachMs : long.MinValue;
 
-        /// <summary>Where the stretch of a source begins, and that of the next coarser one ends: as far back as its windows reach, then and now.</summary>
-        private long BeginMs(Source source, Source coarser, long newestMs)
+        /// <summary>Where the stretch of each source begins, and that of the next coarser one ends: as far back as its windows reach, then and now.</summary>
+        private void Begins(Source[] sources, long newestMs, Span<long> begins)
         {
-            var reachMs = Array.Find(_container._levels, level => level.SizeMs == source.SizeMs).ReachMs;
-            var beginMs = Math.Max(Begin(source.Older, source.ReachMs), Begin(_container, reachMs));
-            return -Floor(-beginMs, coarser.SizeMs) * coarser.SizeMs;
+            for (var index = 0; index < sources.Length; index++)
+            {
+                var source = sources[index];
+                begins[index] = long.MinValue;
+                if (index == sources.Length - 1)
+                    continue;
+                var beginMs = Math.Max(BeginMs(source.Older, source.SizeMs, newestMs), BeginMs(_container, source.SizeMs, newestMs));
+                begins[index] = Math.Min(index == 0 ? long.MaxValue : begins[index - 1], -Floor(-beginMs, sources[index + 1].SizeMs) * sources[index + 1].SizeMs);
+            }
+        }
 
-            long Begin(Tiles tiles, long reachMs) => Floor(tiles.TileOf(newestMs) * tiles._unitMs - reachMs + 1, source.SizeMs) * source.SizeMs;
+        private static long BeginMs(Tiles tiles, long sizeMs, long newestMs)
+        {
+            Span<long> bounds = stackalloc long[tiles._levels.Length];
+            tiles.Bounds(tiles.TileOf(newestMs), bounds);
+            return bounds[Array.FindIndex(tiles._levels, level => level.SizeMs == sizeMs)] * tiles._unitMs;
         }
 
         private string? Copy(
