@@ -50,7 +50,7 @@ public sealed class BlockMigration
     /// <exception cref="InvalidDataException">The block has another layout, is damaged, or belongs to an entity with other keys.</exception>
     public byte[] Migrate(ReadOnlySpan<byte> block)
     {
-        if (_from.Slots.Count == 0 || _from.Slots[0].Fingerprint != _to.Layout.Slots[0].Fingerprint)
+        if (!_to.HasKeysOf(_from))
             throw new InvalidDataException($"A block of entity \"{_to.Name}\" has keys of other types, or another format. Rebuild its state from the sources.");
         if (Check(block) is { } damage)
             throw Damaged(damage);

@@ -282,6 +282,13 @@ public sealed class EntityPlan
             dataOffset = store.Copy(block, resized, fixedOffset, dataOffset);
     }
 
+    /// <summary>Whether blocks of another layout have keys of the same types, without which none of them can be migrated.</summary>
+    public bool HasKeysOf(BlockLayout from)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        return from.Slots.Count > 0 && from.Slots[0].Fingerprint == Layout.Slots[0].Fingerprint;
+    }
+
     internal Container[] Containers => _containers;
 
     internal FeatureState StateOf(int feature) => _readers[feature].State;
@@ -365,6 +372,9 @@ public sealed class EntityPlan
 
     /// <summary>The encoded key of a block.</summary>
     public static ReadOnlySpan<byte> Key(ReadOnlySpan<byte> block) => BlockHeader.Key(block);
+
+    /// <summary>Fingerprint of the layout that a block says it has.</summary>
+    public static ulong LayoutOf(ReadOnlySpan<byte> block) => BlockHeader.Fingerprint(block);
 
     /// <summary>Length of the block that begins here.</summary>
     public static int Length(ReadOnlySpan<byte> block) => BlockHeader.Length(block);
