@@ -5,7 +5,8 @@ namespace FeatureStore.Core.Blocks;
 
 /// <summary>
 /// An input of an event, as bytes: a number (8 bytes, a double; NaN is null), an integer (16 bytes, an Int128, so that all of int64 and null find room; the least is
-/// null), or a text (64 bytes: length, up to 63 bytes of UTF-8, zeros; length 255 is null).
+/// null), or a text (64 bytes: length, up to 63 bytes of UTF-8, zeros; length 255 is null). One NaN, the integer above the least, and length 254 are unknown: null, of
+/// an event from before the input was kept.
 /// </summary>
 internal static class EventInput
 {
@@ -15,15 +16,26 @@ internal static class EventInput
     public const int TextLengthMax = TextBytes - 1;
 
     private const byte NullLength = 255;
+    private const byte UnknownLength = 254;
+    private const ulong UnknownBits = 0xfff8_0000_0000_0001;
+
+    private static readonly Int128 _unknownInteger = Int128.MinValue + 1;
 
     public static bool IsNull(ReadOnlySpan<byte> input) => input.Length switch
     {
         NumberBytes => double.IsNaN(MemoryMarshal.Read<double>(input)),
         IntegerBytes => IsNull(Integer(input)),
-        _ => input[0] == NullLength,
+        _ => input[0] > TextLengthMax,
     };
 
-    public static bool IsNull(Int128 integer) => integer == Int128.MinValue;
+    public static bool IsNull(Int128 integer) => integer <= _unknownInteger;
+
+    public static bool IsUnknown(ReadOnlySpan<byte> input) => input.Length switch
+    {
+        NumberBytes => MemoryMarshal.Read<ulong>(input) == UnknownBits,
+        IntegerBytes => Integer(input) == _unknownInteger,
+        _ => input[0] == UnknownLength,
+    };
 
     public static Int128 Integer(ReadOnlySpan<byte> input) => MemoryMarshal.Read<Int128>(input);
 
@@ -50,6 +62,27 @@ internal static class EventInput
         }
     }
 
+    /// <summary>Writes that inputs side by side are unknown.</summary>
+    /// <param name="inputs">Of one column.</param>
+    /// <param name="width">Of each.</param>
+    public static void WriteUnknown(Span<byte> inputs, int width)
+    {
+        switch (width)
+        {
+            case NumberBytes:
+                MemoryMarshal.Cast<byte, ulong>(inputs).Fill(UnknownBits);
+                break;
+            case IntegerBytes:
+                MemoryMarshal.Cast<byte, Int128>(inputs).Fill(_unknownInteger);
+                break;
+            default:
+                inputs.Clear();
+                for (var at = 0; at < inputs.Length; at += width)
+                    inputs[at] = UnknownLength;
+                break;
+        }
+    }
+
     /// <param name="input">64 bytes.</param>
     /// <param name="text">At most <see cref="TextLengthMax"/> bytes.</param>
     public static void WriteText(Span<byte> input, ReadOnlySpan<byte> text)
@@ -64,7 +97,7 @@ internal static class EventInput
     {
         NumberBytes => true,
         IntegerBytes => IsNull(input) || Integer(input) is var integer && integer == (long)integer,
-        _ => input[0] == NullLength || (input[0] <= TextLengthMax && Utf8.IsValid(Text(input))),
+        _ => input[0] >= UnknownLength || (input[0] <= TextLengthMax && Utf8.IsValid(Text(input))),
     };
 }
 

@@ -5,7 +5,10 @@ using FeatureStore.Core.Definitions;
 
 namespace FeatureStore.Core.Plans;
 
-/// <summary>Which cells an aggregate is finished from: one, or a sum and a count.</summary>
+/// <summary>
+/// Which cells an aggregate is finished from: one, or a sum and a count. In rows that features share the two are of the same events even where features come and go: a sum always has its
+/// count beside it, and a decayed mean has its own two.
+/// </summary>
 internal static class AggregateCells
 {
     /// <summary>Cells of more bytes have a container of their own.</summary>
@@ -33,8 +36,9 @@ internal static class AggregateCells
         return feature.Aggregate switch
         {
             Aggregate.Count or Aggregate.Rate => [new CountCell(use.IsWide)],
-            Aggregate.Sum => [isInteger ? new IntegerSumCell() : Sum(use)],
-            Aggregate.Mean => [Sum(use), new CountCell(use.IsWide)],
+            Aggregate.Sum when isInteger => [new IntegerSumCell()],
+            Aggregate.Sum when !use.IsShared => [Sum(use)],
+            Aggregate.Sum or Aggregate.Mean => [Sum(use), new CountCell(use.IsWide, use.IsShared)],
             Aggregate.Min => [Extreme(greatest: false)],
             Aggregate.Max => [Extreme(greatest: true)],
             Aggregate.Variance or Aggregate.Stddev or Aggregate.Skew or Aggregate.Kurtosis => [use.IsRemovable ? new RemovableMomentsCell() : new PlainMomentsCell()],
@@ -49,7 +53,8 @@ internal static class AggregateCells
             Aggregate.Histogram => [new HistogramCell([.. feature.Bounds!])],
             Aggregate.DecayedSum => [new DecayedCell(feature.HalfLife!.Value, ofValues: true)],
             Aggregate.DecayedCount => [new DecayedCell(feature.HalfLife!.Value, ofValues: false)],
-            Aggregate.DecayedMean => [new DecayedCell(feature.HalfLife!.Value, ofValues: true), new DecayedCell(feature.HalfLife!.Value, ofValues: false)],
+            Aggregate.DecayedMean =>
+                [new DecayedCell(feature.HalfLife!.Value, ofValues: true, use.IsShared), new DecayedCell(feature.HalfLife!.Value, ofValues: false, use.IsShared)],
             Aggregate.TimeSinceLast or Aggregate.TimeBetween => [new SpanCell(ofSessions: false)],
             Aggregate.SessionCount or Aggregate.SessionDuration or Aggregate.SessionStart => [new SpanCell(ofSessions: true)],
             _ => throw new ArgumentOutOfRangeException(nameof(feature), feature.Aggregate, "Aggregate without cells."),
@@ -66,4 +71,8 @@ internal static class AggregateCells
 /// <param name="IsRemovable">Events can be taken back.</param>
 /// <param name="IsExact">Sums are exact.</param>
 /// <param name="HasAllEvents">They are folded from single events when read, and never kept.</param>
-internal readonly record struct CellUse(bool IsWide, bool IsRemovable, bool IsExact, bool HasAllEvents = false);
+internal readonly record struct CellUse(bool IsWide, bool IsRemovable, bool IsExact, bool HasAllEvents = false)
+{
+    /// <summary>Whether cells of several features lie in one row: of tiles, periods and sessions, where numbers of events need no 64 bits.</summary>
+    public bool IsShared => !IsWide;
+}

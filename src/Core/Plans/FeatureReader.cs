@@ -35,9 +35,6 @@ internal sealed class FeatureReader
         Empty = kind is FeatureKind.Number or FeatureKind.Integer ? OrDefault(Number(_nothing, 0)) : double.NaN;
     }
 
-    /// <summary>Of the slot that holds the feature's state.</summary>
-    public ulong SlotFingerprint => _state.Container.Fingerprint;
-
     /// <summary>Whether a value changes while no event comes or goes.</summary>
     public static bool DependsOnTime(Aggregate aggregate) => aggregate is Aggregate.DecayedSum or Aggregate.DecayedCount or Aggregate.TimeSinceLast;
 
@@ -49,6 +46,8 @@ internal sealed class FeatureReader
     public Container Container => _state.Container;
 
     public int Window => _state.Window;
+
+    public FeatureState State => _state;
 
     /// <summary>Where an exact sliding window has a count or a sum that runs along: index of its column; −1: events are counted. Null: there is none.</summary>
     public int? RunningColumn { get; init; }

@@ -119,8 +119,8 @@ public sealed class EngineOracleTests
         var events = stream.Disordered();
         var block = new EngineBlock(definition.Plan);
         events.Take(events.Count / 2).ToList().ForEach(block.Apply);
-        var grown = new EngineBlock(definition.Grown.Value, definition.Grown.Value.Migrate(definition.Plan.Layout, block.Bytes));
-        var back = new EngineBlock(definition.Plan, definition.Plan.Migrate(definition.Grown.Value.Layout, grown.Bytes));
+        var grown = new EngineBlock(definition.Grown.Value, PlanFixture.Migrate(definition.Grown.Value, definition.Plan.Layout, block.Bytes));
+        var back = new EngineBlock(definition.Plan, PlanFixture.Migrate(definition.Plan, definition.Grown.Value.Layout, grown.Bytes));
         var asOfMs = events.Count == 0 ? 0 : events.Max(e => e.TimeMs);
         for (var number = events.Count / 2; ; number++)
         {

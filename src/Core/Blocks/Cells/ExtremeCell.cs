@@ -12,7 +12,6 @@ internal sealed class ExtremeCell<T>(bool greatest) : Cell
 {
     private static readonly T _null = NullOf();
 
-
     public override string Description => $"{(typeof(T) == typeof(double) ? "" : "integer_")}{(greatest ? "max" : "min")}";
 
     public override int Size => Unsafe.SizeOf<T>();
@@ -51,12 +50,14 @@ internal sealed class ExtremeCell<T>(bool greatest) : Cell
     private T Of(T left, T right)
     {
         // Of doubles, the null is no number, and goes by itself.
-        if (left == _null)
+        if (typeof(T) == typeof(Int128) && IsNull(left))
             return right;
-        if (right == _null)
+        if (typeof(T) == typeof(Int128) && IsNull(right))
             return left;
         return greatest ? T.MaxNumber(left, right) : T.MinNumber(left, right);
     }
+
+    private static bool IsNull(T integer) => EventInput.IsNull(Unsafe.BitCast<T, Int128>(integer));
 
     private static T NullOf()
     {

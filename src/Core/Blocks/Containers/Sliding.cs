@@ -13,7 +13,7 @@ namespace FeatureStore.Core.Blocks.Containers;
 /// Invariant, with T the head's as-of time: lo is the first event with time &gt; T − delay − length, hi the first with time &gt; T − delay, and
 /// each sum is that of the events [lo, hi).
 /// </summary>
-internal sealed class Sliding : Container
+internal sealed partial class Sliding : Container
 {
     private readonly SlidingWindow[] _windows;
     private readonly EventStore _events;
@@ -24,14 +24,14 @@ internal sealed class Sliding : Container
     private readonly long _retentionMs;
 
     /// <param name="place">Where it is.</param>
-    /// <param name="description">See <see cref="Container"/>.</param>
+    /// <param name="shape">See <see cref="Container"/>.</param>
     /// <param name="windows">Distinct windows.</param>
     /// <param name="columns">Inputs kept with each event; first those that are summed, which are numbers and integers.</param>
     /// <param name="summed">How many are summed.</param>
     /// <param name="limit">Most events kept.</param>
     /// <param name="disorderMs">How far behind the source's newest event another may come.</param>
-    public Sliding(ContainerPlace place, string description, IReadOnlyList<SlidingWindow> windows, IReadOnlyList<InputSlot> columns, int summed, int limit, long disorderMs)
-        : base(place, description)
+    public Sliding(ContainerPlace place, ContainerShape shape, IReadOnlyList<SlidingWindow> windows, IReadOnlyList<InputSlot> columns, int summed, int limit, long disorderMs)
+        : base(place, shape)
     {
         _windows = [.. windows];
         _summed = summed;
