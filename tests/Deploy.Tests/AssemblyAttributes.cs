@@ -1,0 +1,2 @@
+// Helm and the API server have two cores between them.
+[assembly: DoNotParallelize]
