@@ -5,6 +5,8 @@ namespace FeatureStore.Deploy.Tests;
 /// <summary>The chart, and what Helm makes of it.</summary>
 internal static class Chart
 {
+    private static readonly Dictionary<string, Manifests> _rendered = [];
+
     public static string Folder { get; } = Path.Combine(Tools.Deploy, "helm", "featurestore");
 
     /// <summary>Helm's arguments for every kind of installation that is tested, by name.</summary>
@@ -26,7 +28,14 @@ internal static class Chart
 
     public static ToolResult Template(params string[] arguments) => Tools.RunShared("helm", ["template", "fs", Folder, "--namespace", "features", .. arguments]);
 
-    public static Manifests Render(params string[] arguments) => new(Template(arguments).Succeeded());
+    /// <summary>What Helm renders, once for the same arguments.</summary>
+    public static Manifests Render(params string[] arguments)
+    {
+        var key = string.Join('\n', arguments);
+        if (!_rendered.TryGetValue(key, out var manifests))
+            _rendered[key] = manifests = new(Template(arguments).Succeeded());
+        return manifests;
+    }
 }
 
 /// <summary>Rendered manifests.</summary>
