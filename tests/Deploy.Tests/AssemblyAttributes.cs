@@ -1,2 +1,2 @@
-// Helm and the API server have two cores between them.
-[assembly: DoNotParallelize]
+// Most of the time they wait, for Helm and the API server.
+[assembly: Parallelize(Workers = 3, Scope = ExecutionScope.MethodLevel)]

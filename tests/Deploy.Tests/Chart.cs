@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 
 namespace FeatureStore.Deploy.Tests;
@@ -5,7 +6,7 @@ namespace FeatureStore.Deploy.Tests;
 /// <summary>The chart, and what Helm makes of it.</summary>
 internal static class Chart
 {
-    private static readonly Dictionary<string, Manifests> _rendered = [];
+    private static readonly ConcurrentDictionary<string, Manifests> _rendered = [];
 
     public static string Folder { get; } = Path.Combine(Tools.Deploy, "helm", "featurestore");
 
@@ -29,13 +30,8 @@ internal static class Chart
     public static ToolResult Template(params string[] arguments) => Tools.RunShared("helm", ["template", "fs", Folder, "--namespace", "features", .. arguments]);
 
     /// <summary>What Helm renders, once for the same arguments.</summary>
-    public static Manifests Render(params string[] arguments)
-    {
-        var key = string.Join('\n', arguments);
-        if (!_rendered.TryGetValue(key, out var manifests))
-            _rendered[key] = manifests = new(Template(arguments).Succeeded());
-        return manifests;
-    }
+    public static Manifests Render(params string[] arguments) =>
+        _rendered.GetOrAdd(string.Join('\n', arguments), _ => new(Template(arguments).Succeeded()));
 }
 
 /// <summary>Rendered manifests.</summary>

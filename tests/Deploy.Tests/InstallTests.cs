@@ -22,7 +22,6 @@ public sealed class InstallTests
     /// <summary>Installed, tested, upgraded and removed, in a namespace that admits only restricted pods.</summary>
     [TestMethod]
     [DataRow("default")]
-    [DataRow("cluster")]
     [DataRow("kubernetes")]
     public void InstallsUpgradesAndGoes(string installation)
     {
