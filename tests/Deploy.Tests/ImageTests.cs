@@ -1,3 +1,4 @@
+using System.IO.Enumeration;
 using System.Text.RegularExpressions;
 using FeatureStore.Harness;
 
@@ -49,7 +50,9 @@ public sealed partial class ImageTests
         var let = File.ReadLines(Path.Combine(Tools.Deploy, "Dockerfile.dockerignore")).Where(line => line.StartsWith('!')).Select(line => line[1..].Split('*')[0].TrimEnd('/')).ToList();
         var sources = _lines.Where(line => line.StartsWith("COPY ", StringComparison.Ordinal) && !line.Contains("--from", StringComparison.Ordinal))
             .SelectMany(line => line.Split(' ')[1..^1]).ToList();
-        Assert.IsNotEmpty(sources);
+        // What the build reads beside the projects: warnings are errors, and .editorconfig says which there are.
+        foreach (var needed in Directory.GetFiles(Workspace.Root, "Directory.*").Select(Path.GetFileName).Append(".editorconfig").Append("global.json"))
+            Assert.IsTrue(sources.Any(source => FileSystemName.MatchesSimpleExpression(source, needed)), $"{needed} is not copied");
         foreach (var source in sources)
         {
             Assert.IsNotEmpty(Directory.GetFileSystemEntries(Workspace.Root, source.TrimEnd('/')), source);
