@@ -31,13 +31,19 @@ internal sealed class ControlPlane : IDisposable
         }
     }
 
+    /// <summary>The API server's.</summary>
+    public string Port => JsonNode.Parse(Kubectl("config", "view", "-o", "json"))!["clusters"]![0]!["cluster"]!["server"]!.ToString().Split(':')[^1];
+
+    /// <summary>The file of the certificate that the API server shows.</summary>
+    public string Authority => JsonNode.Parse(Kubectl("config", "view", "-o", "json"))!["clusters"]![0]!["cluster"]!["certificate-authority"]!.ToString();
+
     /// <summary>A new namespace that admits only pods of the restricted standard.</summary>
     public string Namespace(string name)
     {
         Kubectl("create", "namespace", name);
         Kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted");
         // Pods are refused until the controllers have made it.
-        FeatureStore.Harness.Wait.Until(() => Run("kubectl", "get", "serviceaccount", "default", "-n", name).Status == 0, TimeSpan.FromSeconds(20), () => "no default account");
+        Wait.Until(() => Run("kubectl", "get", "serviceaccount", "default", "-n", name).Status == 0, TimeSpan.FromSeconds(20), () => "no default account");
         return name;
     }
 

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
+using FeatureStore.Harness;
 
 namespace FeatureStore.Deploy.Tests;
 
@@ -110,6 +112,70 @@ public sealed class InstallTests
         Assert.AreEqual("data", (string)Kube.Get("pods", space).Single()["spec"]!["volumes"]!.AsArray().Single(volume => volume!["persistentVolumeClaim"]?["claimName"]?.ToString() == "data-fs-featurestore-0")!["name"]!);
         Kube.Helm("uninstall", "fs", "-n", space, "--wait", "--timeout", "30s");
         Assert.Contains("Bound", Kube.Kubectl("get", "persistentvolumeclaim", "data-fs-featurestore-0", "-n", space));
+    }
+
+    /// <summary>A silo in the place of one of the chart's pods, with that pod's environment and its account's token: Orleans' Kubernetes hosting needs no more rights than the Role gives.</summary>
+    [TestMethod]
+    public void TheRoleIsWhatASiloNeeds()
+    {
+        if (Environment.UserName != "root")
+            Assert.Inconclusive("Mounting a token where a pod has it needs root.");
+        var space = Kube.Namespace("role");
+        using var redis = StartRedis();
+        Kube.Helm(["install", "fs", Chart.Folder, "-n", space, .. Chart.Installations["kubernetes"], "--set", "cluster.storage=redis", "--wait", "--timeout", "30s"]);
+        var account = $"system:serviceaccount:{space}:fs-featurestore";
+        Assert.AreEqual("no", Kube.Run("kubectl", "auth", "can-i", "delete", "pods", "-n", space, "--as", account).Output.Trim());
+        Assert.AreEqual("no", Kube.Run("kubectl", "auth", "can-i", "get", "secrets", "-n", space, "--as", account).Output.Trim());
+
+        var pod = Kube.Get("pods", space, "app.kubernetes.io/component=serve")[0];
+        var port = SiloProcess.FreePort();
+        var environment = Manifests.Environment(pod["spec"]!.AsObject()).Where(variable => variable.Value is JsonValue).ToDictionary(variable => variable.Key, variable => variable.Value.ToString());
+        environment["FEATURESTORE_URLS"] = $"http://127.0.0.1:{port}";
+        environment["FEATURESTORE_CLUSTER_CONNECTION"] = redis.Address;
+        environment["FEATURESTORE_SILO_PORT"] = SiloProcess.FreePort().ToString(CultureInfo.InvariantCulture);
+        environment["POD_NAME"] = (string)pod["metadata"]!["name"]!;
+        environment["POD_NAMESPACE"] = space;
+        environment["POD_IP"] = "127.0.0.1";
+        environment["KUBERNETES_SERVICE_HOST"] = "127.0.0.1";
+        environment["KUBERNETES_SERVICE_PORT"] = Kube.Port;
+        const string Script =
+            """
+            set -e
+            token=$1 authority=$2 namespace=$3; shift 3
+            mount --make-rprivate /
+            mount -t tmpfs tmpfs /run
+            folder=/run/secrets/kubernetes.io/serviceaccount
+            mkdir -p $folder
+            printf %s "$token" >$folder/token; cat "$authority" >$folder/ca.crt; printf %s "$namespace" >$folder/namespace
+            exec "$@"
+            """;
+        using var silo = new ChildProcess(
+            Tools.Installed("unshare", "util-linux"),
+            ["--mount", "bash", "-c", Script, "bash", Kube.Kubectl("create", "token", "fs-featurestore", "-n", space).Trim(), Kube.Authority, space, "dotnet", SiloProcess.Program],
+            environment: environment);
+        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        PodTests.WaitFor200(http, "/health/ready", silo);
+        silo.Terminate();
+        Assert.AreEqual(0, silo.WaitForExit(TimeSpan.FromSeconds(45)), silo.Error);
+        Assert.DoesNotContain("Forbidden", silo.Output);
+        // It has seen the pods: the others only pretend, so no silo of theirs is known.
+        var agent = silo.Output.Split('\n').Where(line => line.Contains("KubernetesClusterAgent", StringComparison.Ordinal)).ToList();
+        Assert.IsNotEmpty(agent, silo.Output);
+        foreach (var line in agent)
+            Assert.Contains("does not correspond to any known silos", line);
+
+        static RedisServer StartRedis()
+        {
+            try
+            {
+                return RedisServer.Start();
+            }
+            catch (FixtureMissingException missing)
+            {
+                Assert.Inconclusive(missing.Message);
+                throw;
+            }
+        }
     }
 
     /// <summary>What the schema cannot check, the API server does: expressions and rules across fields.</summary>

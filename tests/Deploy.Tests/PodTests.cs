@@ -86,7 +86,7 @@ public sealed class PodTests
         }
     }
 
-    private static void WaitFor200(HttpClient http, string path, ChildProcess process)
+    internal static void WaitFor200(HttpClient http, string path, ChildProcess process)
     {
         var answer = "nothing";
         Wait.Until(
