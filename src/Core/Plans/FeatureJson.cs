@@ -18,7 +18,7 @@ internal static class FeatureJson
     {
         if (reader.Kind == FeatureKind.Number)
         {
-            Write(reading.Block.IsEmpty ? reader.Empty : reader.Read(reading), writer);
+            Write(reading.Block.IsEmpty ? reader.Empty : reader.Read(reading, reader.Row(reading)), writer);
             return;
         }
 

@@ -52,14 +52,12 @@ internal sealed class FeatureReader
     /// <summary>The value of an entity never seen.</summary>
     public double Empty { get; }
 
-    /// <summary>The value as of the reading's time; NaN for null and for what is no number.</summary>
-    public double Read(in BlockReading reading)
-    {
-        if (Kind != FeatureKind.Number)
-            return double.NaN;
-        var row = Container.Row(reading, _state);
-        return OrDefault(Number(row, _dependsOnTime ? Container.AsOfMs(reading, row) : 0));
-    }
+    /// <summary>The value, from its row, of a feature that is a number; NaN for null.</summary>
+    public double Read(in BlockReading reading, ReadOnlySpan<byte> row) => OrDefault(Number(row, _dependsOnTime ? Container.AsOfMs(reading, row) : 0));
+
+    /// <summary>Whether it is finished from the same row as another.</summary>
+    public bool SharesRow(FeatureReader? other) =>
+        other is not null && _state.Cells == other._state.Cells && _state.Container == other._state.Container && _state.Window == other._state.Window;
 
     /// <summary>The value of a count or a sum that runs along.</summary>
     public double ReadRunning(in BlockReading reading, int column, in Sliding.Extent extent)

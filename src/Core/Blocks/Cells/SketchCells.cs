@@ -19,6 +19,8 @@ internal abstract class SketchCell<T>(T sketch, string description) : Cell
 
     public override void Merge(Span<byte> into, ReadOnlySpan<byte> from) => sketch.Merge(into, from);
 
+    public override void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count) => sketch.MergeRows(into, states, stride, size, count);
+
     public override void Grow(ReadOnlySpan<byte> from, Span<byte> to)
     {
         if (from.Length == to.Length)
