@@ -10,8 +10,22 @@ public sealed partial class ComposeTests
     /// <summary>As much of the Compose specification as the file uses, with what each key holds: s text, n number, b truth, l list of texts, m mapping of texts, o object.</summary>
     private static readonly Dictionary<string, string> _serviceKeys = new()
     {
-        ["image"] = "s", ["build"] = "m", ["command"] = "l", ["environment"] = "m", ["ports"] = "l", ["volumes"] = "l", ["depends_on"] = "lo", ["profiles"] = "l", ["healthcheck"] = "o",
-        ["deploy"] = "o", ["read_only"] = "b", ["tmpfs"] = "l", ["cap_drop"] = "l", ["security_opt"] = "l", ["restart"] = "s", ["stop_grace_period"] = "s",
+        ["image"] = "s",
+        ["build"] = "m",
+        ["command"] = "l",
+        ["environment"] = "m",
+        ["ports"] = "l",
+        ["volumes"] = "l",
+        ["depends_on"] = "lo",
+        ["profiles"] = "l",
+        ["healthcheck"] = "o",
+        ["deploy"] = "o",
+        ["read_only"] = "b",
+        ["tmpfs"] = "l",
+        ["cap_drop"] = "l",
+        ["security_opt"] = "l",
+        ["restart"] = "s",
+        ["stop_grace_period"] = "s",
     };
 
     private static string FilePath => Path.Combine(Tools.Deploy, "compose.yaml");

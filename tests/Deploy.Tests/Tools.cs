@@ -32,6 +32,15 @@ internal static class Tools
         return found!;
     }
 
+    /// <summary>A program that runs another in a mount namespace of its own.</summary>
+    public static string Unshare()
+    {
+        var unshare = Installed("unshare", "util-linux");
+        if (Run(unshare, ["--mount", "true"]) is { Status: not 0 } refused)
+            Assert.Inconclusive($"A mount namespace of the test's own needs root with CAP_SYS_ADMIN: {refused.Error.Trim()}");
+        return unshare;
+    }
+
     /// <summary>Runs a program to its end.</summary>
     public static ToolResult Run(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
