@@ -332,7 +332,7 @@ public sealed class EntityPlan
         for (var index = 0; index < features.Length; index++)
         {
             var reader = _readers[features[index]];
-            if (reader.Kind != FeatureKind.Number)
+            if (reader.Kind is not (FeatureKind.Number or FeatureKind.Integer))
             {
                 values[index] = double.NaN;
                 continue;

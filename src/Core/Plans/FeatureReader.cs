@@ -31,7 +31,8 @@ internal sealed class FeatureReader
         _dependsOnTime = DependsOnTime(definition.Aggregate);
         _nothing = new byte[state.Cells.Size];
         state.Cells.Clear(_nothing);
-        Empty = kind == FeatureKind.Number ? OrDefault(Number(_nothing, 0)) : double.NaN;
+        AreIntegers = state.First >= 0 && state.Cells.Cells[state.First].Value.Width == EventInput.IntegerBytes && AggregateRules.IsIntegerOfIntegers(definition.Aggregate);
+        Empty = kind is FeatureKind.Number or FeatureKind.Integer ? OrDefault(Number(_nothing, 0)) : double.NaN;
     }
 
     /// <summary>Of the slot that holds the feature's state.</summary>
@@ -41,6 +42,9 @@ internal sealed class FeatureReader
     public static bool DependsOnTime(Aggregate aggregate) => aggregate is Aggregate.DecayedSum or Aggregate.DecayedCount or Aggregate.TimeSinceLast;
 
     public FeatureKind Kind { get; }
+
+    /// <summary>Whether its value, or each of a map's, is an integer.</summary>
+    public bool AreIntegers { get; }
 
     public Container Container => _state.Container;
 
@@ -74,6 +78,16 @@ internal sealed class FeatureReader
         });
     }
 
+    /// <summary>The value of a feature that is an integer.</summary>
+    /// <returns>False where it is null, or the default.</returns>
+    public bool TryInteger(in BlockReading reading, out Int128 value)
+    {
+        value = RunningColumn is { } column && !reading.Block.IsEmpty && Container is Sliding sliding
+            ? sliding.SumOfIntegers(reading, Window, column, sliding.ExtentAt(reading, Window))
+            : Integer(FirstPart(Row(reading)));
+        return !EventInput.IsNull(value);
+    }
+
     /// <summary>The row of cells of an entity's block; of one never seen, that of nothing.</summary>
     public ReadOnlySpan<byte> Row(in BlockReading reading) => reading.Block.IsEmpty ? _nothing : Container.Row(reading, _state);
 
@@ -89,11 +103,16 @@ internal sealed class FeatureReader
     /// <summary>The number of one key of a map.</summary>
     public double NumberOfKey(MapCell map, ReadOnlySpan<byte> row) => Number(map.Cells, row, 0, 1, 0);
 
+    /// <summary>The integer that a state holds, which may be null.</summary>
+    public Int128 Integer(ReadOnlySpan<byte> state) => EventInput.Integer(_definition.Aggregate is Aggregate.First or Aggregate.Last ? EdgeCell.Value(state) : state);
+
     /// <summary>What is no number is null: finite inputs can overflow a double.</summary>
     private double Number(CellRow cells, ReadOnlySpan<byte> row, int first, int second, long asOfMs)
     {
         var cell = cells.Cells[first].Cell;
         var state = cells.Part(row, first);
+        if (AreIntegers)
+            return Integer(state) is var integer && EventInput.IsNull(integer) ? double.NaN : (double)integer;
         switch (_definition.Aggregate)
         {
             case Aggregate.Count:
