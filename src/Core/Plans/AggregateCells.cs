@@ -30,29 +30,26 @@ internal static class AggregateCells
         return [new CellInput(new MapCell(feature.Limit ?? KeysDefault, key.Width, inner), value, key)];
     }
 
-    /// <summary>Whether an aggregate takes texts as they are.</summary>
-    public static bool TakesText(Aggregate aggregate) => aggregate is Aggregate.First or Aggregate.Last or Aggregate.FirstN or Aggregate.LastN or
-        Aggregate.CountDistinct or Aggregate.ApproxCountDistinct or Aggregate.TopK;
-
     private static Cell[] Plain(FeatureDefinition feature, CellUse use, int width)
     {
-        var isText = width == EventInput.TextBytes;
+        var isInteger = width == EventInput.IntegerBytes;
         return feature.Aggregate switch
         {
             Aggregate.Count or Aggregate.Rate => [new CountCell(use.IsWide)],
+            Aggregate.Sum when isInteger => [new IntegerSumCell()],
             Aggregate.Sum when !use.IsShared => [Sum(use)],
             Aggregate.Sum or Aggregate.Mean => [Sum(use), new CountCell(use.IsWide, use.IsShared)],
-            Aggregate.Min => [new ExtremeCell(greatest: false)],
-            Aggregate.Max => [new ExtremeCell(greatest: true)],
+            Aggregate.Min => [Extreme(greatest: false)],
+            Aggregate.Max => [Extreme(greatest: true)],
             Aggregate.Variance or Aggregate.Stddev or Aggregate.Skew or Aggregate.Kurtosis => [use.IsRemovable ? new RemovableMomentsCell() : new PlainMomentsCell()],
             Aggregate.First => [new EdgeCell(newest: false, width)],
             Aggregate.Last => [new EdgeCell(newest: true, width)],
             Aggregate.FirstN => [new ListCell(newest: false, feature.N!.Value, width)],
             Aggregate.LastN => [new ListCell(newest: true, feature.N!.Value, width)],
-            Aggregate.CountDistinct => [new DistinctCell(Math.Min(feature.Limit ?? DistinctCounts.LimitDefault, DistinctCounts.LimitMax), isText, use.IsRemovable)],
+            Aggregate.CountDistinct => [new DistinctCell(Math.Min(feature.Limit ?? DistinctCounts.LimitDefault, DistinctCounts.LimitMax), width, use.IsRemovable)],
             Aggregate.ApproxCountDistinct => [new ApproxDistinctCell()],
             Aggregate.Quantile => [use.HasAllEvents ? new RankCell(feature.Q!.Value) : new QuantileCell()],
-            Aggregate.TopK => [new TopKCell(feature.K!.Value, isText)],
+            Aggregate.TopK => [new TopKCell(feature.K!.Value, width)],
             Aggregate.Histogram => [new HistogramCell([.. feature.Bounds!])],
             Aggregate.DecayedSum => [new DecayedCell(feature.HalfLife!.Value, ofValues: true)],
             Aggregate.DecayedCount => [new DecayedCell(feature.HalfLife!.Value, ofValues: false)],
@@ -62,6 +59,8 @@ internal static class AggregateCells
             Aggregate.SessionCount or Aggregate.SessionDuration or Aggregate.SessionStart => [new SpanCell(ofSessions: true)],
             _ => throw new ArgumentOutOfRangeException(nameof(feature), feature.Aggregate, "Aggregate without cells."),
         };
+
+        Cell Extreme(bool greatest) => isInteger ? new ExtremeCell<Int128>(greatest) : new ExtremeCell<double>(greatest);
     }
 
     private static Cell Sum(CellUse use) => use.IsExact ? new ExactSumCell() : new SumCell();

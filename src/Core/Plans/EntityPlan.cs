@@ -320,16 +320,26 @@ public sealed class EntityPlan
         var reading = new BlockReading(block, asOfMs, _isRunning ? null : Scratch.Begin(_folds.Bytes, _folds.Rows));
         (Container? Container, int Window) at = default;
         Sliding.Extent extent = default;
+        FeatureReader? last = null;
+        scoped ReadOnlySpan<byte> row = default;
         for (var index = 0; index < features.Length; index++)
         {
             var reader = _readers[features[index]];
-            if (reader.RunningColumn is not { } column)
+            if (reader.Kind is not (FeatureKind.Number or FeatureKind.Integer))
             {
-                values[index] = reader.Read(reading);
+                values[index] = double.NaN;
                 continue;
             }
 
             // Neighbours often share a window.
+            if (reader.RunningColumn is not { } column)
+            {
+                row = reader.SharesRow(last) ? row : reader.Row(reading);
+                last = reader;
+                values[index] = reader.Read(reading, row);
+                continue;
+            }
+
             if (reader.Container != at.Container || reader.Window != at.Window)
             {
                 extent = ((Sliding)reader.Container).ExtentAt(reading, reader.Window);

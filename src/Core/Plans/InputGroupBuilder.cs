@@ -61,8 +61,8 @@ internal sealed partial class InputGroupBuilder
             { Aggregate: Aggregate.TopK } => FeatureKind.TopList,
             { Aggregate: Aggregate.Histogram } => FeatureKind.NumberList,
             { Aggregate: Aggregate.FirstN or Aggregate.LastN } => IsText(definition) ? FeatureKind.TextList : FeatureKind.NumberList,
-            { Aggregate: Aggregate.First or Aggregate.Last } => IsText(definition) ? FeatureKind.Text : FeatureKind.Number,
-            _ => FeatureKind.Number,
+            { Aggregate: Aggregate.First or Aggregate.Last } when IsText(definition) => FeatureKind.Text,
+            _ => AggregateRules.IsIntegerOfIntegers(definition.Aggregate) && TypeOf(definition.Of!) == ExpressionType.Int ? FeatureKind.Integer : FeatureKind.Number,
         };
     }
 
@@ -70,30 +70,36 @@ internal sealed partial class InputGroupBuilder
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    private bool IsTextExpression(string expression) => CompiledExpression.CompileSound(expression, _source.Schema).Type == ExpressionType.String;
+    private ExpressionType TypeOf(string expression) => CompiledExpression.CompileSound(expression, _source.Schema).Type;
 
-    private bool IsText(FeatureDefinition definition) => definition.Of is { } of && AggregateCells.TakesText(definition.Aggregate) && IsTextExpression(of);
+    private bool IsText(FeatureDefinition definition) => definition.Of is { } of && AggregateRules.TakesText(definition.Aggregate) && TypeOf(of) == ExpressionType.String;
 
     /// <summary>The place of an input among those of an event.</summary>
-    private InputSlot Input(string? expression, bool isText)
+    private InputSlot Input(string? expression, bool takesText, bool takesInteger)
     {
         if (expression is null)
             return default;
-        var description = $"{(isText ? "text" : "number")} {Typed(_source, expression)}";
+        var (kind, width) = TypeOf(expression) switch
+        {
+            ExpressionType.String when takesText => ("text", EventInput.TextBytes),
+            ExpressionType.Int when takesInteger => ("integer", EventInput.IntegerBytes),
+            _ => ("number", EventInput.NumberBytes),
+        };
+        var description = $"{kind} {Typed(_source, expression)}";
         var at = _inputs.FindIndex(input => input.Description == description);
         if (at < 0)
         {
             at = _inputs.Count;
-            var slot = new InputSlot(_inputs.Sum(input => input.Slot.Width), isText ? EventInput.TextBytes : EventInput.NumberBytes);
-            _inputs.Add((description, new EventExpression(expression, _source.Schema, isText), slot));
+            var slot = new InputSlot(_inputs.Sum(input => input.Slot.Width), width);
+            _inputs.Add((description, new EventExpression(expression, _source.Schema, width), slot));
         }
 
         return _inputs[at].Slot;
     }
 
-    private InputSlot Value(FeatureDefinition definition) => Input(definition.Of, IsText(definition));
+    private InputSlot Value(FeatureDefinition definition) => Input(definition.Of, AggregateRules.TakesText(definition.Aggregate), AggregateRules.TakesInteger(definition.Aggregate));
 
-    private InputSlot Key(FeatureDefinition definition) => Input(definition.By, definition.By is { } by && IsTextExpression(by));
+    private InputSlot Key(FeatureDefinition definition) => Input(definition.By, takesText: true, takesInteger: true);
 
     private CellInput[] CellsOf(FeatureDefinition definition, CellUse use) => AggregateCells.Of(definition, Value(definition), Key(definition), use);
 

@@ -142,6 +142,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
             Partitions = partitions,
             StreamTimesMs = _plan.Sources.ToDictionary(source => source.Definition.Name, source => _runtime.StreamTimeMs(source.Index)),
         };
+        _runtime.Advance(partitions);
         _runtime.BeginSnapshot();
         var snapshot = _runtime.SnapshotNumber;
         _saving = Task.Run(() => SaveAsync(header, snapshot, published));

@@ -218,7 +218,7 @@ public sealed class EngineOracleTests
         {
             var feature = definition.Features[index];
             var expected = naive.Value(feature, asOfMs);
-            var isNumber = definition.Plan.Features[index].Kind == FeatureKind.Number;
+            var isNumber = definition.Plan.Features[index].Kind is FeatureKind.Number or FeatureKind.Integer;
             Assert.AreEqual(KindOf(feature), definition.Plan.Features[index].Kind, $"{feature.Definition}");
             var fits = isNumber ? expected.Fits(values[index]) : double.IsNaN(values[index]);
             if (!isNumber || index % 8 == asOfMs % 8)
@@ -252,6 +252,7 @@ public sealed class EngineOracleTests
             { Aggregate: Aggregate.Histogram } => FeatureKind.NumberList,
             { Aggregate: Aggregate.FirstN or Aggregate.LastN } => isText ? FeatureKind.TextList : FeatureKind.NumberList,
             { Aggregate: Aggregate.First or Aggregate.Last } when isText => FeatureKind.Text,
+            { Aggregate: Aggregate.Sum or Aggregate.Min or Aggregate.Max or Aggregate.First or Aggregate.Last } when feature.Of!.IsInteger => FeatureKind.Integer,
             _ => FeatureKind.Number,
         };
     }

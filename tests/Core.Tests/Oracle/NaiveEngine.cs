@@ -99,7 +99,7 @@ internal sealed class NaiveEngine(IReadOnlyList<SourceDefinition> sources, IRead
     private List<TimedInput> Inputs(NaiveFeature feature, IEnumerable<TestEvent> events) =>
         [.. events.Where(e => !_gaps.TryGetValue(feature, out var gap) || !gap.Unknown.Contains(e)).Select(e => (e.TimeMs, Value: feature.Of is null ? 1.0 : feature.Of.Evaluate(e)))
             .Where(input => NaiveAggregate.IsUsable(feature.Definition.Aggregate, input.Value))
-            .Select(input => new TimedInput(input.TimeMs, input.Value!))];
+            .Select(input => new TimedInput(input.TimeMs, input.Value is long integer && !NaiveAggregate.TakesInteger(feature.Definition.Aggregate) ? (double)integer : input.Value!))];
 
     private NaiveWindow Window(NaiveFeature feature, long asOfMs, bool withRetracted)
     {

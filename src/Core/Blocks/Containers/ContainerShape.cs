@@ -65,7 +65,7 @@ internal static class ContainerKinds
         switch (shape.Kind)
         {
             case ContainerKind.Sliding when cells.Cells.IsEmpty && numbers.Count >= 5 && numbers.Count % 2 == 1 && IsLimit(numbers[0]) &&
-                numbers[2] <= columns.Length && columns.Take((int)numbers[2]).All(column => column.Width == EventInput.NumberBytes):
+                numbers[2] <= columns.Length && columns.Take((int)numbers[2]).All(column => column.Width is EventInput.NumberBytes or EventInput.IntegerBytes):
                 var windows = Enumerable.Range(0, (numbers.Count - 3) / 2).Select(window => new SlidingWindow(numbers[3 + 2 * window], numbers[4 + 2 * window]));
                 return new Sliding(place, shape, [.. windows], columns, (int)numbers[2], (int)numbers[0], numbers[1]);
             case ContainerKind.Last when cells.Cells.IsEmpty && numbers.Count == 2 && IsLimit(numbers[0]):
@@ -92,7 +92,7 @@ internal static class ContainerKinds
     {
         var offset = 0;
         columns = [.. shapes.Select(column => new InputSlot((offset += column.Width) - column.Width, column.Width))];
-        return columns.All(column => column.Width is EventInput.NumberBytes or EventInput.TextBytes);
+        return columns.All(column => column.Width is EventInput.NumberBytes or EventInput.IntegerBytes or EventInput.TextBytes);
     }
 
     /// <summary>Whether each cell has a size, and none but the last grows.</summary>

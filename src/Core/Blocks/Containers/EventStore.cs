@@ -61,19 +61,8 @@ internal sealed class EventStore : Store
         return block.Slice(head.DataOffset + _columnOffsets[column] * head.Capacity + (head.Start + first) * width, count * width);
     }
 
-    /// <summary>A column of numbers.</summary>
-    public ReadOnlySpan<double> Numbers(ReadOnlySpan<byte> block, int fixedOffset, int column)
-    {
-        ref readonly var head = ref Head(block, fixedOffset);
-        return MemoryMarshal.Cast<byte, double>(block.Slice(head.DataOffset + _columnOffsets[column] * head.Capacity + head.Start * sizeof(double), head.Count * sizeof(double)));
-    }
-
-    /// <summary>A number in place.</summary>
-    public ref readonly double Number(ReadOnlySpan<byte> block, int fixedOffset, int column, int row)
-    {
-        ref readonly var head = ref Head(block, fixedOffset);
-        return ref Memory.At<double>(block, head.DataOffset + _columnOffsets[column] * head.Capacity + (head.Start + row) * sizeof(double));
-    }
+    /// <summary>Bytes of a column's inputs.</summary>
+    public int WidthOf(int column) => _columns[column].Width;
 
     /// <summary>Copies an event's inputs side by side.</summary>
     public void CopyImage(ReadOnlySpan<byte> block, int fixedOffset, int row, Span<byte> image)

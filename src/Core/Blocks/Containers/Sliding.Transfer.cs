@@ -56,8 +56,8 @@ internal sealed partial class Sliding
         var times = _events.Times(block, fixedOffset);
         for (var column = 0; column < _summed; column++)
         {
-            foreach (var value in _events.Numbers(block, fixedOffset, column))
-                InexactCount(block, fixedOffset, column) += IsInexact(value) ? 1 : 0;
+            for (var row = 0; row < times.Length; row++)
+                InexactCount(block, fixedOffset, column) += IsInexact(_events.Column(block, fixedOffset, column, row, 1)) ? 1 : 0;
         }
 
         for (var window = 0; window < _windows.Length; window++)
