@@ -115,7 +115,10 @@ public sealed class ClusterTests : SystemTest
         feed.AllowTo(portion);
         predictions.Await(portion / 2, _deadline, () => ThrowIfAnyExited(cluster));
 
+        // Until an entity's events are durable, a silo's death takes it back to before them for a moment. The second checkpoint from now has begun after now.
         var seen = transactions[..(portion / 2)];
+        var sequence = CheckpointOf(cluster.Owner) + 2;
+        Wait.Until(() => CheckpointOf(cluster.Owner) >= sequence, _deadline, () => $"Checkpoint {CheckpointOf(cluster.Owner)}, not {sequence}.");
         using var reads = new LookUps([.. seen.Select(transaction => transaction.Customer).Distinct()], [.. seen.Select(transaction => transaction.Terminal).Distinct()]);
         foreach (var silo in cluster.Members)
             reads.Start(silo);
@@ -126,7 +129,7 @@ public sealed class ClusterTests : SystemTest
             var moment = portion * number + portion / 2 + random.Next(portion / 3);
             feed.AllowTo(portion * (number + 2));
             predictions.Await(moment, _deadline, () => ThrowIfAnyExited(cluster));
-            var (gap, stream) = Disturb(disturbances[number], cluster, reads, predictions, random);
+            var (gap, stream) = Disturb(disturbances[number], cluster, feed, reads, predictions, random);
             if (!gaps.TryGetValue(disturbances[number], out var of))
                 gaps.Add(disturbances[number], of = []);
             of.Add((gap, stream));
@@ -140,13 +143,20 @@ public sealed class ClusterTests : SystemTest
                 + $"predictions p50 {Median(of.Select(gap => gap.Stream)):F1} s, max {of.Max(gap => gap.Stream):F1} s");
         }
 
-        TestContext.WriteLine($"{reads.Answered} reads answered");
+        TestContext.WriteLine($"{reads.Answered} reads answered; slow ones:\n{string.Join('\n', reads.Slow)}");
         Assert.AreEqual("", string.Join('\n', reads.Problems.Take(5)));
-        var undisturbed = FinalFeatures(Undisturbed(job), transactions);
+        var undisturbed = Undisturbed(job);
         foreach (var silo in cluster.Members)
         {
-            var final = "";
-            Wait.Until(() => (final = FinalFeatures(silo.Process.Http, transactions)) == undisturbed, _settleDeadline, () => $"{silo.Name} answers {Difference(final, undisturbed)}");
+            var (final, right) = ("", "");
+            Wait.Until(
+                () =>
+                {
+                    // It reads the topic from its beginning, and may not have come to the end.
+                    right = FinalFeatures(undisturbed, transactions);
+                    return (final = FinalFeatures(silo.Process.Http, transactions)) == right;
+                },
+                _settleDeadline, () => $"{silo.Name} answers {Difference(final, right)}");
         }
 
         foreach (var silo in cluster.Serving.Append(cluster.Owner))
@@ -157,7 +167,7 @@ public sealed class ClusterTests : SystemTest
 
     /// <summary>Does something to the cluster, and waits until it is whole again.</summary>
     /// <returns>The longest time in seconds without an answer to a reader of a silo that was up, and without a prediction.</returns>
-    private (double Gap, double Stream) Disturb(string what, SiloCluster cluster, LookUps reads, Predictions predictions, Random random)
+    private (double Gap, double Stream) Disturb(string what, SiloCluster cluster, PacedFeed feed, LookUps reads, Predictions predictions, Random random)
     {
         var serving = cluster.Serving[random.Next(cluster.Serving.Count)];
         var begin = Stopwatch.GetTimestamp();
@@ -175,7 +185,7 @@ public sealed class ClusterTests : SystemTest
                 up.Remove(serving);
                 Kill(serving);
                 Settle(reads, up, begin);
-                predictions.Await(predictions.Distinct + 200, _deadline, () => { });
+                predictions.Await(Math.Min(feed.Allowed, predictions.Distinct + 200), _deadline, () => { });
                 cluster.Start(serving);
                 break;
             case "kill serve, start at once":
@@ -207,12 +217,19 @@ public sealed class ClusterTests : SystemTest
             silo.Process.WaitReady(ReadyDeadline);
         var ready = Stopwatch.GetElapsedTime(begin).TotalSeconds;
         Settle(reads, cluster.Members, Stopwatch.GetTimestamp());
-        predictions.Await(predictions.Distinct + 200, _deadline, () => ThrowIfAnyExited(cluster));
+        predictions.Await(Math.Min(feed.Allowed, predictions.Distinct + 200), _deadline, () => ThrowIfAnyExited(cluster));
         gap = up.Max(silo => reads.GapSince(silo.Name, begin).TotalSeconds);
         var stream = predictions.GapSince(begin).TotalSeconds;
         TestContext.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{what}: all ready after {ready:F1} s, reads of {string.Join(", ", up.Select(silo => $"{silo.Name} {reads.GapSince(silo.Name, begin).TotalSeconds:F1}"))} s, predictions {stream:F1} s; {predictions.Distinct} predictions"));
         return (gap, stream);
+    }
+
+    private static long CheckpointOf(SiloCluster.Member silo)
+    {
+        var status = silo.Process.Http.GetStringAsync(new Uri("v1/status", UriKind.Relative)).GetAwaiter().GetResult();
+        var checkpoint = JsonDocument.Parse(status).RootElement.GetProperty("checkpoint");
+        return checkpoint.ValueKind == JsonValueKind.Null ? 0 : checkpoint.GetProperty("sequence").GetInt64();
     }
 
     private void Kill(SiloCluster.Member silo)

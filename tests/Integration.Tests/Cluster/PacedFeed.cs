@@ -14,7 +14,8 @@ internal sealed class PacedFeed : IDisposable
     public PacedFeed(string bootstrap, string topic, IReadOnlyList<Transaction> transactions, int perSecond) =>
         _sending = Task.Run(() => SendAsync(bootstrap, topic, transactions, perSecond));
 
-    public int Sent => Volatile.Read(ref _sent);
+    /// <summary>How many it may send by now.</summary>
+    public int Allowed => Volatile.Read(ref _allowed);
 
     /// <summary>Lets the feed go on to so many transactions in all.</summary>
     public void AllowTo(int count) => Volatile.Write(ref _allowed, count);
