@@ -77,6 +77,8 @@ internal sealed partial class SiloServer : IAsyncDisposable
         _owned.Push(checkpointer);
         checkpointer.Restore();
         var hotStore = OpenHotStore(plan, runtime, checkpointer, log);
+        var changes = new LocalChangeFeed(runtime.ToTell, new LocalChangeFeedOptions(), TimeProvider.System);
+        _owned.Push(changes);
         var broker = isEmbedded ? StartBroker(plan) : null;
         var properties = _options.KafkaConfig is null ? [] : KafkaConnection.ReadProperties(_options.KafkaConfig);
         var connection = new KafkaConnection(broker?.Bootstrap ?? _options.Kafka!, properties, log.CreateLogger<KafkaConnection>());
@@ -96,6 +98,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
             .AddSingleton<IEventPublisher>(publisher)
             .AddSingleton<IPipelineStatus>(pipeline)
             .AddSingleton<IDeadLetterLog>(deadLetters)
+            .AddSingleton<IChangeFeed>(changes)
             .AddFeatureStoreApi();
         if (hotStore is not null)
             builder.Services.AddSingleton(hotStore);
@@ -175,7 +178,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
 
         _owned.Push(store);
         _owned.Push(new HotPublisher(
-            plan, runtime, store, checkpointer.Incarnation, new HotPublisherOptions(), TimeProvider.System, log.CreateLogger<HotPublisher>()));
+            plan, runtime, runtime.ToPublish, store, checkpointer.Incarnation, new HotPublisherOptions(), TimeProvider.System, log.CreateLogger<HotPublisher>()));
         return store;
     }
 

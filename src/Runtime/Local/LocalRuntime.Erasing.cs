@@ -114,9 +114,6 @@ public sealed partial class LocalRuntime
             ShardOf(tombstone.Key, out var hash).Confirm(hash, tombstone);
     }
 
-    /// <summary>Has durable erasures told to readers elsewhere.</summary>
-    internal void OnErased(Func<Tombstone, CancellationToken, Task> hide) => _hide = hide;
-
     /// <summary>Takes in the tombstones of a store. Before the first event, and after the blocks.</summary>
     /// <exception cref="InvalidDataException">One is not of these definitions.</exception>
     internal void Restore(IReadOnlyList<Tombstone> tombstones)

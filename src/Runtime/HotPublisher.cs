@@ -1,16 +1,17 @@
 using FeatureStore.Core.Plans;
 using Microsoft.Extensions.Logging;
 
-namespace FeatureStore.Runtime.Local;
+namespace FeatureStore.Runtime;
 
 /// <summary>
-/// Keeps a hot store up with a <see cref="LocalRuntime"/>: every round publishes the entities that changed, each once however often it changed, and at most
+/// Keeps a hot store up with the entities of a process: every round publishes those that changed, each once however often it changed, and at most
 /// so many a round. What cannot be published waits for a later round.
 /// </summary>
 public sealed partial class HotPublisher : IAsyncDisposable
 {
     private readonly ProjectPlan _plan;
-    private readonly LocalRuntime _runtime;
+    private readonly IEntityRuntime _runtime;
+    private readonly IChangedEntities _changed;
     private readonly IHotStore _store;
     private readonly long _incarnation;
     private readonly HotPublisherOptions _options;
@@ -20,22 +21,25 @@ public sealed partial class HotPublisher : IAsyncDisposable
     private bool _failing;
 
     /// <param name="plan">The compiled definitions.</param>
-    /// <param name="runtime">Tracks which entities changed.</param>
+    /// <param name="runtime">Knows the stream times.</param>
+    /// <param name="changed">Which entities changed.</param>
     /// <param name="store">Gets them.</param>
     /// <param name="incarnation">Names this history of state; its version-7 time stamp orders it among others.</param>
     /// <param name="options">Rates.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">Log.</param>
     public HotPublisher(
-        ProjectPlan plan, LocalRuntime runtime, IHotStore store, Guid incarnation, HotPublisherOptions options, TimeProvider time, ILogger<HotPublisher> logger)
+        ProjectPlan plan, IEntityRuntime runtime, IChangedEntities changed, IHotStore store, Guid incarnation, HotPublisherOptions options, TimeProvider time,
+        ILogger<HotPublisher> logger)
     {
         _plan = plan;
         _runtime = runtime;
+        _changed = changed;
         _store = store;
         _incarnation = TimestampMs(incarnation);
         _options = options;
         _logger = logger;
-        runtime.OnErased(HideAsync);
+        changed.OnErased(HideAsync);
         _running = Task.Run(() => RunAsync(time));
     }
 
@@ -107,7 +111,7 @@ public sealed partial class HotPublisher : IAsyncDisposable
                 keys.Clear();
                 blocks.Clear();
                 sequences.Clear();
-                _runtime.TakeUnpublished(entity.Index, _options.BlocksPerRound, keys, sequences, blocks);
+                _changed.Take(entity.Index, _options.BlocksPerRound, keys, sequences, blocks);
                 if (keys.Count > 0)
                     await _store.PublishAsync(new HotBlocks(entity.Index, _incarnation, keys, sequences, blocks), _stop.Token).ConfigureAwait(false);
             }
@@ -119,7 +123,7 @@ public sealed partial class HotPublisher : IAsyncDisposable
         catch (Exception exception) when (exception is not OperationCanceledException || !_stop.IsCancellationRequested)
         {
             // A store's own time-out may be a cancellation too.
-            _runtime.MarkUnpublished(current.Index, keys, sequences, blocks);
+            _changed.PutBack(current.Index, keys, sequences, blocks);
             if (!_failing)
                 LogFailing(exception);
             _failing = true;
