@@ -67,4 +67,24 @@ public sealed class ApplyBatch
 
     /// <summary>One a service that models score on this source.</summary>
     public IReadOnlyList<VectorBatch> Vectors { get; }
+
+    /// <summary>Greatest event time of the batch, Unix ms; <see cref="long.MinValue"/> where no event counts for it.</summary>
+    internal long NewestMs()
+    {
+        var newest = long.MinValue;
+        for (var row = 0; row < Events.Count; row++)
+        {
+            if (!Events[row].IsRetraction)
+                newest = Math.Max(newest, Events[row].TimeMs);
+        }
+
+        return newest;
+    }
+
+    /// <summary>Throws where what the joins make of the events has no place.</summary>
+    internal void Check(Core.Plans.ProjectPlan plan)
+    {
+        if (plan.Sources[Source].Joins is var joins && Joined.Count != joins.Count)
+            throw new ArgumentException($"The source is a side of {joins.Count} joins, and {Joined.Count} batches are given for their events.");
+    }
 }

@@ -31,4 +31,13 @@ public sealed record Tombstone
 public sealed record TombstoneGuard(string Topic, IReadOnlyList<long> NextOffsets);
 
 /// <summary>An entity is not erased, or not durably yet. The message is fit to be shown to the caller.</summary>
-public sealed class EraseException(string message, Exception? innerException = null) : Exception(message, innerException);
+public sealed class EraseException(string message, Exception? innerException = null) : Exception(message, innerException)
+{
+    /// <summary>Throws where there can be no such entity.</summary>
+    internal static void ThrowIfNone(Core.Plans.ProjectPlan plan, int entity, ReadOnlyMemory<byte> key)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)entity, (uint)plan.Entities.Count, nameof(entity));
+        ArgumentOutOfRangeException.ThrowIfZero(key.Length, nameof(key));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(key.Length, Core.Plans.EntityPlan.KeyBytesMax, nameof(key));
+    }
+}

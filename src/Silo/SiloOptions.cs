@@ -16,6 +16,16 @@ internal sealed record SiloOptions
         new("urls", "URL", "where HTTP is served", "http://127.0.0.1:8080"),
         new("shards", "N", "threads that apply events", "half of the processors"),
         new("publish-interval-ms", "N", "longest time between two commits of predictions, 5 to 100", "50"),
+        new("runtime", "KIND", "local: all entities in this process; orleans: a grain each in a cluster of silos", "local"),
+        new("roles", "ROLE", "of a silo: ingest owns the stream, serve only answers and hosts entities, all does both; one silo of a cluster ingests", "all"),
+        new("clustering", "KIND", "how silos find each other: localhost, adonet (PostgreSQL), redis, kubernetes", "localhost"),
+        new("cluster-connection", "TEXT", "connection string of the clustering, and of the storage unless it has its own", null),
+        new("storage", "KIND", "where grains keep their state: memory, adonet (PostgreSQL), redis", "that of the clustering"),
+        new("storage-connection", "TEXT", "connection string of the storage", "that of the clustering"),
+        new("silo-port", "N", "where other silos reach this one", "11111"),
+        new("gateway-port", "N", "where Orleans clients reach this silo; 0: nowhere", "0"),
+        new("primary-port", "N", "with --clustering localhost: the silo port of the first silo", "this one's"),
+        new("dashboard-key", "TEXT", "serve the Orleans Dashboard at /dashboard, to whoever has this key of at least 16 characters", "no dashboard"),
         new("accept-recreated-topics", null, "go on although topics were recreated or records are gone", null),
         new("help", null, "this text", null),
     ];
@@ -37,6 +47,9 @@ internal sealed record SiloOptions
     public required int? Shards { get; init; }
 
     public required int PublishIntervalMs { get; init; }
+
+    /// <summary>Null: all entities are in this process.</summary>
+    public required ClusterOptions? Cluster { get; init; }
 
     public required bool AcceptRecreatedTopics { get; init; }
 
@@ -78,9 +91,54 @@ internal sealed record SiloOptions
             Urls = Value("urls") ?? "http://127.0.0.1:8080",
             Shards = Value("shards") is { } shards ? Number("shards", shards, 1, 64) : null,
             PublishIntervalMs = Number("publish-interval-ms", Value("publish-interval-ms") ?? "50", 5, 100),
+            Cluster = Choice("runtime", Value("runtime"), "local", "orleans") == "local" ? null : ReadCluster(Value),
             AcceptRecreatedTopics = Flag("accept-recreated-topics", Value("accept-recreated-topics")),
             Help = Flag("help", Value("help")),
         };
+    }
+
+    private static ClusterOptions ReadCluster(Func<string, string?> value)
+    {
+        var clustering = Choice("clustering", value("clustering"), "localhost", "adonet", "redis", "kubernetes");
+        var connection = value("cluster-connection");
+        if (value("redis") is not null)
+            throw new StartException("Option \"--redis\" goes with \"--runtime local\": the cluster does not publish to a hot store yet, its silos read from each other. Leave it out.");
+        if (clustering != "localhost" && connection is null)
+            throw new StartException($"\"--clustering {clustering}\" needs \"--cluster-connection\": the connection string of the database in which silos find each other.");
+        var storage = Choice("storage", value("storage") ?? clustering switch { "localhost" => "memory", "kubernetes" => null, _ => clustering }, null, "memory", "adonet", "redis");
+        var storageConnection = value("storage-connection") ?? connection;
+        if (storage != "memory" && storageConnection is null)
+            throw new StartException($"\"--storage {storage}\" needs \"--storage-connection\".");
+        if (storage == "memory" && clustering != "localhost")
+            throw new StartException($"\"--storage memory\" is lost with a silo, and \"--clustering {clustering}\" is for silos that come and go. Choose --storage adonet or redis.");
+        var siloPort = Number("silo-port", value("silo-port") ?? "11111", 1, 65535);
+        var key = value("dashboard-key");
+        if (key is { Length: < 16 })
+            throw new StartException("Option \"--dashboard-key\" is shorter than 16 characters. Give one that cannot be guessed, as from: openssl rand -hex 16.");
+        var ingests = Choice("roles", value("roles"), "all", "ingest", "serve", "ingest,serve", "serve,ingest") != "serve";
+        if (value("kafka") is null && (!ingests || clustering != "localhost"))
+            throw new StartException("Without \"--kafka\" the broker is embedded and ends with the process: that is for one silo, with --clustering localhost and --roles all. Give --kafka HOST:PORT.");
+        return new ClusterOptions
+        {
+            Ingests = ingests,
+            Clustering = clustering,
+            Connection = connection,
+            Storage = storage,
+            StorageConnection = storageConnection,
+            SiloPort = siloPort,
+            GatewayPort = Number("gateway-port", value("gateway-port") ?? "0", 0, 65535),
+            PrimaryPort = Number("primary-port", value("primary-port") ?? siloPort.ToString(CultureInfo.InvariantCulture), 1, 65535),
+            DashboardKey = key,
+        };
+    }
+
+    /// <summary>One of several words; the first where none is given and there is a default.</summary>
+    private static string Choice(string name, string? text, string? otherwise, params string[] others)
+    {
+        string[] words = [.. otherwise is null ? [] : new[] { otherwise }, .. others];
+        return (text ?? otherwise) is { } word && words.Contains(word)
+            ? word
+            : throw new StartException($"Option \"--{name}\" is {(text is null ? "missing" : $"\"{text}\"")}; it is one of {string.Join(", ", words)}.");
     }
 
     private static Dictionary<string, string> ReadArguments(IReadOnlyList<string> arguments)

@@ -33,6 +33,8 @@ internal sealed partial class SiloServer : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _stopRequested = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    private IngestPipeline? _pipeline;
+
     private SiloServer(SiloOptions options) => _options = options;
 
     /// <summary>Runs the server until it is asked to stop, or fails.</summary>
@@ -64,52 +66,82 @@ internal sealed partial class SiloServer : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task<(WebApplication App, IngestPipeline Pipeline)> StartAsync()
+    private async Task<(WebApplication App, IngestPipeline? Pipeline)> StartAsync()
     {
         var isEmbedded = _options.Kafka is null;
         var log = Own(LoggerFactory.Create(ConfigureLogging));
         var plan = ProjectPlan.Compile(LoadDefinitions());
         var models = Own(ModelCatalog.Load(_options.Models ?? Example("models"), plan.Models, new OnnxOptions()));
-        IEntityStore store = isEmbedded ? new InMemoryEntityStore() : new SqliteEntityStore(_options.Data);
-        Own(store);
-        var runtime = Own(new LocalRuntime(plan, RuntimeOptions()));
-        var checkpointer = new Checkpointer(plan, runtime, store, new CheckpointOptions(), TimeProvider.System, log.CreateLogger<Checkpointer>());
-        _owned.Push(checkpointer);
-        checkpointer.Restore();
-        var hotStore = OpenHotStore(plan, runtime, checkpointer, log);
-        var changes = new LocalChangeFeed(runtime.ToTell, new LocalChangeFeedOptions(), TimeProvider.System);
-        _owned.Push(changes);
         var broker = isEmbedded ? StartBroker(plan) : null;
         var properties = _options.KafkaConfig is null ? [] : KafkaConnection.ReadProperties(_options.KafkaConfig);
         var connection = new KafkaConnection(broker?.Bootstrap ?? _options.Kafka!, properties, log.CreateLogger<KafkaConnection>());
         var publisher = Own(new KafkaEventPublisher(plan, connection));
         var deadLetters = new DeadLetterLog();
-        var pipeline = new IngestPipeline(
-            plan, connection, runtime, checkpointer, () => checkpointer.Status, models, deadLetters, IngestOptions(isEmbedded), TimeProvider.System, log.CreateLogger<IngestPipeline>());
-        _owned.Push(pipeline);
+        var status = new ServingStatus();
 
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls(_options.Urls).ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
         ConfigureLogging(builder.Logging);
         builder.Services
             .AddSingleton(plan)
-            .AddSingleton<IEntityRuntime>(runtime)
             .AddSingleton<IModelCatalog>(models)
             .AddSingleton<IEventPublisher>(publisher)
-            .AddSingleton<IPipelineStatus>(pipeline)
+            .AddSingleton<IPipelineStatus>(status)
             .AddSingleton<IDeadLetterLog>(deadLetters)
-            .AddSingleton<IChangeFeed>(changes)
             .AddFeatureStoreApi();
-        if (hotStore is not null)
-            builder.Services.AddSingleton(hotStore);
+        (IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status)? state = null;
+        if (_options.Cluster is null)
+            state = OpenLocal(builder.Services, plan, isEmbedded, log);
+        else
+            ClusterRuntime.Add(builder, _options.Cluster, plan);
         var app = builder.Build();
         _owned.Push(app);
+        if (_options.Cluster is not null)
+            ClusterRuntime.MapDashboard(app, _options.Cluster);
         app.MapFeatureStore();
+        if (state is not null)
+            Pipeline(state.Value);
         await StartHttpAsync(app).ConfigureAwait(false);
-        await pipeline.StartAsync().ConfigureAwait(false);
+        if (_options.Cluster is { Ingests: true })
+        {
+            var owner = await ClusterRuntime.OwnAsync(app, _stop.Token).ConfigureAwait(false);
+            _owned.Push(owner.Owned);
+            Pipeline((owner.Runtime, owner.Checkpoints, owner.Status));
+        }
+
+        if (_pipeline is null)
+            status.Serve();
+        else
+            await _pipeline.StartAsync().ConfigureAwait(false);
         if (isEmbedded)
             StartStream(plan, publisher, log.CreateLogger<SiloServer>());
-        return (app, pipeline);
+        return (app, _pipeline);
+
+        void Pipeline((IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status) of)
+        {
+            _pipeline = new IngestPipeline(
+                plan, connection, of.Runtime, of.Checkpoints, of.Status, models, deadLetters, IngestOptions(isEmbedded), TimeProvider.System, log.CreateLogger<IngestPipeline>());
+            _owned.Push(_pipeline);
+            status.Follow(_pipeline);
+        }
+    }
+
+    /// <summary>Opens the state in this process, and restores it.</summary>
+    private (IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status) OpenLocal(
+        IServiceCollection services, ProjectPlan plan, bool isEmbedded, ILoggerFactory log)
+    {
+        IEntityStore store = isEmbedded ? new InMemoryEntityStore() : new SqliteEntityStore(_options.Data);
+        Own(store);
+        var runtime = Own(new LocalRuntime(plan, RuntimeOptions()));
+        var checkpointer = new Checkpointer(plan, runtime, store, new CheckpointOptions(), TimeProvider.System, log.CreateLogger<Checkpointer>());
+        _owned.Push(checkpointer);
+        checkpointer.Restore();
+        var changes = new LocalChangeFeed(runtime.ToTell, new LocalChangeFeedOptions(), TimeProvider.System);
+        _owned.Push(changes);
+        services.AddSingleton<IEntityRuntime>(runtime).AddSingleton<IChangeFeed>(changes);
+        if (OpenHotStore(plan, runtime, checkpointer, log) is { } hotStore)
+            services.AddSingleton(hotStore);
+        return (runtime, checkpointer, () => checkpointer.Status);
     }
 
     private async Task StartHttpAsync(WebApplication app)
@@ -122,16 +154,26 @@ internal sealed partial class SiloServer : IAsyncDisposable
         {
             throw new StartException($"\"{_options.Urls}\" is in use by another process. Choose another address with --urls.", exception);
         }
+        catch (Exception exception) when (_options.Cluster is not null)
+        {
+            throw new StartException($"The silo cannot start: {exception.GetBaseException().Message.TrimEnd('.')}. See whether another process has its ports (--silo-port, --gateway-port, --urls), and whether --cluster-connection and --storage-connection are right.", exception);
+        }
         catch (Exception exception) when (exception is IOException or SocketException or FormatException or InvalidOperationException)
         {
             throw new StartException($"HTTP cannot be served at \"{_options.Urls}\": {exception.Message.TrimEnd('.')}. Choose another address with --urls, as in http://127.0.0.1:8080.", exception);
         }
     }
 
-    private async Task<int> RunUntilStoppedAsync(WebApplication app, IngestPipeline pipeline)
+    private async Task<int> RunUntilStoppedAsync(WebApplication app, IngestPipeline? pipeline)
     {
-        await Task.WhenAny(_stopRequested.Task, pipeline.Failure).ConfigureAwait(false);
+        await Task.WhenAny(_stopRequested.Task, pipeline?.Failure ?? _stopRequested.Task).ConfigureAwait(false);
         await _stop.CancelAsync().ConfigureAwait(false);
+        if (pipeline is null)
+        {
+            await app.StopAsync().ConfigureAwait(false);
+            return 0;
+        }
+
         var drained = await pipeline.StopAsync(_drainTimeout).ConfigureAwait(false);
         await app.StopAsync().ConfigureAwait(false);
         if (drained)

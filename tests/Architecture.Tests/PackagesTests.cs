@@ -33,7 +33,9 @@ public sealed class PackagesTests
 
     /// <summary>Groups with a label hold versions for the sake of other packages, or of projects that this machine leaves out.</summary>
     private static IEnumerable<string> CentralVersions(Func<XElement, bool>? group = null) =>
-        XDocument.Load(Repository.Absolute("Directory.Packages.props")).Descendants("ItemGroup").Where(group ?? (_ => true)).Elements("PackageVersion")
-            .Select(version => version.Attribute("Include")!.Value)
+        XDocument.Load(Repository.Absolute("Directory.Packages.props")).Descendants("ItemGroup").Where(group ?? (_ => true)).Elements()
+            // Orleans' packages share one version: a list of names, and one element that gives it to all.
+            .Where(element => element.Name.LocalName is "PackageVersion" or "OrleansPackage")
+            .SelectMany(version => version.Attribute("Include")!.Value.Split(';'))
             .Where(name => !name.StartsWith('@'));
 }

@@ -6,11 +6,13 @@ const string Usage = """
     usage: featurestore-bench end-to-end [--repeat 5] [--runs 3] [--only streams,echo,ours] [--quick]
            featurestore-bench live [--seconds 30] [--rate 2000]
            featurestore-bench engine [--millions 10]
+           featurestore-bench cluster [--only events,hot,reads,grains]
 
     end-to-end  replays the fraud data --repeat times through Kafka Streams, a bare C client and this server by turns, --runs times each,
                 and prints medians; --quick: one pass of the data
     engine      time and bytes of applying an event and of reading features, on one core; then --millions of entities in one runtime (0: none)
     live        sends --rate transactions a second for --seconds and prints how long each prediction took to be visible
+    cluster     the runtime of the cluster beside the local one, in this process: events and look-ups a second, calls, bytes and time a grain
     """;
 
 var options = new Dictionary<string, string>();
@@ -34,6 +36,8 @@ try
             return Engine.Run(Number("--millions", 10));
         case "live":
             return Live.Run(Number("--seconds", 30), Number("--rate", 2000));
+        case "cluster":
+            return ClusterRun.Run(options.GetValueOrDefault("--only", "events,hot,reads,grains").Split(','));
         default:
             return Fail("");
     }

@@ -1,5 +1,6 @@
 using FeatureStore.Core.Plans;
 using FeatureStore.Runtime.Local;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FeatureStore.Runtime.Tests;
 
@@ -26,46 +27,6 @@ public sealed class LocalRuntimeTests
             Runtimes.AssertSame(plain.Blocks, runtime.Read(plain.Blocks.Keys));
             Assert.AreEqual(plain.Blocks.Count, runtime.Entities);
             Assert.AreEqual(plain.Blocks.Values.Sum(block => (long)block.Length), runtime.Bytes);
-        }
-    }
-
-    [TestMethod]
-    public void AnEntityThatTheSourceDoesNotFeedIsReadAsItWasThen()
-    {
-        using var runtime = Runtimes.New(2);
-        Apply(TestProject.Logins, TestProject.StartMs, "d", 500);
-        Apply(TestProject.Logins, TestProject.StartMs + 1000, "d", 0);
-        // access:n, AMOUNT (the caller's), spend:sum, spend:n, access:ok
-        CollectionAssert.AreEqual(new[] { 2, double.NaN, 7, 1, 1 }, Apply(TestProject.Payments, TestProject.StartMs + 2000, "d", 7));
-        CollectionAssert.AreEqual(new[] { 1, double.NaN, 14, 2, 0 }, Apply(TestProject.Payments, TestProject.StartMs + 30_500, "d", 7));
-        CollectionAssert.AreEqual(new[] { 0, double.NaN, 21, 3, 0 }, Apply(TestProject.Payments, TestProject.StartMs + 31_000, "never seen", 7));
-        CollectionAssert.AreEqual(new[] { double.NaN, double.NaN, 28, 4, double.NaN }, Apply(TestProject.Payments, TestProject.StartMs + 31_000, null, 7));
-        Assert.AreEqual(2, runtime.Entities);
-
-        double[] Apply(int source, long timeMs, string? device, double amount)
-        {
-            var batch = new TestBatch(TestProject.Plan, source);
-            batch.Add(timeMs, 1, device, amount);
-            batch.ResetVectors();
-            runtime.Apply(batch);
-            return batch.Vectors.Length == 0 ? [] : batch.Vectors[0].Row(0).ToArray();
-        }
-    }
-
-    [TestMethod]
-    public void StreamTimeIsTheGreatestOfTheSource()
-    {
-        using var runtime = Runtimes.New();
-        Assert.AreEqual(long.MinValue, runtime.StreamTimeMs(TestProject.Payments));
-        foreach (var times in new long[][] { [5, 9, 7], [8], [] })
-        {
-            var batch = new TestBatch(TestProject.Plan, TestProject.Payments);
-            foreach (var timeMs in times)
-                batch.Add(timeMs, null, null, 0);
-            batch.ResetVectors();
-            runtime.Apply(batch);
-            Assert.AreEqual(9, runtime.StreamTimeMs(TestProject.Payments));
-            Assert.AreEqual(long.MinValue, runtime.StreamTimeMs(TestProject.Logins));
         }
     }
 
@@ -112,31 +73,6 @@ public sealed class LocalRuntimeTests
         }
     }
 
-    /// <summary>While batches are applied, readers get whole blocks only, never an older one after a newer, and keep getting them.</summary>
-    [TestMethod]
-    [DataRow(1)]
-    [DataRow(2)]
-    public void ConcurrentReadersSeeWholeBlocksAndAreNotStarved(int shards)
-    {
-        using var runtime = Runtimes.New(shards);
-        var batches = TestProject.Batches(1, 30, 1000).Select(batch => (Batch: batch, Source: batch.Apply.Source)).ToList();
-        batches.ForEach(batch => runtime.Apply(batch.Batch));
-        using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(1.5));
-        var applied = 0L;
-        var readers = Enumerable.Range(0, 2).Select(_ => Task.Factory.StartNew(() => ReadUntil(runtime, stop.Token), TaskCreationOptions.LongRunning)).ToArray();
-        while (!stop.IsCancellationRequested)
-        {
-            foreach (var (batch, _) in batches)
-                runtime.Apply(batch);
-            applied++;
-        }
-
-        var rounds = readers.Select(reader => reader.Result).ToArray();
-        Console.WriteLine($"{applied} rounds applied, {string.Join(" and ", rounds)} rounds read");
-        Assert.IsGreaterThan(0, applied);
-        Assert.IsGreaterThan(20, rounds.Min());
-    }
-
     [TestMethod]
     public void KeysSpreadOverShardsAndSlots()
     {
@@ -154,28 +90,67 @@ public sealed class LocalRuntimeTests
         Assert.IsTrue(shards.All(count => Math.Abs(count - 20_480) < 6 * 128), string.Join(' ', shards));
         Assert.IsTrue(slots.All(count => Math.Abs(count - 100) < 60), $"{slots.Min()} to {slots.Max()}");
     }
+}
 
-    private static int ReadUntil(LocalRuntime runtime, CancellationToken stop)
+/// <summary>The contract, on one shard and on several.</summary>
+[TestClass]
+public sealed class LocalRuntimeContractTests : EntityRuntimeContract
+{
+    protected override RuntimeHost Start(ProjectPlan plan) => new LocalHost(plan, shards: 1);
+}
+
+[TestClass]
+public sealed class ShardedLocalRuntimeContractTests : EntityRuntimeContract
+{
+    protected override RuntimeHost Start(ProjectPlan plan) => new LocalHost(plan, shards: 3);
+}
+
+/// <summary>A runtime with a store. It has another number of shards after a restart.</summary>
+internal sealed class LocalHost : RuntimeHost
+{
+    private readonly ManualTime _time = new();
+    private readonly FakeStore _store;
+    private int _shards;
+    private LocalRuntime? _runtime;
+    private Checkpointer? _checkpointer;
+
+    public LocalHost(ProjectPlan plan, int shards)
     {
-        var (keys, blocks) = (new BlockSet(), new BlockSet());
-        for (var customer = 0L; customer < 40; customer++)
-            System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(keys.Add(8), customer);
-        var newest = new long[keys.Count];
-        var rounds = 0;
-        for (; !stop.IsCancellationRequested; rounds++)
-        {
-            blocks.Clear();
-            runtime.ReadAsync(TestProject.Customer, keys, blocks, CancellationToken.None).AsTask().Wait(CancellationToken.None);
-            for (var index = 0; index < keys.Count; index++)
-            {
-                var block = blocks[index];
-                Assert.IsNull(TestProject.Plan.Entities[TestProject.Customer].Check(block));
-                Assert.IsTrue(EntityPlan.Key(block).SequenceEqual(keys[index]));
-                Assert.IsGreaterThanOrEqualTo(newest[index], EntityPlan.Sequence(block));
-                newest[index] = EntityPlan.Sequence(block);
-            }
-        }
+        _store = new FakeStore(_time);
+        _shards = shards;
+        Open(plan);
+    }
 
-        return rounds;
+    public override void Save()
+    {
+        _checkpointer!.Begin("cluster", [], Task.CompletedTask);
+        Wait.Until(() => _checkpointer.CompleteAsync().IsCompleted, "the checkpoint is saved");
+        _checkpointer.CompleteAsync().GetAwaiter().GetResult();
+    }
+
+    public override void Restart(ProjectPlan plan)
+    {
+        Close();
+        _shards = _shards % 3 + 1;
+        Open(plan);
+    }
+
+    public override void Dispose()
+    {
+        Close();
+        _store.Dispose();
+    }
+
+    private void Open(ProjectPlan plan)
+    {
+        Runtime = _runtime = new LocalRuntime(plan, new LocalRuntimeOptions { Shards = _shards, Time = _time });
+        _checkpointer = new Checkpointer(plan, _runtime, _store, new CheckpointOptions(), _time, NullLogger<Checkpointer>.Instance);
+        _checkpointer.Restore();
+    }
+
+    private void Close()
+    {
+        _checkpointer?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        _runtime?.Dispose();
     }
 }

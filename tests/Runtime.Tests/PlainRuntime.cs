@@ -22,6 +22,8 @@ internal sealed class PlainRuntime(ProjectPlan plan)
                     continue;
                 if (entity.IsFedBy(source.Index))
                     Apply(entity, key, batch, row);
+                if (batch.Events[row].IsRetraction)
+                    continue;
                 foreach (var vectors in batch.Vectors)
                     Fill(vectors.Row(row), vectors.Service, entity, _blocks.GetValueOrDefault((entity.Index, Convert.ToHexString(key)), []), batch.Events[row].TimeMs);
             }
@@ -47,6 +49,12 @@ internal sealed class PlainRuntime(ProjectPlan plan)
     private void Apply(EntityPlan entity, byte[] key, TestBatch batch, int row)
     {
         var id = (entity.Index, Convert.ToHexString(key));
+        if (batch.Events[row].IsRetraction)
+        {
+            Retract(entity, id, batch, row);
+            return;
+        }
+
         if (!_blocks.TryGetValue(id, out var block))
         {
             block = new byte[entity.EmptyLength(key.Length)];
@@ -54,6 +62,21 @@ internal sealed class PlainRuntime(ProjectPlan plan)
         }
 
         while (entity.Apply(block, batch.Apply.Source, batch.Events.Row(row), batch.Events[row].TimeMs) is > 0 and var wanted)
+        {
+            var resized = new byte[wanted];
+            entity.Resize(block, resized);
+            block = resized;
+        }
+
+        _blocks[id] = block;
+    }
+
+    private void Retract(EntityPlan entity, (int Entity, string Key) id, TestBatch batch, int row)
+    {
+        var timeMs = batch.Events[row].TimeMs;
+        if (!_blocks.TryGetValue(id, out var block) || !entity.CanRetract(block, batch.Apply.Source, timeMs))
+            return;
+        while (entity.Retract(block, batch.Apply.Source, batch.Events.Row(row), timeMs) is > 0 and var wanted)
         {
             var resized = new byte[wanted];
             entity.Resize(block, resized);

@@ -43,7 +43,7 @@ internal static class TestProject
 
     public static ProjectPlan Compile(ProjectDefinition definition)
     {
-        Assert.IsEmpty(DefinitionValidator.Validate(definition));
+        Assert.AreEqual("", string.Join("\n", DefinitionValidator.Validate(definition)));
         return ProjectPlan.Compile(definition);
     }
 
@@ -104,6 +104,7 @@ internal static class TestProject
 /// <summary>A batch of one source with the vectors to fill.</summary>
 internal sealed class TestBatch
 {
+    private static long _offsets;
     private readonly int _source;
 
     public TestBatch(ProjectPlan plan, int source)
@@ -122,7 +123,7 @@ internal sealed class TestBatch
 
     public void Add(long timeMs, long? customer, string? device, double amount)
     {
-        var row = Events.Add(new EventHeader { TimeMs = timeMs });
+        var row = Events.Add(new EventHeader { TimeMs = timeMs, Offset = Interlocked.Increment(ref _offsets) });
         Events.SetInt64(row, 0, timeMs);
         if (device is not null)
             Events.SetText(row, 2, System.Text.Encoding.UTF8.GetBytes(device));

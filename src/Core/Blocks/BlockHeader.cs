@@ -38,6 +38,9 @@ internal static class BlockHeader
     /// <summary>Says that a block has the length that it has.</summary>
     public static void SetLength(Span<byte> block) => BinaryPrimitives.WriteInt32LittleEndian(block[4..], block.Length);
 
+    /// <summary>Fingerprint of its layout; 0 where it is shorter than a header.</summary>
+    public static ulong Fingerprint(ReadOnlySpan<byte> block) => block.Length < Size ? 0 : BinaryPrimitives.ReadUInt64LittleEndian(block[8..]);
+
     public static long Sequence(ReadOnlySpan<byte> block) => BinaryPrimitives.ReadInt64LittleEndian(block[16..]);
 
     public static void SetSequence(Span<byte> block, long sequence) => BinaryPrimitives.WriteInt64LittleEndian(block[16..], sequence);

@@ -1,3 +1,5 @@
+using FeatureStore.Core.Blocks.Sketches;
+
 namespace FeatureStore.Core.Definitions;
 
 /// <summary>
@@ -11,15 +13,6 @@ internal static class StateSize
 
     /// <summary>Growing state takes up to twice what it holds.</summary>
     private const int Growth = 2;
-
-    /// <summary>HyperLogLog++ with 2^14 registers of a byte, and the head of it.</summary>
-    private const int HyperLogLogBytes = 20_000;
-
-    /// <summary>The buckets of a quantile sketch, at most 2,048 on each side of zero.</summary>
-    private const int QuantileBytes = 40_000;
-
-    /// <summary>Space-Saving watches so many values for each that it answers.</summary>
-    private const int WatchedPerAnswer = 16;
 
     /// <summary>How much older than the newest an event may be that still takes effect.</summary>
     public static TimeSpan DisorderOf(SourceDefinition source) => Clamp(source.Lateness) + Clamp(source.Align);
@@ -45,7 +38,8 @@ internal static class StateSize
 
     private static double RingBytes(SourceDefinition source, object ring, IReadOnlyCollection<FeatureDefinition> features)
     {
-        var inputs = features.Select(feature => feature.Of).Concat(features.Select(feature => feature.By)).OfType<string>().Distinct().ToArray();
+        // One that is both a value and a key is kept as both.
+        string[] inputs = [.. features.Select(feature => feature.Of).OfType<string>().Distinct(), .. features.Select(feature => feature.By).OfType<string>().Distinct()];
         var texts = inputs.Count(input => MayBeText(source, features, input));
         var events = features.Max(feature => feature.Window switch
         {
@@ -82,10 +76,10 @@ internal static class StateSize
         Aggregate.Min or Aggregate.Max => 16,
         Aggregate.First or Aggregate.Last => RowBytes + TextBytes,
         Aggregate.FirstN or Aggregate.LastN => RowBytes + Math.Clamp(feature.N ?? 1, 1, DefinitionLimits.ListMax) * (sizeof(long) + TextBytes),
-        Aggregate.CountDistinct => Growth * Math.Clamp(feature.Limit ?? DefinitionLimits.DistinctValuesDefault, 1, DefinitionLimits.DistinctValuesMax) * (TextBytes + RowBytes),
-        Aggregate.ApproxCountDistinct => HyperLogLogBytes,
-        Aggregate.Quantile => QuantileBytes,
-        Aggregate.TopK => Growth * WatchedPerAnswer * Math.Clamp(feature.K ?? 1, 1, DefinitionLimits.ListMax) * (TextBytes + RowBytes),
+        Aggregate.CountDistinct => new DistinctCounts(wide: true, counted: true, Math.Clamp(feature.Limit ?? DefinitionLimits.DistinctValuesDefault, 1, DefinitionLimits.DistinctValuesMax)).SizeMax,
+        Aggregate.ApproxCountDistinct => new HyperLogLog().SizeMax,
+        Aggregate.Quantile => new QuantileSketch().SizeMax,
+        Aggregate.TopK => new TopK(Math.Clamp(feature.K ?? 1, 1, DefinitionLimits.ListMax), TopKKey.Text).SizeMax,
         Aggregate.Histogram => sizeof(long) * (Math.Min(feature.Bounds?.Count ?? 0, DefinitionLimits.HistogramBoundsMax) + 1.0),
         _ => 128,
     };

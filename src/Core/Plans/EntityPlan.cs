@@ -316,7 +316,7 @@ public sealed class EntityPlan
     public byte[] Migrate(BlockLayout from, ReadOnlySpan<byte> block)
     {
         ArgumentNullException.ThrowIfNull(from);
-        if (from.Slots.Count == 0 || from.Slots[0].Fingerprint != Layout.Slots[0].Fingerprint)
+        if (!HasKeysOf(from))
             throw new InvalidDataException($"A block of entity \"{Name}\" has keys of other types, or another format. Rebuild its state from the sources.");
         var key = BlockHeader.Check(block, from.Fingerprint, from.FixedSize) is null ? BlockHeader.Key(block) : default;
         var empty = new byte[EmptyLength(key.Length)];
@@ -324,6 +324,13 @@ public sealed class EntityPlan
         var migrated = BlockMigration.Migrate(from, block, Layout, empty);
         var problem = migrated is null ? "has not the layout that it is stored under" : Check(migrated);
         return problem is null ? migrated! : throw new InvalidDataException($"A block of entity \"{Name}\" {problem}. Rebuild its state from the sources.");
+    }
+
+    /// <summary>Whether blocks of another layout have keys of the same types, without which none of them can be migrated.</summary>
+    public bool HasKeysOf(BlockLayout from)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        return from.Slots.Count > 0 && from.Slots[0].Fingerprint == Layout.Slots[0].Fingerprint;
     }
 
     /// <summary>Whether <see cref="Migrate"/> carries a feature's state over from blocks of another layout; else it starts empty.</summary>
@@ -402,6 +409,9 @@ public sealed class EntityPlan
 
     /// <summary>The encoded key of a block.</summary>
     public static ReadOnlySpan<byte> Key(ReadOnlySpan<byte> block) => BlockHeader.Key(block);
+
+    /// <summary>Fingerprint of the layout that a block says it has.</summary>
+    public static ulong LayoutOf(ReadOnlySpan<byte> block) => BlockHeader.Fingerprint(block);
 
     /// <summary>Length of the block that begins here.</summary>
     public static int Length(ReadOnlySpan<byte> block) => BlockHeader.Length(block);

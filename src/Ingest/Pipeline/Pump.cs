@@ -200,7 +200,7 @@ internal sealed class Pump : IDisposable
             {
                 if (!partition.IsRecreated)
                     continue;
-                _runtime.RecreatePartition(index, partition.Partition);
+                _runtime.RecreatePartition(source.Source.Index, partition.Partition);
                 partition.IsRecreated = false;
             }
 

@@ -96,6 +96,16 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
         Enqueue(id);
     }
 
+    /// <summary>Has the next snapshot hold every block. While no snapshot is under way.</summary>
+    public void MarkAllUnsaved()
+    {
+        for (var id = 0; id < _ids; id++)
+        {
+            if (_slots[id].Block.Length > 0)
+                MarkUnsaved(id);
+        }
+    }
+
     /// <summary>Fixes what the next snapshot holds: every block that changed since the last one began, as it is now.</summary>
     public void BeginSnapshot()
     {
@@ -146,9 +156,14 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
     /// <summary>Before a block changes: the snapshot under way gets it as it was.</summary>
     private void Change(int id, SnapshotPart snapshot)
     {
-        ref var slot = ref _slots[id];
-        if (slot.IsInSnapshot)
+        if (_slots[id].IsInSnapshot)
             Copy(id, snapshot);
+        MarkUnsaved(id);
+    }
+
+    private void MarkUnsaved(int id)
+    {
+        ref var slot = ref _slots[id];
         if (slot.IsUnsaved)
             return;
         slot.IsUnsaved = true;

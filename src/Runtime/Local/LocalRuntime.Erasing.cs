@@ -11,11 +11,7 @@ public sealed partial class LocalRuntime
     /// <summary>By source.</summary>
     private readonly string[] _topics;
 
-    /// <summary>By source and partition, the offset after the newest event that was applied.</summary>
-    private readonly long[][] _applied;
-
-    /// <summary>By source and partition, cursor P of the start.</summary>
-    private readonly long[][] _published;
+    private readonly SourcePositions _positions;
 
     /// <summary>By source and partition, what the topic began with at the start; null before it is known.</summary>
     private readonly IReadOnlyList<long>?[] _firstOffsets;
@@ -39,9 +35,7 @@ public sealed partial class LocalRuntime
     /// <inheritdoc/>
     public async ValueTask EraseAsync(int entity, ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)entity, (uint)_plan.Entities.Count, nameof(entity));
-        ArgumentOutOfRangeException.ThrowIfZero(key.Length, nameof(key));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(key.Length, Core.Plans.EntityPlan.KeyBytesMax, nameof(key));
+        EraseException.ThrowIfNone(_plan, entity, key);
         Tombstone tombstone;
         lock (_applying)
             tombstone = Erase(entity, key.Span);
@@ -68,8 +62,7 @@ public sealed partial class LocalRuntime
         ArgumentNullException.ThrowIfNull(publishedOffsets);
         lock (_applying)
         {
-            for (var partition = 0; partition < publishedOffsets.Count; partition++)
-                Advance(ref _published[source], partition, publishedOffsets[partition]);
+            _positions.Begin(source, publishedOffsets);
             _firstOffsets[source] = firstOffsets;
             if (_firstOffsets.All(offsets => offsets is not null))
                 FindStale();
@@ -81,12 +74,7 @@ public sealed partial class LocalRuntime
     {
         lock (_applying)
         {
-            foreach (var offsets in new[] { _applied[source], _published[source] })
-            {
-                if (partition < offsets.Length)
-                    offsets[partition] = 0;
-            }
-
+            _positions.Recreate(source, partition);
             foreach (var (tombstones, tombstone) in AllTombstones())
             {
                 if (tombstone.Guards.FirstOrDefault(guard => guard.Topic == _topics[source]) is not { } old || partition >= old.NextOffsets.Count || old.NextOffsets[partition] == 0)
@@ -131,14 +119,6 @@ public sealed partial class LocalRuntime
     /// <summary>Takes the block of an entity out of the snapshot that was copied last, and is not saved yet.</summary>
     internal void DropFromSnapshot(Tombstone tombstone) => _shards[0].Snapshot.Add(tombstone.Entity, tombstone.Key, []);
 
-    private static void Advance(ref long[] offsets, int partition, long offset)
-    {
-        if (partition >= offsets.Length)
-            Array.Resize(ref offsets, partition + 1);
-        if (offsets[partition] < offset)
-            offsets[partition] = offset;
-    }
-
     private Tombstone Erase(int entity, ReadOnlySpan<byte> key)
     {
         var shard = ShardOf(key, out var hash);
@@ -150,8 +130,7 @@ public sealed partial class LocalRuntime
         }
 
         // A joined event is kept out by the position of the record that made it.
-        var guards = _plan.Sources.Where(source => _plan.Entities[entity].IsFedBy(source.Index))
-            .SelectMany(source => source.Join is { } join ? [join.Left, join.Right] : new[] { source }).Distinct().Select(source => GuardOf(source.Index)).ToList();
+        var guards = Passes.FeedersOf(_plan, _plan.Entities[entity]).Select(source => new TombstoneGuard(_topics[source.Index], _positions.NextOffsets(source.Index))).ToList();
         // Of topics that do not feed the entity now, and may again.
         guards.AddRange(old?.Guards.Where(guard => guards.TrueForAll(other => other.Topic != guard.Topic)).ToList() ?? []);
         var tombstone = shard.Erase(
@@ -170,16 +149,6 @@ public sealed partial class LocalRuntime
             TombstoneCount++;
         _erasing?.Invoke(tombstone);
         return tombstone;
-    }
-
-    /// <summary>What was applied, or had been before this start, does not count again.</summary>
-    private TombstoneGuard GuardOf(int source)
-    {
-        var offsets = new long[Math.Max(_applied[source].Length, _published[source].Length)];
-        _applied[source].CopyTo(offsets, 0);
-        for (var partition = 0; partition < _published[source].Length; partition++)
-            offsets[partition] = Math.Max(offsets[partition], _published[source][partition]);
-        return new TombstoneGuard(_topics[source], offsets);
     }
 
     /// <summary>Finds the tombstones that are old and guard nothing that could be read again.</summary>

@@ -41,8 +41,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         _plan = plan;
         _options = options;
         _topics = [.. plan.Sources.Select(source => source.Definition.Kafka?.Topic ?? "")];
-        _applied = [.. plan.Sources.Select(_ => Array.Empty<long>())];
-        _published = [.. plan.Sources.Select(_ => Array.Empty<long>())];
+        _positions = new SourcePositions(plan.Sources.Count);
         _firstOffsets = [.. plan.Sources.Select(source => source.Join is null ? null : Array.Empty<long>())];
         _shards = [.. Enumerable.Range(0, options.Shards).Select(index => new Shard(plan, index, options.Shards))];
         (ToPublish, ToTell) = (new ChangedEntities(this, Outbox.HotStore), new ChangedEntities(this, Outbox.Listeners));
@@ -53,7 +52,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         _streamTimesMs.AsSpan().Fill(long.MinValue);
         _apply = shard => shard.Apply(_work.Batch, _work.Routes, _enriched);
         _join = shard => shard.Join(_work.Batch, _work.Join, _work.BeforeMs);
-        _passes = [.. plan.Sources.Select(PassesOf)];
+        _passes = [.. plan.Sources.Select(source => Passes.Of(plan, source))];
         _nowsMs = new long[plan.Sources.Count];
         _sweeps = plan.Entities.Any(entity => Retention.Of(plan, entity) is not null);
         RuntimeInstruments.Runtimes.TryAdd(this, 0);
@@ -115,7 +114,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         {
             _streamTimesMs[source.Index] = header.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue);
             foreach (var partition in header.Partitions.Where(partition => partition.Topic == _topics[source.Index]))
-                Advance(ref _applied[source.Index], partition.Partition, partition.NextOffset);
+                _positions.Advance(source.Index, partition.Partition, partition.NextOffset);
         }
 
         loadBlocks((entity, key, block) =>
@@ -183,8 +182,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         for (var index = 0; index < joins.Count; index++)
         {
             var join = joins[index];
-            var passedMs = Math.Min(_streamTimesMs[join.Left.Index], _streamTimesMs[join.Right.Index]);
-            _work = new Work(batch, [], join.Index, passedMs == long.MinValue ? passedMs : passedMs - join.KeptMs);
+            _work = new Work(batch, [], join.Index, JoinMerge.BeforeMs(join, _streamTimesMs));
             Run(_join);
             _merge.Merge(_shards, join.Index, batch.Joined[index]);
         }
@@ -225,9 +223,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
 
     private void Apply(ApplyBatch batch)
     {
-        var joins = _plan.Sources[batch.Source].Joins;
-        if (batch.Joined.Count != joins.Count)
-            throw new ArgumentException($"The source is a side of {joins.Count} joins, and {batch.Joined.Count} batches are given for their events.", nameof(batch));
+        batch.Check(_plan);
         var passes = _passes[batch.Source];
         _enriched.Reset(batch.Events.Count, passes.Enriched.Length);
         Apply(batch, passes.First);
@@ -237,18 +233,9 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
             Apply(batch, passes.Second);
         }
 
-        var newest = _streamTimesMs[batch.Source];
-        var isRead = _plan.Sources[batch.Source].Join is null;
-        for (var row = 0; row < batch.Events.Count; row++)
-        {
-            ref readonly var header = ref batch.Events[row];
-            if (!header.IsRetraction)
-                newest = Math.Max(newest, header.TimeMs);
-            if (isRead)
-                Advance(ref _applied[batch.Source], header.Partition, header.Offset + 1);
-        }
-
-        Volatile.Write(ref _streamTimesMs[batch.Source], newest);
+        Volatile.Write(ref _streamTimesMs[batch.Source], Math.Max(_streamTimesMs[batch.Source], batch.NewestMs()));
+        if (_plan.Sources[batch.Source].Join is null)
+            _positions.Advance(batch);
         Join(batch);
         if (_sweeps)
             Sweep();
@@ -284,31 +271,11 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         return total;
     }
 
-    private Passes PassesOf(SourcePlan source)
-    {
-        var services = _plan.ServicesOn(source);
-        List<Route> routes = [];
-        foreach (var entity in _plan.Entities)
-        {
-            VectorSlice[] slices = [.. services.Select(service => VectorSlice.Of(service, entity.Index))];
-            var enriched = Enumerable.Range(0, source.Enrichment.Count).Where(index => source.Enrichment[index].Entity == entity).ToArray();
-            var enrichment = new VectorSlice([.. enriched.Select(index => source.Enrichment[index].Feature)], enriched);
-            if (entity.IsFedBy(source.Index) || enriched.Length > 0 || slices.Any(slice => slice.Features.Length > 0))
-                routes.Add(new Route(entity, entity.IsFedBy(source.Index), [.. entity.Keys.Select(key => source.Schema.IndexOf(key.Name))], slices, enrichment));
-        }
-
-        var second = routes.Where(route => source.EntitiesOfEnriched.Contains(route.Entity.Index)).ToArray();
-        return new Passes([.. routes.Except(second)], [.. source.Enrichment.Select(enrichment => enrichment.Field)], second);
-    }
-
     /// <param name="Batch">The batch.</param>
     /// <param name="Routes">What to apply it to.</param>
     /// <param name="Join">Else the join to add it to,</param>
     /// <param name="BeforeMs">and before when its events go.</param>
     private readonly record struct Work(ApplyBatch Batch, Route[] Routes, int Join, long BeforeMs);
-
-    /// <summary>How the events of a source are applied: first to the entities that need no enriched field, among them all that enrich; then to the others.</summary>
-    private sealed record Passes(Route[] First, int[] Enriched, Route[] Second);
 
     /// <summary>The thread of a shard.</summary>
     private sealed class ShardWorker : IDisposable

@@ -15,7 +15,7 @@ internal sealed class Shard : IDisposable
     /// How far a tombstone's sequence is ahead of its block's. Before a crash the block, and its copy in the hot store, may have gone on by the events that are now
     /// applied again: never as many as this.
     /// </summary>
-    private const long ErasureSequences = 1L << 32;
+    public const long ErasureSequences = 1L << 32;
 
     private readonly Lock _gate = new();
     private readonly EntityTable[] _tables;
@@ -145,6 +145,8 @@ internal sealed class Shard : IDisposable
         {
             foreach (var table in _tables)
                 table.MarkAllUnsaved();
+            foreach (var join in _joins)
+                join.MarkAllUnsaved();
         }
     }
 
@@ -343,11 +345,3 @@ internal sealed class Shard : IDisposable
     /// <summary>An event of a run and the entity it goes to.</summary>
     private readonly record struct Target(int Row, ulong Hash, int KeyStart, int KeyLength);
 }
-
-/// <summary>What the events of one source do to one entity, and which part of each vector they fill.</summary>
-/// <param name="Entity">The entity's plan.</param>
-/// <param name="Feeds">Whether the events change the entity; false: they only read it.</param>
-/// <param name="KeyFields">Where its join keys are in the source's rows.</param>
-/// <param name="Slices">One a vector of the batch.</param>
-/// <param name="Enrichment">What it gives to the fields that enrich the events.</param>
-internal sealed record Route(EntityPlan Entity, bool Feeds, int[] KeyFields, VectorSlice[] Slices, VectorSlice Enrichment);

@@ -1,0 +1,58 @@
+using FeatureStore.Grains.Payloads;
+using FeatureStore.Grains.Placement;
+using Orleans.Concurrency;
+
+namespace FeatureStore.Grains.Entities;
+
+/// <summary>Gives an <see cref="EntityCell"/> its identity, its place in the cluster and its turns.</summary>
+[GrainType("featurestore-entity")]
+[EntityPlacement]
+internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IGrainBase, IEntityGrain
+{
+    private EntityCell? _cell;
+
+    public IGrainContext GrainContext => context;
+
+    private EntityCell Cell => _cell ?? throw new InvalidOperationException("A call came before the activation was complete.");
+
+    public async Task OnActivateAsync(CancellationToken token)
+    {
+        var cell = cells.Create(context);
+        await cell.LoadAsync(0);
+        cells.Add(cell);
+        _cell = cell;
+    }
+
+    /// <summary>Nothing has to be saved here: what is not durable is sent again by the owner of the stream.</summary>
+    public Task OnDeactivateAsync(DeactivationReason reason, CancellationToken token)
+    {
+        if (_cell is not null)
+            cells.Remove(_cell);
+        return Task.CompletedTask;
+    }
+
+    public async ValueTask<ApplyReply> ApplyAsync(OwnerCall call, [Immutable] ApplyRequest request)
+    {
+        if (Cell.Apply(call, request) is { } reply)
+            return reply;
+        await Cell.LoadAsync(call.Term);
+        return Cell.Apply(call, request) ?? throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
+    }
+
+    public async ValueTask<ApplyReply> RollBackAsync(OwnerCall call)
+    {
+        if (Cell.BeginRollBack(call) is { } reply)
+            return reply;
+        await Cell.LoadAsync(call.Term);
+        return Cell.BeginRollBack(call) ?? throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
+    }
+
+    public ValueTask<Immutable<byte[]>> ReadAsync()
+    {
+        var block = Cell.Read();
+        // Whoever asks for keys that nobody has must not fill the memory with them.
+        if (block.Length == 0)
+            this.DeactivateOnIdle();
+        return ValueTask.FromResult(new Immutable<byte[]>(block));
+    }
+}

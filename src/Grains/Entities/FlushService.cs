@@ -1,0 +1,49 @@
+using FeatureStore.Grains.Payloads;
+using Microsoft.Extensions.Logging;
+using Orleans.Concurrency;
+using Orleans.Runtime.Services;
+using Orleans.Services;
+
+namespace FeatureStore.Grains.Entities;
+
+/// <summary>On each silo, writes entities that are active there: one call for many.</summary>
+[Alias("featurestore.flush")]
+internal interface IFlushService : IGrainService
+{
+    /// <summary>Makes entities durable as of a cut.</summary>
+    /// <returns>A <see cref="FlushStatus"/> for each.</returns>
+    [Alias("flush")]
+    Task<byte[]> FlushAsync([Immutable] FlushRequest request);
+}
+
+/// <inheritdoc cref="IFlushService"/>
+[Reentrant]
+internal sealed class FlushService(GrainId id, Silo silo, ILoggerFactory loggers, EntityCells cells) : GrainService(id, silo, loggers), IFlushService
+{
+    /// <summary>Writes under way at once, a call.</summary>
+    private const int WritesMax = 32;
+
+    public async Task<byte[]> FlushAsync([Immutable] FlushRequest request)
+    {
+        var statuses = new byte[request.Addresses.Length];
+        var next = -1;
+        await Task.WhenAll(Enumerable.Range(0, Math.Min(WritesMax, statuses.Length)).Select(_ => Task.Run(FlushSomeAsync)));
+        return statuses;
+
+        async Task FlushSomeAsync()
+        {
+            while (Interlocked.Increment(ref next) is var index && index < statuses.Length)
+            {
+                statuses[index] = (byte)(cells.Find(request.Addresses[index]) is { } cell
+                    ? await cell.FlushAsync(request.Term, request.Interval, request.Epochs[index])
+                    : FlushStatus.Behind);
+            }
+        }
+    }
+}
+
+/// <summary>Reaches the <see cref="IFlushService"/> of a silo.</summary>
+internal sealed class FlushClient(IServiceProvider services) : GrainServiceClient<IFlushService>(services)
+{
+    public IFlushService On(SiloAddress silo) => GetGrainService(silo);
+}

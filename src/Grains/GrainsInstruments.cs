@@ -1,0 +1,30 @@
+using System.Diagnostics.Metrics;
+
+namespace FeatureStore.Grains;
+
+/// <summary>What the cluster runtime measures, under the meter "FeatureStore.Grains".</summary>
+internal static class GrainsInstruments
+{
+    private static readonly Meter _meter = new("FeatureStore.Grains");
+
+    public static readonly Counter<long> Calls = _meter.CreateCounter<long>(
+        "featurestore.grains.calls", "{call}", "Calls that carry events to entities.");
+
+    public static readonly Counter<long> InPlace = _meter.CreateCounter<long>(
+        "featurestore.grains.in_place", "{call}", "Entities that got events on the owner's own silo, without a call.");
+
+    public static readonly Counter<long> Recoveries = _meter.CreateCounter<long>(
+        "featurestore.grains.recoveries", "{entity}", "Entities brought up to date again after their activation was lost, moved or doubted.");
+
+    public static readonly Counter<long> SavedBlocks = _meter.CreateCounter<long>(
+        "featurestore.grains.saved_blocks", "{block}", "Blocks written to grain storage.");
+
+    public static readonly Counter<long> Duplicates = _meter.CreateCounter<long>(
+        "featurestore.grains.duplicates", "{activation}", "Activations given up since another one of the same entity had written.");
+
+    public static readonly Counter<long> CheckpointFailures = _meter.CreateCounter<long>(
+        "featurestore.grains.checkpoint.failures", "{attempt}", "Rounds of writing a checkpoint in which something failed.");
+
+    public static readonly Gauge<long> UnsavedBytes = _meter.CreateGauge<long>(
+        "featurestore.grains.unsaved.size", "By", "Events kept to be sent again, until their effect is durable.");
+}

@@ -1,0 +1,547 @@
+using System.Runtime.InteropServices;
+using FeatureStore.Core.Events;
+using FeatureStore.Core.Plans;
+using FeatureStore.Grains.Entities;
+using FeatureStore.Grains.Ownership;
+using FeatureStore.Grains.Payloads;
+using FeatureStore.Runtime;
+using FeatureStore.Runtime.Local;
+using Microsoft.Extensions.Logging;
+
+namespace FeatureStore.Grains;
+
+/// <summary>
+/// All entities of a project in a cluster, a grain each. Any silo reads; one silo owns the stream and applies (<see cref="GrainCheckpoints.AcquireAsync"/>).
+/// <para>
+/// The owner cuts the stream into intervals. At a cut, <see cref="GrainCheckpoints"/> has every entity called in the interval written as of the cut, once
+/// what the cut contains is published; until then the owner keeps what it sent. An activation that is lost, moved or doubted meanwhile comes back
+/// with its durable block, and gets the rest again, in order, before anything new: no event is lost or has its effect twice, and every vector is as if nothing had happened.
+/// </para>
+/// </summary>
+public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
+{
+    private static readonly TimeSpan _pauseMax = TimeSpan.FromSeconds(1);
+
+    private readonly ClusterPlan _plan;
+    private readonly IGrainFactory _grains;
+    private readonly FlushClient _flush;
+    private readonly EntityCells _cells;
+    private readonly OwnerView _owner;
+    private readonly OrleansRuntimeOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<OrleansRuntime> _logger;
+
+    /// <summary>Held by a batch, and by whatever else touches the links.</summary>
+    private readonly SemaphoreSlim _gate = new(1);
+
+    /// <summary>Links by key, an entity type each: those called in this interval, or with undurable events.</summary>
+    private readonly Dictionary<byte[], EntityLink>[] _links;
+    private readonly List<EntityLink> _work = [];
+    private readonly EnrichedRows _enriched = new();
+    private readonly JoinMerge _merge = new();
+    private readonly SourcePositions _positions;
+    private readonly long[] _streamTimesMs;
+    private readonly byte[] _key = new byte[EntityPlan.KeyBytesMax];
+    private List<EntityLink> _called = [];
+    private long _batch;
+    private long _interval;
+    private long _term;
+    private long _calls;
+    private long _unsavedBytes;
+    private volatile bool _isHot;
+
+    internal OrleansRuntime(
+        ClusterPlan plan, IGrainFactory grains, FlushClient flush, EntityCells cells, OwnerView owner, EraseClient erase, OrleansRuntimeOptions options, TimeProvider time, ILogger<OrleansRuntime> logger)
+    {
+        options.Check();
+        _plan = plan;
+        _grains = grains;
+        _flush = flush;
+        _cells = cells;
+        _owner = owner;
+        _erase = erase;
+        _options = options;
+        _time = time;
+        _logger = logger;
+        _positions = new SourcePositions(plan.Project.Sources.Count);
+        _streamTimesMs = new long[plan.Project.Sources.Count];
+        Joins = new Shard(plan.Project, 0, 1);
+        _links = [.. plan.Project.Entities.Select(_ => new Dictionary<byte[], EntityLink>(new KeyComparer()))];
+    }
+
+    /// <summary>Entities whose newest events are not durable, or that were called lately.</summary>
+    public int Links => _links.Sum(links => links.Count);
+
+    /// <summary>Bytes of events that are kept until they are durable.</summary>
+    public long UnsavedBytes => Interlocked.Read(ref _unsavedBytes);
+
+    /// <summary>What the joins keep.</summary>
+    internal Shard Joins { get; }
+
+    /// <summary>Whether some entity has more undurable events than should wait.</summary>
+    internal bool IsHot => _isHot;
+
+    /// <summary>The checkpoint under way, which a stream that is too far ahead waits for.</summary>
+    internal Task Saving { get; set; } = Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public long StreamTimeMs(int source) => _owner.StreamTimeMs(source);
+
+    /// <inheritdoc/>
+    /// <exception cref="OwnerFencedException">Another silo owns the stream.</exception>
+    /// <exception cref="TimeoutException">An entity was out of reach for too long.</exception>
+    public async ValueTask ApplyAsync(ApplyBatch batch, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        if (_term == 0)
+            throw new InvalidOperationException("This silo does not own the stream. Acquire it before the first batch.");
+        if (batch.Events.Count == 0)
+            return;
+        batch.Check(_plan.Project);
+        if (UnsavedBytes >= _options.UnsavedBytesMax)
+            await Saving.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var passes = _plan.PassesOf(batch.Source);
+            _enriched.Reset(batch.Events.Count, passes.Enriched.Length);
+            await ApplyAsync(batch, passes.First, cancellationToken).ConfigureAwait(false);
+            if (passes.Enriched.Length > 0)
+            {
+                _enriched.CopyTo(batch.Events, passes.Enriched);
+                await ApplyAsync(batch, passes.Second, cancellationToken).ConfigureAwait(false);
+            }
+
+            if (_plan.Project.Sources[batch.Source].Join is null)
+                _positions.Advance(batch);
+            _owner.Advance(batch.Source, batch.NewestMs());
+            Join(batch);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="TimeoutException">An entity was out of reach for too long.</exception>
+    public async ValueTask ReadAsync(int entity, BlockSet keys, BlockSet blocks, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(keys);
+        ArgumentNullException.ThrowIfNull(blocks);
+        var plan = _plan.Project.Entities[entity];
+        if (keys.Count == 1)
+        {
+            var address = EntityAddress.Of(plan, keys[0]);
+            if (!_cells.TryRead(address, blocks))
+                blocks.Add(await ReadAsync(address, cancellationToken).ConfigureAwait(false));
+            return;
+        }
+
+        var found = new byte[keys.Count][];
+        await ForEachAsync([.. Enumerable.Range(0, keys.Count)], async index =>
+            found[index] = await ReadAsync(EntityAddress.Of(plan, keys[index]), cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+        foreach (var block in found)
+            blocks.Add(block);
+    }
+
+    public void Dispose()
+    {
+        Joins.Dispose();
+        _gate.Dispose();
+    }
+
+    /// <summary>Makes this silo the owner. Before the first batch.</summary>
+    /// <param name="term">The owner's term.</param>
+    /// <param name="interval">Number of the first interval, and of the checkpoint that it ends with.</param>
+    /// <param name="streamTimesMs">Of each source.</param>
+    /// <param name="partitions">How far each was applied.</param>
+    /// <param name="generations">By topic and partition, how often the partition was made anew.</param>
+    internal void Own(long term, long interval, ReadOnlySpan<long> streamTimesMs, IReadOnlyList<PartitionCheckpoint> partitions, IReadOnlyDictionary<string, int[]> generations)
+    {
+        _interval = interval;
+        foreach (var source in _plan.Project.TopicSources)
+        {
+            foreach (var partition in partitions.Where(partition => partition.Topic == source.Definition.Kafka!.Topic))
+                _positions.Advance(source.Index, partition.Partition, partition.NextOffset);
+            if (generations.TryGetValue(source.Definition.Kafka!.Topic, out var ofTopic))
+                (_generations ??= NoGenerations())[source.Index] = ofTopic;
+        }
+
+        _owner.Own(term, _cells.Silo, streamTimesMs);
+        _term = term;
+    }
+
+    /// <summary>By topic and partition, how often a partition was made anew.</summary>
+    internal Dictionary<string, int[]> Generations() =>
+        _plan.Project.TopicSources.Where(source => _generations?[source.Index].Length > 0).ToDictionary(source => source.Definition.Kafka!.Topic, source => _generations![source.Index]);
+
+    /// <summary>Cuts the stream: what comes from here on belongs to the next interval. Between two batches.</summary>
+    internal Cut BeginInterval()
+    {
+        Joins.BeginSnapshot();
+        var cut = new Cut(_interval++, _called);
+        _called = [];
+        _isHot = false;
+        return cut;
+    }
+
+    /// <summary>Has the entities of a cut written, those that still have to be.</summary>
+    /// <returns>Whether all of them are durable. If not, the caller tries again, after a pause.</returns>
+    internal async Task<bool> FlushAsync(Cut cut, CancellationToken cancellationToken)
+    {
+        List<(SiloAddress Silo, EntityLink[] Links, long[] Epochs)> calls = [];
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            cut.Pending.RemoveAll(link => !link.Unsaved.Exists(request => request.Interval <= cut.Interval));
+            await ForEachAsync(cut.Pending.FindAll(link => link.IsInDoubt), link => ReachAsync(link, null, cancellationToken)).ConfigureAwait(false);
+            foreach (var silo in cut.Pending.GroupBy(link => link.Silo!))
+                calls.AddRange(silo.Chunk(Cut.EntitiesPerCall).Select(links => (silo.Key, links, Array.ConvertAll(links, link => link.Epoch))));
+        }
+        finally
+        {
+            _gate.Release();
+        }
+
+        var failed = 0;
+        await ForEachAsync(calls, async call =>
+        {
+            var statuses = await FlushAsync(call.Silo, call.Links, call.Epochs, cut.Interval).ConfigureAwait(false);
+            await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                for (var index = 0; index < statuses.Length; index++)
+                {
+                    var link = call.Links[index];
+                    if (statuses[index] == FlushStatus.Durable)
+                        Release(link, cut.Interval);
+                    else
+                        failed++;
+                    if (statuses[index] == FlushStatus.Behind && link.Epoch == call.Epochs[index])
+                        link.IsInDoubt = true;
+                }
+            }
+            finally
+            {
+                _gate.Release();
+            }
+        }).ConfigureAwait(false);
+        return failed == 0;
+    }
+
+    /// <summary>Forgets the entities that nothing is known of but what is durable.</summary>
+    internal async Task ForgetAsync(Cut cut)
+    {
+        await _gate.WaitAsync().ConfigureAwait(false);
+        foreach (var link in cut.Called)
+        {
+            if (link.Unsaved.Count == 0 && link.Interval <= cut.Interval)
+                _links[link.Entity].Remove(link.Key);
+        }
+
+        _gate.Release();
+        GrainsInstruments.UnsavedBytes.Record(UnsavedBytes);
+    }
+
+    private static bool IsLasting(Exception exception) =>
+        exception is OwnerFencedException or InvalidDataException or ArgumentException or NotSupportedException or InvalidOperationException or OperationCanceledException;
+
+    /// <summary>Runs work on each item, so many at once as calls are allowed.</summary>
+    private async Task ForEachAsync<T>(List<T> items, Func<T, Task> work)
+    {
+        var next = -1;
+        var lanes = new Task[Math.Min(_options.CallsMax, items.Count)];
+        for (var lane = 0; lane < lanes.Length; lane++)
+            lanes[lane] = RunAsync();
+        await Task.WhenAll(lanes).ConfigureAwait(false);
+
+        async Task RunAsync()
+        {
+            while (Interlocked.Increment(ref next) is var index && index < items.Count)
+                await work(items[index]).ConfigureAwait(false);
+        }
+    }
+
+    private async Task ApplyAsync(ApplyBatch batch, Route[] routes, CancellationToken cancellationToken)
+    {
+        Group(batch, routes);
+        await ForEachAsync(_work, link => ApplyAsync(link, batch, cancellationToken)).ConfigureAwait(false);
+    }
+
+    /// <summary>Gives the batch to the joins that its source is a side of.</summary>
+    private void Join(ApplyBatch batch)
+    {
+        var joins = _plan.Project.Sources[batch.Source].Joins;
+        for (var source = 0; joins.Count > 0 && source < _streamTimesMs.Length; source++)
+            _streamTimesMs[source] = _owner.StreamTimeMs(source);
+        for (var index = 0; index < joins.Count; index++)
+        {
+            Joins.Join(batch, joins[index].Index, JoinMerge.BeforeMs(joins[index], _streamTimesMs));
+            _merge.Merge([Joins], joins[index].Index, batch.Joined[index]);
+        }
+    }
+
+    /// <summary>Finds which rows of a batch go to which entity.</summary>
+    private void Group(ApplyBatch batch, Route[] routes)
+    {
+        _work.Clear();
+        _batch++;
+        foreach (var route in routes)
+        {
+            var links = _links[route.Entity.Index].GetAlternateLookup<ReadOnlySpan<byte>>();
+            for (var row = 0; row < batch.Events.Count; row++)
+            {
+                if (!route.Feeds && (batch.Events[row].IsRetraction || ClusterPlan.ValuesPerEvent(route, batch.Vectors.Count) == 0))
+                    continue;
+                var key = _key.AsSpan(0, route.Entity.EncodeKey(batch.Events.Row(row), route.KeyFields, _key));
+                if (key.IsEmpty)
+                    continue;
+                if (!links.TryGetValue(key, out var link))
+                    link = AddLink(route.Entity, key);
+                if (link.Batch != _batch)
+                {
+                    link.Batch = _batch;
+                    link.Route = route;
+                    link.Rows.Clear();
+                    link.RowBytes = 0;
+                    _work.Add(link);
+                    Call(link);
+                }
+
+                link.Rows.Add(row);
+                link.RowBytes += EventCodec.Length(batch.Events, row);
+            }
+        }
+    }
+
+    private EntityLink AddLink(EntityPlan entity, ReadOnlySpan<byte> key)
+    {
+        var address = EntityAddress.Of(entity, key);
+        var link = new EntityLink(_grains.GetGrain<IEntityGrain>(address), entity.Index, address, key.ToArray());
+        _links[entity.Index].Add(link.Key, link);
+        return link;
+    }
+
+    /// <summary>Takes note that an entity is called in this interval.</summary>
+    private void Call(EntityLink link)
+    {
+        if (link.Interval < _interval)
+            _called.Add(link);
+        link.Interval = _interval;
+    }
+
+    private async Task ApplyAsync(EntityLink link, ApplyBatch batch, CancellationToken cancellationToken)
+    {
+        var request = Encode(link, batch);
+        if (link.Route!.Feeds)
+            Keep(link, request);
+        Fill(link, batch, ApplyInPlace(link, request, batch.Events) ?? (await ReachAsync(link, request, cancellationToken).ConfigureAwait(false))!);
+    }
+
+    /// <summary>
+    /// Applies to an entity that is active on this silo, without a message: what keeps an activation right is in the cell, whoever calls it.
+    /// Orleans does not see such calls, and ends an activation that has had no other for as long as its collection age; the next batch then makes a new one.
+    /// </summary>
+    /// <returns>Null where it has to be a call.</returns>
+    private ApplyReply? ApplyInPlace(EntityLink link, ApplyRequest request, EventBatch events)
+    {
+        if (!_options.AppliesInPlace || link.IsInDoubt || link.Silo is { } silo && !silo.Equals(_cells.Silo))
+            return null;
+        link.Cell ??= _cells.Find(link.Address);
+        if (link.Cell?.Apply(NextCall(link), request, events, link.Rows) is not { } answer)
+            return null;
+        GrainsInstruments.InPlace.Add(1);
+        if (Take(link, answer) is { } reply)
+            return reply;
+        link.Cell = null;
+        return null;
+    }
+
+    private ApplyRequest Encode(EntityLink link, ApplyBatch batch)
+    {
+        var rows = GC.AllocateUninitializedArray<byte>(link.RowBytes);
+        var at = 0;
+        foreach (var row in link.Rows)
+            at += EventCodec.Write(batch.Events, row, rows.AsSpan(at));
+        return new ApplyRequest
+        {
+            Plan = _plan.Fingerprint,
+            Source = batch.Source,
+            Interval = _interval,
+            Vectors = batch.Vectors.Count,
+            Count = link.Rows.Count,
+            Rows = rows,
+            Key = EntityAddress.HoldsKey(link.Key) ? null : link.Key,
+            Generations = _generations,
+        };
+    }
+
+    private void Keep(EntityLink link, ApplyRequest request)
+    {
+        link.Unsaved.Add(request);
+        link.UnsavedEvents += request.Count;
+        Interlocked.Add(ref _unsavedBytes, request.Rows.Length);
+        if (link.UnsavedEvents >= _options.WriteBehindEvents)
+            _isHot = true;
+    }
+
+    private void Release(EntityLink link, long interval)
+    {
+        foreach (var request in link.Unsaved)
+        {
+            if (request.Interval > interval)
+                break;
+            link.UnsavedEvents -= request.Count;
+            Interlocked.Add(ref _unsavedBytes, -request.Rows.Length);
+        }
+
+        link.Unsaved.RemoveAll(request => request.Interval <= interval);
+    }
+
+    private void Fill(EntityLink link, ApplyBatch batch, ApplyReply reply)
+    {
+        var values = MemoryMarshal.Cast<byte, double>(reply.Values.AsSpan());
+        foreach (var row in link.Rows)
+        {
+            if (batch.Events[row].IsRetraction)
+                continue;
+            values = Fill(_enriched.Row(row), link.Route!.Enrichment, values);
+            for (var index = 0; index < batch.Vectors.Count; index++)
+                values = Fill(batch.Vectors[index].Row(row), link.Route.Slices[index], values);
+        }
+    }
+
+    private static Span<double> Fill(Span<double> row, VectorSlice slice, Span<double> values)
+    {
+        for (var index = 0; index < slice.Positions.Length; index++)
+            row[slice.Positions[index]] = values[index];
+        return values[slice.Positions.Length..];
+    }
+
+    /// <summary>Has an entity apply a request, wherever it is; first, where that is in doubt, what it may lack. Without a request, only that.</summary>
+    private async Task<ApplyReply?> ReachAsync(EntityLink link, ApplyRequest? request, CancellationToken cancellationToken)
+    {
+        var start = _time.GetTimestamp();
+        for (var attempt = 0; ; attempt++)
+        {
+            Exception? failure = null;
+            try
+            {
+                if (link.IsInDoubt)
+                    await CatchUpAsync(link, request).ConfigureAwait(false);
+                if (request is null && !link.IsInDoubt)
+                    return null;
+                if (!link.IsInDoubt && await CallAsync(link, request!).ConfigureAwait(false) is { } reply)
+                    return reply;
+            }
+            catch (Exception exception) when (!IsLasting(exception))
+            {
+                failure = exception;
+                link.IsInDoubt = true;
+            }
+
+            if (_time.GetElapsedTime(start) > _options.UnreachableMax)
+                throw new TimeoutException($"Entity \"{link.Address}\" was out of reach for {_options.UnreachableMax.TotalSeconds:0} s: {failure?.Message ?? "its activation keeps changing."} See whether the silos and the grain storage are up.", failure);
+            if (attempt > 0 || failure is not null)
+                await Task.Delay(Pause(attempt), _time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Sends one request.</summary>
+    /// <returns>The answer; null where the entity is behind, and so in doubt.</returns>
+    private async Task<ApplyReply?> CallAsync(EntityLink link, ApplyRequest request)
+    {
+        GrainsInstruments.Calls.Add(1);
+        return Take(link, await link.Grain.ApplyAsync(NextCall(link), request).ConfigureAwait(false));
+    }
+
+    /// <summary>Has an activation go back to what is durable, and apply all that came after it but the request that is next.</summary>
+    private async Task CatchUpAsync(EntityLink link, ApplyRequest? next)
+    {
+        GrainsInstruments.Recoveries.Add(1);
+        LogCatchUp(link.Address, link.Unsaved.Count);
+        if (Take(link, await link.Grain.RollBackAsync(NextCall(link)).ConfigureAwait(false)) is null)
+            return;
+        foreach (var request in link.Unsaved)
+        {
+            if (request != next && await CallAsync(link, request).ConfigureAwait(false) is null)
+                return;
+        }
+
+        link.IsInDoubt = false;
+    }
+
+    private OwnerCall NextCall(EntityLink link) => new() { Term = _term, Number = Interlocked.Increment(ref _calls), Epoch = link.Epoch };
+
+    private static ApplyReply? Take(EntityLink link, ApplyReply reply)
+    {
+        switch (reply.Status)
+        {
+            case ApplyStatus.Fenced:
+                throw new OwnerFencedException();
+            case ApplyStatus.OtherDefinitions:
+                throw new InvalidDataException($"The silo of entity \"{link.Address}\" runs other definitions than this one. Roll the same definitions out to all silos.");
+            case ApplyStatus.Behind:
+                link.IsInDoubt = true;
+                return null;
+            default:
+                link.Epoch = reply.Epoch;
+                link.Silo = reply.Silo ?? link.Silo;
+                return reply;
+        }
+    }
+
+    private async Task<FlushStatus[]> FlushAsync(SiloAddress silo, EntityLink[] links, long[] epochs, long interval)
+    {
+        try
+        {
+            var request = new FlushRequest { Term = _term, Interval = interval, Addresses = Array.ConvertAll(links, link => link.Address), Epochs = epochs };
+            var statuses = Array.ConvertAll(await _flush.On(silo).FlushAsync(request).ConfigureAwait(false), status => (FlushStatus)status);
+            return statuses.Contains(FlushStatus.Fenced) ? throw new OwnerFencedException() : statuses;
+        }
+        catch (Exception exception) when (!IsLasting(exception))
+        {
+            // The silo may have died, and the entities with it: they come back elsewhere with what they have durable.
+            LogFlushFailed(exception, silo);
+            return [.. Enumerable.Repeat(FlushStatus.Behind, links.Length)];
+        }
+    }
+
+    private async Task<byte[]> ReadAsync(string address, CancellationToken cancellationToken)
+    {
+        var start = _time.GetTimestamp();
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return (await _grains.GetGrain<IEntityGrain>(address).ReadAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false)).Value;
+            }
+            catch (Exception exception) when (!IsLasting(exception))
+            {
+                if (_time.GetElapsedTime(start) > _options.UnreachableMax)
+                    throw new TimeoutException($"Entity \"{address}\" was out of reach for {_options.UnreachableMax.TotalSeconds:0} s: {exception.Message} See whether the silos and the grain storage are up.", exception);
+                await Task.Delay(Pause(attempt), _time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private static TimeSpan Pause(int attempt) => TimeSpan.FromMilliseconds(Math.Min(_pauseMax.TotalMilliseconds, 5 << Math.Min(attempt, 10)));
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Entity {Address} goes back to what is durable and gets {Requests} batches again")]
+    private partial void LogCatchUp(string address, int requests);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Silo {Silo} did not answer a flush; its entities are looked for elsewhere")]
+    private partial void LogFlushFailed(Exception exception, SiloAddress silo);
+}
+
+/// <summary>The entities called in an interval, of which those with events are written as of its end.</summary>
+/// <param name="Interval">The interval.</param>
+/// <param name="Called">All of them.</param>
+internal sealed record Cut(long Interval, List<EntityLink> Called)
+{
+    public const int EntitiesPerCall = 512;
+
+    /// <summary>Those not durable yet.</summary>
+    public List<EntityLink> Pending { get; } = [.. Called];
+}

@@ -1,0 +1,51 @@
+using FeatureStore.Grains.Placement;
+
+namespace FeatureStore.Grains;
+
+/// <summary>Settings of <see cref="OrleansRuntime"/>.</summary>
+public sealed record OrleansRuntimeOptions
+{
+    /// <summary>Grain calls under way at once, 1 to 4,096. Default 128.</summary>
+    public int CallsMax { get; init; } = 128;
+
+    /// <summary>How long an entity may be out of reach, as while a silo's death is found out, before the stream or the read fails. Default 60 s.</summary>
+    public TimeSpan UnreachableMax { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long an erasure may take to become durable before whoever asked is told that it is not. The stream waits meanwhile. Default 2 s.</summary>
+    public TimeSpan EraseMax { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Time between two cuts, from the end of one checkpoint to the next: how long an event waits to become durable. Default 1 s.</summary>
+    public TimeSpan WriteBehind { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Undurable events of any one entity from which a cut does not wait for its time. Default 1,000.</summary>
+    public int WriteBehindEvents { get; init; } = 1000;
+
+    /// <summary>Least time between two cuts, however many events there are: a key that is hot does not make the store's work its own. Default 100 ms.</summary>
+    public TimeSpan WriteBehindMin { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Bytes of events kept until they are durable. From half of it a cut does not wait; at all of it the stream waits. Default 256 MiB.</summary>
+    public long UnsavedBytesMax { get; init; } = 256L << 20;
+
+    /// <summary>Whether events reach entities on the owner's own silo without a message. Default true.</summary>
+    public bool AppliesInPlace { get; init; } = true;
+
+    /// <summary>Where entities are placed. Default: on the silo that owns the stream.</summary>
+    public EntityPlacementPreference Placement { get; init; }
+
+    /// <summary>Entities that the owner of the stream takes; further ones go to all silos evenly. Default 1,000,000.</summary>
+    public int OwnerEntitiesMax { get; init; } = 1_000_000;
+
+    /// <summary>Throws where a setting is out of its range.</summary>
+    internal void Check()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(CallsMax, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(CallsMax, 4096);
+        ArgumentOutOfRangeException.ThrowIfLessThan(UnreachableMax, TimeSpan.FromMilliseconds(1));
+        ArgumentOutOfRangeException.ThrowIfLessThan(EraseMax, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehind, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehindEvents, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehindMin, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfLessThan(UnsavedBytesMax, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(OwnerEntitiesMax, 0);
+    }
+}

@@ -1,0 +1,77 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace FeatureStore.Grains.Ownership;
+
+/// <summary>What this silo knows of the stream's owner, and the stream times that go with it.</summary>
+internal sealed class OwnerView
+{
+    private readonly long[] _streamTimesMs;
+    private volatile SiloAddress? _silo;
+    private long _term;
+
+    public OwnerView(ClusterPlan plan)
+    {
+        _streamTimesMs = new long[plan.Project.Sources.Count];
+        _streamTimesMs.AsSpan().Fill(long.MinValue);
+    }
+
+    /// <summary>The owner; null before any is known.</summary>
+    public SiloAddress? Silo => _silo;
+
+    /// <summary>Whether this silo is the owner, as far as it knows.</summary>
+    public bool IsOwner { get; private set; }
+
+    public long StreamTimeMs(int source) => Volatile.Read(ref _streamTimesMs[source]);
+
+    /// <summary>Makes this silo the owner.</summary>
+    public void Own(long term, SiloAddress silo, ReadOnlySpan<long> streamTimesMs)
+    {
+        streamTimesMs.CopyTo(_streamTimesMs);
+        _term = term;
+        _silo = silo;
+        IsOwner = true;
+    }
+
+    public void Advance(int source, long timeMs)
+    {
+        if (timeMs > _streamTimesMs[source])
+            Volatile.Write(ref _streamTimesMs[source], timeMs);
+    }
+
+    public OwnerState State() => new() { Term = _term, Silo = _silo!, StreamTimesMs = [.. _streamTimesMs] };
+
+    /// <summary>Takes in what another owner told.</summary>
+    public void Learn(OwnerState state)
+    {
+        _silo = state.Silo;
+        for (var source = 0; source < Math.Min(_streamTimesMs.Length, state.StreamTimesMs.Length); source++)
+            Volatile.Write(ref _streamTimesMs[source], state.StreamTimesMs[source]);
+    }
+}
+
+/// <summary>Tells or asks the <see cref="IOwnerGrain"/>, several times a second.</summary>
+internal sealed class OwnerExchange(OwnerView view, ClusterPlan plan, IServiceProvider services, TimeProvider time) : BackgroundService
+{
+    private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(200);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var grain = services.GetRequiredService<IGrainFactory>().GetGrain<IOwnerGrain>(plan.Project.Definition.Project);
+        using var timer = new PeriodicTimer(_interval, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false))
+        {
+            try
+            {
+                if (view.IsOwner)
+                    await grain.TellAsync(view.State()).ConfigureAwait(false);
+                else if (await grain.GetAsync().ConfigureAwait(false) is { } state)
+                    view.Learn(state);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                // The silo is starting or stopping, or the grain's has died: the next round finds it elsewhere. What is known meanwhile is a little old.
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+namespace FeatureStore.Silo;
+
+/// <summary>What a silo of a cluster is told.</summary>
+internal sealed record ClusterOptions
+{
+    /// <summary>Whether this silo owns the stream.</summary>
+    public required bool Ingests { get; init; }
+
+    public required string Clustering { get; init; }
+
+    public required string? Connection { get; init; }
+
+    public required string Storage { get; init; }
+
+    public required string? StorageConnection { get; init; }
+
+    public required int SiloPort { get; init; }
+
+    public required int GatewayPort { get; init; }
+
+    public required int PrimaryPort { get; init; }
+
+    /// <summary>Null: no dashboard.</summary>
+    public required string? DashboardKey { get; init; }
+}

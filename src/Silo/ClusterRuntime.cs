@@ -1,0 +1,171 @@
+using FeatureStore.Core.Plans;
+using FeatureStore.Runtime;
+#if ORLEANS
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using FeatureStore.Grains;
+using Orleans.Configuration;
+using Orleans.Dashboard;
+#endif
+
+namespace FeatureStore.Silo;
+
+/// <summary>The one place that knows whether Orleans is in the build: makes the web host a silo of a cluster.</summary>
+internal static class ClusterRuntime
+{
+#if ORLEANS
+    private const string DashboardPath = "/dashboard";
+
+    /// <summary>How long a silo that leaves may take for it, once the stream is drained.</summary>
+    private static readonly TimeSpan _leaveTimeout = TimeSpan.FromSeconds(20);
+
+    /// <summary>Adds the silo and its runtime.</summary>
+    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan)
+    {
+        // Orleans places through Polly, which says so for every entity.
+        builder.Logging.AddFilter("Orleans", LogLevel.Warning).AddFilter("Polly", LogLevel.Warning);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = _leaveTimeout);
+        builder.UseOrleans(silo =>
+        {
+            silo.Configure<Orleans.Configuration.ClusterOptions>(cluster => cluster.ServiceId = cluster.ClusterId = plan.Definition.Project);
+            AddClustering(silo, options);
+            AddStorage(silo, options);
+            silo.AddFeatureStore(new ClusterPlan(plan), new OrleansRuntimeOptions());
+            if (options.DashboardKey is not null)
+                silo.AddDashboard();
+        });
+    }
+
+    /// <summary>Serves the dashboard to whoever has the key: as the password of a browser's prompt, or in the header X-Api-Key.</summary>
+    public static void MapDashboard(WebApplication app, ClusterOptions options)
+    {
+        if (options.DashboardKey is null)
+            return;
+        var expected = SHA256.HashData(Encoding.UTF8.GetBytes(options.DashboardKey));
+        app.Use(async (context, next) =>
+        {
+            if (!context.Request.Path.StartsWithSegments(DashboardPath) || CryptographicOperations.FixedTimeEquals(expected, SHA256.HashData(KeyOf(context.Request))))
+            {
+                await next(context).ConfigureAwait(false);
+                return;
+            }
+
+            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+            context.Response.Headers.WWWAuthenticate = "Basic realm=\"Orleans Dashboard\", charset=\"UTF-8\"";
+        });
+        app.MapOrleansDashboard(DashboardPath);
+    }
+
+    /// <summary>Takes the stream over. After the silo has started.</summary>
+    /// <exception cref="StartException">The grain storage does not answer.</exception>
+    public static async Task<(IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status, IAsyncDisposable Owned)> OwnAsync(
+        WebApplication app, CancellationToken cancellationToken)
+    {
+        var checkpoints = app.Services.GetRequiredService<GrainCheckpoints>();
+        try
+        {
+            await checkpoints.AcquireAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is not (InvalidDataException or OperationCanceledException))
+        {
+            throw new StartException($"The cluster's checkpoint cannot be taken over: {exception.Message.TrimEnd('.')}. See whether the grain storage is up, and --storage-connection right.", exception);
+        }
+
+        return (app.Services.GetRequiredService<OrleansRuntime>(), checkpoints, () => checkpoints.Status, checkpoints);
+    }
+
+    private static byte[] KeyOf(HttpRequest request)
+    {
+        const string Basic = "Basic ";
+        if (request.Headers["X-Api-Key"].ToString() is { Length: > 0 } key)
+            return Encoding.UTF8.GetBytes(key);
+        var header = request.Headers.Authorization.ToString();
+        if (!header.StartsWith(Basic, StringComparison.OrdinalIgnoreCase))
+            return [];
+        var bytes = new byte[header.Length];
+        if (!Convert.TryFromBase64String(header[Basic.Length..], bytes, out var length))
+            return [];
+        var colon = bytes.AsSpan(0, length).IndexOf((byte)':');
+        return colon < 0 ? [] : bytes[(colon + 1)..length];
+    }
+
+    private static void AddClustering(ISiloBuilder silo, ClusterOptions options)
+    {
+        switch (options.Clustering)
+        {
+            case "localhost":
+                silo.UseLocalhostClustering(
+                    options.SiloPort, options.GatewayPort, options.PrimaryPort == options.SiloPort ? null : new IPEndPoint(IPAddress.Loopback, options.PrimaryPort));
+                // The call sets the ids too.
+                return;
+            case "kubernetes":
+                silo.UseKubernetesHosting();
+                AddMembership(silo, options.Storage, options.Connection!);
+                return;
+            default:
+                silo.Configure<EndpointOptions>(endpoint => (endpoint.SiloPort, endpoint.GatewayPort) = (options.SiloPort, options.GatewayPort));
+                AddMembership(silo, options.Clustering, options.Connection!);
+                return;
+        }
+    }
+
+    private static void AddMembership(ISiloBuilder silo, string kind, string connection)
+    {
+        if (kind == "redis")
+        {
+#if ORLEANS_REDIS
+            silo.UseRedisClustering(connection);
+            return;
+#else
+            throw NoRedis();
+#endif
+        }
+
+        silo.UseAdoNetClustering(adoNet => (adoNet.Invariant, adoNet.ConnectionString) = (PostgreSql(), connection));
+    }
+
+    private static void AddStorage(ISiloBuilder silo, ClusterOptions options)
+    {
+        switch (options.Storage)
+        {
+            case "memory":
+                silo.AddMemoryGrainStorage(ClusterNames.Storage);
+                return;
+            case "redis":
+#if ORLEANS_REDIS
+                silo.AddRedisGrainStorage(ClusterNames.Storage, redis => redis.ConfigurationOptions = StackExchange.Redis.ConfigurationOptions.Parse(options.StorageConnection!));
+                return;
+#else
+                throw NoRedis();
+#endif
+            default:
+                silo.AddAdoNetGrainStorage(ClusterNames.Storage, adoNet => (adoNet.Invariant, adoNet.ConnectionString) = (PostgreSql(), options.StorageConnection!));
+                return;
+        }
+    }
+
+    /// <summary>The name by which Orleans asks for PostgreSQL's client, which it finds once it is registered.</summary>
+    private static string PostgreSql()
+    {
+        const string Name = "Npgsql";
+        System.Data.Common.DbProviderFactories.RegisterFactory(Name, Npgsql.NpgsqlFactory.Instance);
+        return Name;
+    }
+
+#if !ORLEANS_REDIS
+    private static StartException NoRedis() =>
+        new("This server was built where the package sources have no Redis client new enough for Orleans. Choose adonet, or build where they have (eng/feed.sh says what is missing).");
+#endif
+#else
+    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan) => throw LeftOut();
+
+    public static void MapDashboard(WebApplication app, ClusterOptions options) => throw LeftOut();
+
+    public static Task<(IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status, IAsyncDisposable Owned)> OwnAsync(
+        WebApplication app, CancellationToken cancellationToken) => throw LeftOut();
+
+    private static StartException LeftOut() =>
+        new("This server was built where the package sources do not serve Orleans whole, and so without \"--runtime orleans\". Use --runtime local, or build where they do (eng/feed.sh says what is missing).");
+#endif
+}

@@ -1,0 +1,74 @@
+using FeatureStore.Core.Plans;
+using FeatureStore.Runtime.Tests;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Orleans.Configuration;
+using Orleans.Storage;
+using Orleans.TestingHost;
+
+namespace FeatureStore.Grains.Tests;
+
+/// <summary>Silos in this process, over storage that they share.</summary>
+internal sealed class Cluster : IDisposable
+{
+    private readonly InProcessTestCluster _cluster;
+
+    private Cluster(InProcessTestCluster cluster) => _cluster = cluster;
+
+    public IReadOnlyList<InProcessSiloHandle> Silos => [.. _cluster.Silos.Where(silo => silo.IsActive)];
+
+    public static Cluster Start(int silos, IGrainStorage storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null) =>
+        Start(silos, silo => silo.Services.AddKeyedSingleton(ClusterNames.Storage, storage), options, plan);
+
+    public static Cluster Start(int silos, Action<ISiloBuilder> storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null)
+    {
+        var builder = new InProcessTestClusterBuilder((short)silos);
+        builder.Options.InitializeClientOnDeploy = false;
+        builder.Options.ServiceId = "test";
+        builder.Options.ConfigureFileLogging = false;
+        builder.ConfigureSilo((_, silo) =>
+        {
+            storage(silo);
+            silo.AddFeatureStore(new ClusterPlan(plan ?? TestProject.Plan), options ?? new OrleansRuntimeOptions());
+            silo.Configure<ClusterMembershipOptions>(membership =>
+            {
+                membership.ProbeTimeout = TimeSpan.FromMilliseconds(500);
+                membership.NumMissedProbesLimit = 2;
+                membership.NumVotesForDeathDeclaration = 1;
+                membership.TableRefreshTimeout = TimeSpan.FromSeconds(2);
+            });
+            silo.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.None));
+        });
+        var cluster = builder.Build();
+        cluster.DeployAsync().GetAwaiter().GetResult();
+        return new Cluster(cluster);
+    }
+
+    public T Service<T>(int silo)
+        where T : notnull => Service<T>(Silos[silo]);
+
+    public T Service<T>(InProcessSiloHandle silo)
+        where T : notnull => _cluster.GetSiloServiceProvider(silo.SiloAddress).GetRequiredService<T>();
+
+    /// <summary>Makes a silo the stream's owner.</summary>
+    public (OrleansRuntime Runtime, GrainCheckpoints Checkpoints) Own(int silo)
+    {
+        var checkpoints = Service<GrainCheckpoints>(silo);
+        checkpoints.AcquireAsync(CancellationToken.None).GetAwaiter().GetResult();
+        return (Service<OrleansRuntime>(silo), checkpoints);
+    }
+
+    /// <summary>Ends a silo without letting it do anything more.</summary>
+    public void Kill(InProcessSiloHandle silo) => _cluster.KillSiloAsync(silo).GetAwaiter().GetResult();
+
+    /// <summary>Has a silo leave.</summary>
+    public void Stop(InProcessSiloHandle silo) => _cluster.StopSiloAsync(silo).GetAwaiter().GetResult();
+
+    public void Add() => _cluster.StartAdditionalSiloAsync().GetAwaiter().GetResult();
+
+    public void Dispose()
+    {
+        _cluster.StopAllSilosAsync().GetAwaiter().GetResult();
+        _cluster.Dispose();
+    }
+}
