@@ -20,8 +20,9 @@ public interface IChangedEntities
     void Take(int entity, int countMax, BlockSet keys, List<long>? sequences = null, BlockSet? blocks = null);
 
     /// <summary>Gives back what was taken and could not be used: as if the entities had changed just now.</summary>
-    void PutBack(int entity, BlockSet keys, IReadOnlyList<long> sequences, BlockSet blocks);
-
-    /// <summary>Has each erasure told at once, as it is durable, besides the next <see cref="Take"/>. One receiver.</summary>
-    void OnErased(Func<Tombstone, CancellationToken, Task> hide);
+    /// <param name="entity">Index of the entity plan.</param>
+    /// <param name="keys">As they were taken.</param>
+    /// <param name="sequences">As they were taken.</param>
+    /// <param name="blocks">As they were taken, if they were.</param>
+    void PutBack(int entity, BlockSet keys, IReadOnlyList<long> sequences, BlockSet? blocks = null);
 }

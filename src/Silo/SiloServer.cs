@@ -219,8 +219,10 @@ internal sealed partial class SiloServer : IAsyncDisposable
         }
 
         _owned.Push(store);
-        _owned.Push(new HotPublisher(
-            plan, runtime, runtime.ToPublish, store, checkpointer.Incarnation, new HotPublisherOptions(), TimeProvider.System, log.CreateLogger<HotPublisher>()));
+        var publisher = new HotPublisher(
+            plan, runtime, runtime.ToPublish, store, _ => new(checkpointer.Incarnation), new HotPublisherOptions(), TimeProvider.System, log.CreateLogger<HotPublisher>());
+        _owned.Push(publisher);
+        runtime.OnErased(publisher.PublishAsync);
         return store;
     }
 

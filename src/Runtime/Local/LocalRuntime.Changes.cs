@@ -17,12 +17,10 @@ public sealed partial class LocalRuntime
                 shard.Take(entity, outbox, Math.Max(1, countMax / runtime._shards.Length), keys, sequences, blocks);
         }
 
-        public void PutBack(int entity, BlockSet keys, IReadOnlyList<long> sequences, BlockSet blocks)
+        public void PutBack(int entity, BlockSet keys, IReadOnlyList<long> sequences, BlockSet? blocks)
         {
             for (var index = 0; index < keys.Count; index++)
-                runtime.ShardOf(keys[index], out var hash).PutBack(entity, outbox, hash, keys[index], blocks[index].IsEmpty ? sequences[index] : 0);
+                runtime.ShardOf(keys[index], out var hash).PutBack(entity, outbox, hash, keys[index], blocks is null || blocks[index].IsEmpty ? sequences[index] : 0);
         }
-
-        public void OnErased(Func<Tombstone, CancellationToken, Task> hide) => runtime._hide = hide;
     }
 }
