@@ -47,7 +47,7 @@ public static class FeatureStoreSilo
     }
 
     /// <summary>Has this silo publish the entities that it hosts to a hot store, which all silos share. Beside <see cref="AddFeatureStore"/>.</summary>
-    public static ISiloBuilder AddHotStore(this ISiloBuilder builder, IHotStore store)
+    public static ISiloBuilder AddHotStore(this ISiloBuilder builder, IHotStore store, HotPublisherOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.Services
@@ -58,18 +58,19 @@ public static class FeatureStoreSilo
                 foreach (var entity in cells.Plan.Project.Entities)
                     cells.ToPublish.Track(entity.Index, true);
                 return new HotPublisher(
-                    cells.Plan.Project, services.GetRequiredService<IEntityRuntime>(), cells.ToPublish, store, cells.IncarnationAsync, new HotPublisherOptions(),
+                    cells.Plan.Project, services.GetRequiredService<IEntityRuntime>(), cells.ToPublish, store, cells.IncarnationAsync, options ?? new HotPublisherOptions(),
                     services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<HotPublisher>>());
             })
             .AddHostedService<HotPublishing>();
         return builder;
     }
 
-    /// <summary>Begins with the silo, before any entity is active; once more publishes all when it leaves.</summary>
+    /// <summary>Begins with the silo, before any entity is active; publishes all once more when it leaves.</summary>
     private sealed class HotPublishing(HotPublisher publisher) : IHostedService
     {
         public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-        public Task StopAsync(CancellationToken cancellationToken) => publisher.PublishAsync(cancellationToken);
+        public async Task StopAsync(CancellationToken cancellationToken) =>
+            await publisher.PublishAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 }

@@ -5,6 +5,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using FeatureStore.Grains;
+using FeatureStore.Grains.Changes;
 using Orleans.Configuration;
 using Orleans.Dashboard;
 #endif
@@ -21,7 +22,11 @@ internal static class ClusterRuntime
     private static readonly TimeSpan _leaveTimeout = TimeSpan.FromSeconds(20);
 
     /// <summary>Adds the silo and its runtime.</summary>
-    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan)
+    /// <param name="builder">The web host.</param>
+    /// <param name="options">Of the cluster.</param>
+    /// <param name="plan">The compiled definitions.</param>
+    /// <param name="hotStore">What the silos publish to, and read first; null: nothing.</param>
+    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan, IHotStore? hotStore)
     {
         // Orleans places through Polly, which says so for every entity.
         builder.Logging.AddFilter("Orleans", LogLevel.Warning).AddFilter("Polly", LogLevel.Warning);
@@ -31,7 +36,9 @@ internal static class ClusterRuntime
             silo.Configure<Orleans.Configuration.ClusterOptions>(cluster => cluster.ServiceId = cluster.ClusterId = plan.Definition.Project);
             AddClustering(silo, options);
             AddStorage(silo, options);
-            silo.AddFeatureStore(new ClusterPlan(plan), new OrleansRuntimeOptions());
+            silo.AddFeatureStore(new ClusterPlan(plan), new OrleansRuntimeOptions()).AddChangeMemoryStreams().AddChangeStreams();
+            if (hotStore is not null)
+                silo.AddHotStore(hotStore);
             if (options.DashboardKey is not null)
                 silo.AddDashboard();
         });
@@ -158,7 +165,7 @@ internal static class ClusterRuntime
         new("This server was built where the package sources have no Redis client new enough for Orleans. Choose adonet, or build where they have (eng/feed.sh says what is missing).");
 #endif
 #else
-    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan) => throw LeftOut();
+    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan, IHotStore? hotStore) => throw LeftOut();
 
     public static void MapDashboard(WebApplication app, ClusterOptions options) => throw LeftOut();
 

@@ -32,13 +32,12 @@ public static class ChangeStreams
     }
 
     /// <summary>
-    /// Adds streams in the silos' memory: bounded, and lost with a silo, which listeners notice. Their subscriptions are kept by the grain storage provider "PubSubStore", in memory
-    /// too unless there is one.
+    /// Adds streams and their subscriptions in the silos' memory: bounded, and lost with a silo, which listeners notice.
     /// </summary>
     public static ISiloBuilder AddChangeMemoryStreams(this ISiloBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.AddMemoryGrainStorage("PubSubStore").AddMemoryStreams(ClusterNames.Streams, streams =>
+        return builder.AddMemoryGrainStorage(ClusterNames.Streams).AddMemoryStreams(ClusterNames.Streams, streams =>
         {
             streams.ConfigurePartitioning(QueuesMax);
             streams.ConfigureStreamPubSub(StreamPubSubType.ExplicitGrainBasedOnly);
