@@ -18,7 +18,7 @@ public abstract class ChangeFeedContract
         Apply(host, [.. Enumerable.Range(0, 60).Select(customer => (long)customer)]);
         var listener = new ChangeListener();
         var listening = await host.Feed.ListenAsync(TestProject.Customer, listener, CancellationToken.None);
-        for (var round = 0; round < 20; round++)
+        for (var round = 0; round < 8; round++)
         {
             listener.Told.Clear();
             long[] changed = [.. Enumerable.Range(0, random.Next(1, 40)).Select(_ => (long)random.Next(1000, 1060)).Distinct()];

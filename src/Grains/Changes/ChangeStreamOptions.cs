@@ -21,7 +21,7 @@ public sealed record ChangeStreamOptions
     /// <summary>How long a silo publishes after it was last told that somebody listens. Default 5 s.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long a published batch may be under way before it counts as lost. Default 5 s.</summary>
+    /// <summary>How long a published batch may be under way before it counts as lost; also the time between two looks whether the streams still know who listens. Default 5 s.</summary>
     public TimeSpan LostAfter { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How long a call to a silo may take. One that does not answer is asked again, and counts as new. Default 2 s.</summary>

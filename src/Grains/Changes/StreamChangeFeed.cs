@@ -74,6 +74,7 @@ internal sealed partial class StreamChangeFeed(
     private async Task RunAsync()
     {
         using var timer = new PeriodicTimer(options.Renewal, time);
+        var checkedAt = time.GetTimestamp();
         try
         {
             while (await timer.WaitForNextTickAsync(_stop.Token).ConfigureAwait(false))
@@ -88,6 +89,10 @@ internal sealed partial class StreamChangeFeed(
                     }
 
                     await RenewAsync([.. _topics.Values]).ConfigureAwait(false);
+                    if (time.GetElapsedTime(checkedAt) < options.LostAfter)
+                        continue;
+                    checkedAt = time.GetTimestamp();
+                    await Task.WhenAll(_topics.Values.Select(CheckSubscriptionsAsync)).ConfigureAwait(false);
                 }
                 finally
                 {
@@ -117,17 +122,23 @@ internal sealed partial class StreamChangeFeed(
                 continue;
             GrainsInstruments.ChangesMissed.Add(1);
             topic.Listener.Missed(topic.Entity.Index);
-            // The subscriptions may have gone the same way.
-            await UnsubscribeAsync(topic).ConfigureAwait(false);
-            try
-            {
-                await SubscribeAsync(topic).ConfigureAwait(false);
-            }
-            catch (Exception exception)
-            {
-                // The next renewal finds that nothing comes.
-                LogNotSubscribed(exception, topic.Entity.Name);
-            }
+        }
+    }
+
+    /// <summary>
+    /// Subscribes once more where the streams do not know of a subscription any more, as after the death of the silo that kept it. The older ones stay: who has learned of them
+    /// delivers to them and asks no more.
+    /// </summary>
+    private async Task CheckSubscriptionsAsync(Topic topic)
+    {
+        try
+        {
+            await SubscribeAsync(topic).WaitAsync(options.CallTimeout, time, _stop.Token).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // The next round tries again.
+            LogNotSubscribed(exception, topic.Entity.Name);
         }
     }
 
@@ -145,37 +156,51 @@ internal sealed partial class StreamChangeFeed(
         }
     }
 
+    /// <summary>Subscribes to the streams that do not know of it.</summary>
     private async Task SubscribeAsync(Topic topic)
     {
         var provider = services.GetRequiredKeyedService<IStreamProvider>(ClusterNames.Streams);
-        topic.Subscriptions = await Task.WhenAll(Enumerable.Range(0, options.Buckets).Select(bucket =>
-            provider.GetStream<ChangeBatch>(ChangeStreams.IdOf(topic.Entity, bucket)).SubscribeAsync((batch, _) =>
+        await Task.WhenAll(Enumerable.Range(0, options.Buckets).Select(async bucket =>
+        {
+            var stream = provider.GetStream<ChangeBatch>(ChangeStreams.IdOf(topic.Entity, bucket));
+            if (topic.Subscriptions.TryGetValue(bucket, out var newest)
+                && (await stream.GetAllSubscriptionHandles().ConfigureAwait(false)).Any(known => known.HandleId == newest.HandleId))
+            {
+                return;
+            }
+
+            topic.Subscriptions[bucket] = await stream.SubscribeAsync((batch, _) =>
             {
                 Receive(topic, batch);
                 return Task.CompletedTask;
-            }))).ConfigureAwait(false);
+            }).ConfigureAwait(false);
+        })).ConfigureAwait(false);
     }
 
     private async Task UnsubscribeAsync(Topic topic)
     {
-        var subscriptions = topic.Subscriptions;
-        topic.Subscriptions = [];
-        foreach (var subscription in subscriptions)
+        var provider = services.GetRequiredKeyedService<IStreamProvider>(ClusterNames.Streams);
+        topic.IsOver = true;
+        await Task.WhenAll(Enumerable.Range(0, options.Buckets).Select(async bucket =>
         {
             try
             {
-                await subscription.UnsubscribeAsync().WaitAsync(options.CallTimeout, time).ConfigureAwait(false);
+                var stream = provider.GetStream<ChangeBatch>(ChangeStreams.IdOf(topic.Entity, bucket));
+                foreach (var subscription in await stream.GetAllSubscriptionHandles().WaitAsync(options.CallTimeout, time).ConfigureAwait(false))
+                    await subscription.UnsubscribeAsync().WaitAsync(options.CallTimeout, time).ConfigureAwait(false);
             }
             catch (Exception exception)
             {
                 // It is gone with the silo that knew it.
                 LogNotUnsubscribed(exception, topic.Entity.Name);
             }
-        }
+        })).ConfigureAwait(false);
     }
 
     private static void Receive(Topic topic, ChangeBatch batch)
     {
+        if (topic.IsOver)
+            return;
         var keys = new BlockSet();
         batch.Unpack(keys);
         topic.Listener.Changed(topic.Entity.Index, keys);
@@ -188,7 +213,7 @@ internal sealed partial class StreamChangeFeed(
     [LoggerMessage(Level = LogLevel.Debug, Message = "Silo {Silo} was not told that somebody listens to changes")]
     private partial void LogNotAsked(Exception exception, SiloAddress silo);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The streams of changes of entity {Entity} cannot be subscribed to; it is tried again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The streams of changes of entity {Entity} could not be asked whether they know who listens; it is tried again")]
     private partial void LogNotSubscribed(Exception exception, string entity);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "A subscription to changes of entity {Entity} could not be ended")]
@@ -208,7 +233,10 @@ internal sealed partial class StreamChangeFeed(
 
         public ReceivedBatches Batches { get; } = new();
 
-        public IReadOnlyList<StreamSubscriptionHandle<ChangeBatch>> Subscriptions { get; set; } = [];
+        /// <summary>The newest of each stream.</summary>
+        public ConcurrentDictionary<int, StreamSubscriptionHandle<ChangeBatch>> Subscriptions { get; } = new();
+
+        public bool IsOver { get; set; }
 
         /// <summary>Whether listening has begun: from then on a silo that is new may have had changes before it knew.</summary>
         public bool HasBegun { get; set; }
