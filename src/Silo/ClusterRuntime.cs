@@ -5,6 +5,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using FeatureStore.Grains;
+using FeatureStore.Grains.Changes;
 using Orleans.Configuration;
 using Orleans.Dashboard;
 #endif
@@ -26,7 +27,11 @@ internal static class ClusterRuntime
     private static readonly TimeSpan _leaveTimeout = TimeSpan.FromSeconds(20);
 
     /// <summary>Adds the silo and its runtime.</summary>
-    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan)
+    /// <param name="builder">The web host.</param>
+    /// <param name="options">Of the cluster.</param>
+    /// <param name="plan">The compiled definitions.</param>
+    /// <param name="hotStore">What the silos publish to, and read first; null: nothing.</param>
+    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan, IHotStore? hotStore)
     {
         // A silo that dies makes Orleans say so for each call and each entity, with a stack trace: what an operator wants of it are membership and our own lines.
         // It places through Polly, which says so for every entity.
@@ -40,7 +45,9 @@ internal static class ClusterRuntime
             AddClustering(silo, options);
             silo.Configure<ClusterMembershipOptions>(membership => ConfigureMembership(membership, options.SilenceMax));
             AddStorage(silo, options);
-            silo.AddFeatureStore(new ClusterPlan(plan), new OrleansRuntimeOptions());
+            silo.AddFeatureStore(new ClusterPlan(plan), new OrleansRuntimeOptions()).AddChangeMemoryStreams().AddChangeStreams();
+            if (hotStore is not null)
+                silo.AddHotStore(hotStore);
             if (options.DashboardKey is not null)
                 silo.AddDashboard();
         });
@@ -197,7 +204,7 @@ internal static class ClusterRuntime
         new("This server was built where the package sources have no Redis client new enough for Orleans. Choose adonet, or build where they have (eng/feed.sh says what is missing).");
 #endif
 #else
-    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan) => throw LeftOut();
+    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan, IHotStore? hotStore) => throw LeftOut();
 
     public static void MapDashboard(WebApplication app, ClusterOptions options) => throw LeftOut();
 

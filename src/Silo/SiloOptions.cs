@@ -104,8 +104,6 @@ internal sealed record SiloOptions
     {
         var clustering = Choice("clustering", value("clustering"), "localhost", "adonet", "redis", "kubernetes");
         var connection = value("cluster-connection");
-        if (value("redis") is not null)
-            throw new StartException("Option \"--redis\" goes with \"--runtime local\": the cluster does not publish to a hot store yet, its silos read from each other. Leave it out.");
         if (clustering != "localhost" && connection is null)
             throw new StartException($"\"--clustering {clustering}\" needs \"--cluster-connection\": the connection string of the database in which silos find each other.");
         var storage = Choice("storage", value("storage") ?? clustering switch { "localhost" => "memory", "kubernetes" => null, _ => clustering }, null, "memory", "adonet", "redis");

@@ -54,7 +54,6 @@ public sealed class StartFailureTests : SystemTest
     [DataRow("--runtime orleans --clustering kubernetes --cluster-connection x", "Option \"--storage\" is missing; it is one of memory, adonet, redis.")]
     [DataRow("--runtime orleans --clustering redis --cluster-connection x --storage memory", "\"--storage memory\" is lost with a silo")]
     [DataRow("--runtime orleans --roles serve", "Without \"--kafka\" the broker is embedded")]
-    [DataRow("--runtime orleans --redis localhost:1", "the cluster does not publish to a hot store yet")]
     [DataRow("--runtime orleans --dashboard-key short", "Option \"--dashboard-key\" is shorter than 16 characters.")]
     public void OptionsOfAClusterThatCannotBe(string arguments, string error) =>
         StringAssert.Contains(Fails(Start(arguments.Split(' '))), error);
