@@ -110,14 +110,18 @@ internal static class ClusterRuntime
                 return;
             case "kubernetes":
                 silo.UseKubernetesHosting();
+                SetPorts(silo, options);
                 AddMembership(silo, options.Storage, options.Connection!);
                 return;
             default:
-                silo.Configure<EndpointOptions>(endpoint => (endpoint.AdvertisedIPAddress, endpoint.SiloPort, endpoint.GatewayPort) = (options.SiloAddress ?? endpoint.AdvertisedIPAddress, options.SiloPort, options.GatewayPort));
+                SetPorts(silo, options);
                 AddMembership(silo, options.Clustering, options.Connection!);
                 return;
         }
     }
+
+    private static void SetPorts(ISiloBuilder silo, ClusterOptions options) =>
+        silo.Configure<EndpointOptions>(endpoint => (endpoint.AdvertisedIPAddress, endpoint.SiloPort, endpoint.GatewayPort) = (options.SiloAddress ?? endpoint.AdvertisedIPAddress, options.SiloPort, options.GatewayPort));
 
     private static void ConfigureMembership(ClusterMembershipOptions membership, TimeSpan silenceMax)
     {

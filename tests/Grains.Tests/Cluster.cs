@@ -1,5 +1,6 @@
 using FeatureStore.Core.Plans;
 using FeatureStore.Runtime.Tests;
+using FeatureStore.Storage.Tests;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
@@ -41,7 +42,9 @@ internal sealed class Cluster : IDisposable
         });
         var cluster = builder.Build();
         cluster.DeployAsync().GetAwaiter().GetResult();
-        return new Cluster(cluster);
+        var started = new Cluster(cluster);
+        Wait.Until("every silo knows what all others host", () => started.Silos.All(silo => started.Service<IClusterManifestProvider>(silo).Current.Silos.Count == silos));
+        return started;
     }
 
     public T Service<T>(int silo)

@@ -173,8 +173,8 @@ public sealed class DisturbedStreamTests
         stream.Storage.BeforeWrite = check;
         stream.Finish();
         Console.WriteLine($"{failures} writes failed, {lost} answers were lost");
-        Assert.IsGreaterThan(5, failures);
-        Assert.IsGreaterThan(5, lost);
+        Assert.IsGreaterThan(0, failures);
+        Assert.IsGreaterThan(0, lost);
     }
 
     private static int Next(Random random)

@@ -29,6 +29,7 @@ public sealed class ClusterTests : SystemTest
 
     /// <summary>As in one process: all transactions at full speed, each feature and score against independent figures.</summary>
     [TestMethod]
+    [TestCategory("Soak")]
     public void EveryTransactionGetsTheRightFeaturesAndScores()
     {
         var job = NewJob(TransactionsTopic());
@@ -39,7 +40,7 @@ public sealed class ClusterTests : SystemTest
         var started = Stopwatch.StartNew();
         cluster.Add("all").Process.WaitReady(ReadyDeadline);
         using var reader = new CommittedReader(Kafka.Bootstrap, job.Sink("lr"), (key, value) => oracle.Accept(key, value));
-        reader.ReadUntil(() => oracle.Distinct == FraudData.TransactionCount, _deadline, () => $"{oracle.Distinct} distinct. {oracle.Verdict()}", () => ThrowIfAnyExited(cluster));
+        reader.ReadUntil(() => oracle.Distinct == FraudData.TransactionCount, TimeSpan.FromMinutes(15), () => $"{oracle.Distinct} distinct. {oracle.Verdict()}", () => ThrowIfAnyExited(cluster));
         TestContext.WriteLine($"all predictions were read {started.Elapsed.TotalSeconds:F1} s after the owner's start");
         foreach (var silo in cluster.Members)
             Stop(silo);
@@ -147,7 +148,7 @@ public sealed class ClusterTests : SystemTest
                 + $"predictions p50 {Median(of.Select(gap => gap.Stream)):F1} s, max {of.Max(gap => gap.Stream):F1} s");
         }
 
-        TestContext.WriteLine($"{reads.Answered} reads answered; slow ones:\n{string.Join('\n', reads.Slow)}");
+        TestContext.WriteLine($"{reads.Answered} reads answered");
         Assert.AreEqual("", string.Join('\n', reads.Problems.Take(5)));
         var undisturbed = Undisturbed(job);
         foreach (var silo in cluster.Members)
