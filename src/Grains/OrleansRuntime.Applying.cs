@@ -59,8 +59,7 @@ public sealed partial class OrleansRuntime
             }
             else
             {
-                sent.Encode(batch.Events);
-                var messages = ForEachAsync(_messages, part => ApplyAsync(part, batch, cancellationToken));
+                var messages = SendAsync(_messages, batch, cancellationToken);
                 try
                 {
                     ApplyInPlace(batch);
@@ -72,10 +71,7 @@ public sealed partial class OrleansRuntime
             }
 
             if (_doubtful.Count > 0)
-            {
-                sent.Encode(batch.Events);
-                await ForEachAsync(_doubtful, part => ApplyAsync(part, batch, cancellationToken)).ConfigureAwait(false);
-            }
+                await SendAsync(_doubtful, batch, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -221,12 +217,14 @@ public sealed partial class OrleansRuntime
         for (var index = 0; index < _partCount; index++)
         {
             var link = _parts[index].Link;
-            if (_options.AppliesInPlace && !link.IsInDoubt && (link.Silo is not { } silo || silo.Equals(_cells.Silo)) && (link.Cell ??= _cells.Find(link.Address)) is not null)
+            if (_options.AppliesInPlace && !link.IsInDoubt && (link.Cell ??= CellOf(link)) is not null)
                 _local.Add(index);
             else
                 _messages.Add(index);
         }
     }
+
+    private EntityCell? CellOf(EntityLink link) => link.Silo is not { } silo || silo.Equals(_cells.Silo) ? _cells.Find(link.Address) : null;
 
     /// <summary>
     /// Applies to entities that are active on this silo, without messages: what keeps an activation right is in the cell, whoever calls it.
@@ -281,13 +279,24 @@ public sealed partial class OrleansRuntime
     {
         ref readonly var part = ref _parts[index];
         var events = new EventsFor(part.Route, batch.Events, batch.Source, _interval, _generations);
-        if (cell.Apply(NextCall(part.Link), events, part.Link.Key, _sent.Rows(part.First, part.Count), ref target) is { } status && Take(part.Link, status, cell.Epoch, _cells.Silo))
+        var status = cell.Apply(NextCall(part.Link), events, part.Link.Key, _sent.Rows(part.First, part.Count), ref target);
+        if (status is not null && Take(part.Link, status.Value, cell.Epoch))
+        {
+            part.Link.Silo ??= _cells.Silo;
             return;
+        }
+
         part.Link.Cell = null;
         _doubtful.Add(index);
     }
 
-    private async Task ApplyAsync(int index, ApplyBatch batch, CancellationToken cancellationToken)
+    private Task SendAsync(List<int> parts, ApplyBatch batch, CancellationToken cancellationToken)
+    {
+        _sent.Encode(batch.Events);
+        return ForEachAsync(parts, part => SendAsync(part, batch, cancellationToken));
+    }
+
+    private async Task SendAsync(int index, ApplyBatch batch, CancellationToken cancellationToken)
     {
         var part = _parts[index];
         var reply = await ReachAsync(part.Link, new Sent(_sent, part.First, part.Count), cancellationToken).ConfigureAwait(false);

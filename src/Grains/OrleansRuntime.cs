@@ -363,9 +363,16 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     private OwnerCall NextCall(EntityLink link) => new() { Term = _term, Number = Interlocked.Increment(ref _calls), Epoch = link.Epoch };
 
-    private static ApplyReply? Take(EntityLink link, ApplyReply reply) => Take(link, reply.Status, reply.Epoch, reply.Silo) ? reply : null;
+    private static ApplyReply? Take(EntityLink link, ApplyReply reply)
+    {
+        if (!Take(link, reply.Status, reply.Epoch))
+            return null;
+        if (reply.Silo is not null)
+            (link.Silo, link.Cell) = (reply.Silo, null);
+        return reply;
+    }
 
-    private static bool Take(EntityLink link, ApplyStatus status, long epoch, SiloAddress? silo)
+    private static bool Take(EntityLink link, ApplyStatus status, long epoch)
     {
         switch (status)
         {
@@ -378,7 +385,6 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
                 return false;
             default:
                 link.Epoch = epoch;
-                link.Silo = silo ?? link.Silo;
                 return true;
         }
     }

@@ -23,7 +23,7 @@ namespace FeatureStore.Benchmarks;
 internal static class ClusterRun
 {
     private const int BatchEvents = 1000;
-    private const int Events = 600_000;
+    private const int Events = 400_000;
     private const int WarmUpEvents = 60_000;
 
     public static int Run(IReadOnlyCollection<string> parts)

@@ -154,12 +154,14 @@ internal sealed class EntityCell : IDisposable
     /// <summary>Asks the processor for the block, in three steps, each of which needs what the one before asked for. While entered.</summary>
     public void PrefetchBlock()
     {
+        ObjectPrefetch.Lines(_applied, 1);
         if (_live is not null)
             ObjectPrefetch.Lines(_live, 1);
     }
 
     public void PrefetchFixed()
     {
+        _applied.Prefetch();
         if (_live is not null)
             _plan.PrefetchFixed(_live.Span);
     }
