@@ -142,8 +142,10 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
                 throw new InvalidDataException($"The cluster's state was written under other definitions, and cannot be migrated: entity \"{entity.Name}\" has keys of other types, or another format. {Advice}");
         }
 
-        LogMigrating(header.Sequence, string.Join(", ", migration.EmptyFeatures.DefaultIfEmpty("none")));
+        LogMigrating(header.Sequence, Names(CarriedState.None), Names(CarriedState.Part));
         return migration;
+
+        string Names(CarriedState state) => string.Join(", ", migration.Features(state).DefaultIfEmpty("none"));
     }
 
     private void RestoreJoin(Migration? migration, int type, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
@@ -221,8 +223,8 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
     [LoggerMessage(Level = LogLevel.Information, Message = "This silo owns the stream of project {Project}: term {Term}, from checkpoint {Sequence}")]
     private partial void LogAcquired(string project, long term, long sequence);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The definitions have changed since checkpoint {Sequence}: an entity's state is migrated when it is next needed. Features that start empty: {Features}")]
-    private partial void LogMigrating(long sequence, string features);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The definitions have changed since checkpoint {Sequence}: an entity's state is migrated when it is next needed. Features that start empty: {Empty}. Features that lack what reaches further back than was kept: {Partial}")]
+    private partial void LogMigrating(long sequence, string empty, string partial);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Checkpoint {Sequence} could not be saved (attempt {Attempt}); what came since the last one is not durable until it is. Next attempt in {Seconds} s")]
     private partial void LogSaveFailed(Exception? exception, long sequence, int attempt, double seconds);

@@ -101,14 +101,18 @@ internal static class ClusterRuntime
                 return;
             case "kubernetes":
                 silo.UseKubernetesHosting();
+                SetPorts(silo, options);
                 AddMembership(silo, options.Storage, options.Connection!);
                 return;
             default:
-                silo.Configure<EndpointOptions>(endpoint => (endpoint.SiloPort, endpoint.GatewayPort) = (options.SiloPort, options.GatewayPort));
+                SetPorts(silo, options);
                 AddMembership(silo, options.Clustering, options.Connection!);
                 return;
         }
     }
+
+    private static void SetPorts(ISiloBuilder silo, ClusterOptions options) =>
+        silo.Configure<EndpointOptions>(endpoint => (endpoint.SiloPort, endpoint.GatewayPort) = (options.SiloPort, options.GatewayPort));
 
     private static void AddMembership(ISiloBuilder silo, string kind, string connection)
     {

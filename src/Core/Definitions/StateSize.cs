@@ -1,4 +1,5 @@
 using FeatureStore.Core.Blocks.Sketches;
+using FeatureStore.Core.Expressions;
 
 namespace FeatureStore.Core.Definitions;
 
@@ -40,7 +41,6 @@ internal static class StateSize
     {
         // One that is both a value and a key is kept as both.
         string[] inputs = [.. features.Select(feature => feature.Of).OfType<string>().Distinct(), .. features.Select(feature => feature.By).OfType<string>().Distinct()];
-        var texts = inputs.Count(input => MayBeText(source, features, input));
         var events = features.Max(feature => feature.Window switch
         {
             WindowDefinition.Sliding sliding => Math.Clamp(sliding.Limit, 1, DefinitionLimits.WindowEventsMax),
@@ -48,7 +48,17 @@ internal static class StateSize
             WindowDefinition.Last last => Math.Clamp(last.Count, 1, DefinitionLimits.LastEventsMax) + WindowDefinition.LimitDefault,
             _ => 0,
         });
-        return (1.25 * events + 4) * (sizeof(long) + sizeof(double) * (inputs.Length - texts) + TextBytes * texts);
+        return (1.25 * events + 4) * (sizeof(long) + inputs.Sum(input => InputBytes(source, features, input)));
+    }
+
+    /// <summary>What is an integer is kept as one for those that take it so, and as a double for the others.</summary>
+    private static int InputBytes(SourceDefinition source, IReadOnlyCollection<FeatureDefinition> features, string input)
+    {
+        if (MayBeText(source, features, input))
+            return TextBytes;
+        var isInteger = DefinitionChecks.Schema(source.EventFields) is { } schema && CompiledExpression.Compile(input, schema, out _)?.Type == ExpressionType.Int;
+        return isInteger && features.Any(feature => feature.By == input || feature.Of == input && AggregateRules.TakesInteger(feature.Aggregate))
+            ? Blocks.EventInput.IntegerBytes + sizeof(double) : sizeof(double);
     }
 
     /// <summary>An expression is taken for a text where one could stand, unless it is a field of another type.</summary>
