@@ -17,7 +17,7 @@ public sealed partial class OrleansRuntime
 
     private readonly byte[] _keys = new byte[RunLength * EntityPlan.KeyBytesMax];
     private readonly KeyOfRow[] _keysOfRun = new KeyOfRow[RunLength];
-    private readonly EntityCell[] _cellsOfRun = new EntityCell[RunLength];
+    private readonly (int Part, EntityCell Cell)[] _run = new (int, EntityCell)[RunLength];
 
     /// <summary>The entities that the batch under way goes to.</summary>
     private Part[] _parts = new Part[256];
@@ -32,7 +32,10 @@ public sealed partial class OrleansRuntime
     /// <summary>Parts to apply in place,</summary>
     private readonly List<int> _local = [];
 
-    /// <summary>and those of them that were not in the state that this silo knows.</summary>
+    /// <summary>among them those of a run that somebody else held,</summary>
+    private readonly List<int> _contended = [];
+
+    /// <summary>and those that were not in the state that this silo knows.</summary>
     private readonly List<int> _doubtful = [];
 
     private readonly Stack<SentEvents> _spare = new();
@@ -213,6 +216,7 @@ public sealed partial class OrleansRuntime
     {
         _messages.Clear();
         _local.Clear();
+        _contended.Clear();
         _doubtful.Clear();
         for (var index = 0; index < _partCount; index++)
         {
@@ -241,38 +245,58 @@ public sealed partial class OrleansRuntime
         GrainsInstruments.InPlace.Add(_local.Count - _doubtful.Count);
     }
 
-    /// <summary>Holds the locks of a run's entities at once: their blocks must not go while they are asked for. Whoever else locks entities locks one at a time.</summary>
+    /// <summary>
+    /// Holds the locks of a run's entities at once, as their blocks must not go while they are asked for. It waits for none of them meanwhile: those that somebody else holds come after,
+    /// one at a time.
+    /// </summary>
     private void ApplyRun(ApplyBatch batch, ReadOnlySpan<int> parts, ref ValueTarget target)
     {
-        var cells = _cellsOfRun.AsSpan(0, parts.Length);
-        for (var index = 0; index < parts.Length; index++)
-        {
-            cells[index] = _parts[parts[index]].Link.Cell!;
-            ObjectPrefetch.Lines(cells[index], EntityCell.Lines);
-        }
-
+        foreach (var part in parts)
+            ObjectPrefetch.Lines(_parts[part].Link.Cell!, EntityCell.Lines);
         var entered = 0;
         try
         {
-            for (; entered < cells.Length; entered++)
+            foreach (var part in parts)
             {
-                cells[entered].Enter();
-                cells[entered].PrefetchBlock();
+                var cell = _parts[part].Link.Cell!;
+                if (cell.TryEnter())
+                    _run[entered++] = (part, cell);
+                else
+                    _contended.Add(part);
             }
 
-            foreach (var cell in cells)
+            var run = _run.AsSpan(0, entered);
+            foreach (var (_, cell) in run)
+                cell.PrefetchBlock();
+            foreach (var (_, cell) in run)
                 cell.PrefetchFixed();
-            foreach (var cell in cells)
+            foreach (var (_, cell) in run)
                 cell.PrefetchRings();
-            for (var index = 0; index < parts.Length; index++)
-                ApplyInPlace(batch, parts[index], cells[index], ref target);
+            foreach (var (part, cell) in run)
+                ApplyInPlace(batch, part, cell, ref target);
         }
         finally
         {
-            foreach (var cell in cells[..entered])
+            foreach (var (_, cell) in _run.AsSpan(0, entered))
                 cell.Exit();
-            cells.Clear();
+            _run.AsSpan(0, entered).Clear();
         }
+
+        foreach (var part in _contended)
+        {
+            var cell = _parts[part].Link.Cell!;
+            cell.Enter();
+            try
+            {
+                ApplyInPlace(batch, part, cell, ref target);
+            }
+            finally
+            {
+                cell.Exit();
+            }
+        }
+
+        _contended.Clear();
     }
 
     private void ApplyInPlace(ApplyBatch batch, int index, EntityCell cell, ref ValueTarget target)
