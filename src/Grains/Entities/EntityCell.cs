@@ -238,21 +238,21 @@ internal sealed class EntityCell : IDisposable
     /// <summary>Has those who want to know take note that the entity has changed.</summary>
     public void Changed(int marks)
     {
-        lock (_gate)
+        lock (this)
             ChangedHere(marks);
     }
 
     /// <summary>Takes a mark away.</summary>
     public void Unmark(int mark)
     {
-        lock (_gate)
+        lock (this)
             _marks &= ~mark;
     }
 
     /// <summary>Takes a mark away, and adds the entity as it is to what its reader takes.</summary>
     public void TakeChange(int mark, BlockSet keys, List<long>? sequences, BlockSet? blocks)
     {
-        lock (_gate)
+        lock (this)
         {
             _marks &= ~mark;
             // Of an activation that has ended, only that the entity has changed is known.
