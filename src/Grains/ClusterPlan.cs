@@ -31,7 +31,7 @@ public sealed class ClusterPlan
     public ulong Fingerprint { get; }
 
     /// <summary>Names each source in stored state by its topic, whatever place the definitions give it.</summary>
-    internal IReadOnlyList<ulong> SourceIds { get; }
+    internal ulong[] SourceIds { get; }
 
     internal EntityPlan? Entity(string name) => _entities.GetValueOrDefault(name);
 

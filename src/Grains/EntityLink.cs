@@ -1,12 +1,15 @@
 using FeatureStore.Grains.Entities;
-using FeatureStore.Grains.Payloads;
-using FeatureStore.Runtime.Local;
 
 namespace FeatureStore.Grains;
 
-/// <summary>What the owner of a stream keeps of an entity while events that it sent are not durable.</summary>
-internal sealed class EntityLink(IEntityGrain grain, int entity, string address, byte[] key)
+/// <summary>What the owner of a stream keeps of an entity while events that it sent are not durable, and a little longer.</summary>
+internal sealed class EntityLink(IEntityGrain grain, int entity, string address, ReadOnlySpan<byte> key)
 {
+    /// <summary>Processor lines that a link takes.</summary>
+    public const int Lines = 3;
+
+    private Sent[] _unsaved = [];
+
     /// <summary>Index of the entity plan.</summary>
     public int Entity { get; } = entity;
 
@@ -14,12 +17,14 @@ internal sealed class EntityLink(IEntityGrain grain, int entity, string address,
 
     public string Address { get; } = address;
 
-    public byte[] Key { get; } = key;
+    public byte[] Key { get; } = key.ToArray();
 
     /// <summary>What may have to be sent again, in order.</summary>
-    public List<ApplyRequest> Unsaved { get; } = [];
+    public ReadOnlySpan<Sent> Unsaved => _unsaved.AsSpan(0, UnsavedCount);
 
-    public int UnsavedEvents { get; set; }
+    public int UnsavedCount { get; private set; }
+
+    public int UnsavedEvents { get; private set; }
 
     /// <summary>Of the activation that has applied all that was sent; 0 before the first answer.</summary>
     public long Epoch { get; set; }
@@ -35,28 +40,30 @@ internal sealed class EntityLink(IEntityGrain grain, int entity, string address,
     /// <summary>The newest interval in which it was called.</summary>
     public long Interval { get; set; } = -1;
 
-    /// <summary>The batch that <see cref="Rows"/> is of.</summary>
+    /// <summary>The batch under way that it was last called in,</summary>
     public long Batch { get; set; }
 
-    /// <summary>What the batch under way does to this entity,</summary>
-    public Route? Route { get; set; }
+    /// <summary>and which part of it is its own.</summary>
+    public int Part { get; set; }
 
-    /// <summary>and with which of its rows.</summary>
-    public List<int> Rows { get; } = [];
+    /// <summary>Whether events up to an interval are not durable.</summary>
+    public bool HasUnsaved(long interval) => UnsavedCount > 0 && _unsaved[0].Events.Interval <= interval;
 
-    public int RowBytes { get; set; }
-}
+    public void Keep(Sent sent)
+    {
+        if (UnsavedCount == _unsaved.Length)
+            Array.Resize(ref _unsaved, Math.Max(4, UnsavedCount * 2));
+        _unsaved[UnsavedCount++] = sent;
+        UnsavedEvents += sent.Count;
+    }
 
-/// <summary>Keys by their bytes; looked up by span.</summary>
-internal sealed class KeyComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
-{
-    public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
-
-    public int GetHashCode(byte[] obj) => GetHashCode(obj.AsSpan());
-
-    public byte[] Create(ReadOnlySpan<byte> alternate) => alternate.ToArray();
-
-    public bool Equals(ReadOnlySpan<byte> alternate, byte[] other) => alternate.SequenceEqual(other);
-
-    public int GetHashCode(ReadOnlySpan<byte> alternate) => (int)Runtime.Local.KeyHash.Of(alternate);
+    /// <summary>Forgets the oldest of what was kept.</summary>
+    public void Release(int count)
+    {
+        foreach (var sent in _unsaved.AsSpan(0, count))
+            UnsavedEvents -= sent.Count;
+        UnsavedCount -= count;
+        Array.Copy(_unsaved, count, _unsaved, 0, UnsavedCount);
+        Array.Clear(_unsaved, UnsavedCount, count);
+    }
 }

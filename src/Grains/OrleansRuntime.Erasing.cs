@@ -76,20 +76,19 @@ public sealed partial class OrleansRuntime
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (!_links[entity.Index].GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(key.Span, out var link))
-                link = AddLink(entity, key.Span);
+            var link = LinkOf(entity, KeyHash.Of(key.Span), key.Span);
             Call(link);
             // What came before is erased with it.
             Release(link, long.MaxValue);
             EraseJoined(entity, key);
-            var request = new ApplyRequest
+            var request = new Sent(SentEvents.Of(new ApplyRequest
             {
                 Plan = _plan.Fingerprint,
                 Interval = _interval,
                 Rows = [],
                 Key = EntityAddress.HoldsKey(link.Key) ? null : link.Key,
                 Guards = GuardsOf(entity).ToArray(),
-            };
+            }), 0, 0);
             Keep(link, request);
             _isHot = true;
             try

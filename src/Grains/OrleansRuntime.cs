@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
 using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Ownership;
@@ -20,6 +18,11 @@ namespace FeatureStore.Grains;
 /// </summary>
 public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 {
+    /// <summary>Intervals after which the link of an entity is forgotten that was not called,</summary>
+    private const int LinkIntervals = 16;
+
+    /// <summary>and links from which one interval is enough.</summary>
+    private const int LinksMax = 1_000_000;
     private static readonly TimeSpan _pauseMax = TimeSpan.FromSeconds(1);
 
     private readonly ClusterPlan _plan;
@@ -34,13 +37,14 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     /// <summary>Held by a batch, and by whatever else touches the links.</summary>
     private readonly SemaphoreSlim _gate = new(1);
 
-    /// <summary>Links by key, an entity type each: those called in this interval, or with undurable events.</summary>
-    private readonly Dictionary<byte[], EntityLink>[] _links;
-    private readonly List<EntityLink> _work = [];
+    /// <summary>Links, an entity type each: those called lately, or with undurable events.</summary>
+    private readonly LinkTable[] _links;
+
+    /// <summary>What was called in the intervals that are durable, the newest last.</summary>
+    private readonly Queue<Cut> _durable = new();
     private readonly EnrichedRows _enriched = new();
     private readonly JoinMerge _merge = new();
     private readonly SourcePositions _positions;
-    private readonly byte[] _key = new byte[EntityPlan.KeyBytesMax];
     private List<EntityLink> _called = [];
     private long _batch;
     private long _interval;
@@ -64,7 +68,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         _logger = logger;
         _positions = new SourcePositions(plan.Project.Sources.Count);
         Joins = new Shard(plan.Project, 0, 1);
-        _links = [.. plan.Project.Entities.Select(_ => new Dictionary<byte[], EntityLink>(new KeyComparer()))];
+        _links = [.. plan.Project.Entities.Select(_ => new LinkTable())];
     }
 
     /// <summary>Entities whose newest events are not durable, or that were called lately.</summary>
@@ -192,7 +196,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            cut.Pending.RemoveAll(link => !link.Unsaved.Exists(request => request.Interval <= cut.Interval));
+            cut.Pending.RemoveAll(link => !link.HasUnsaved(cut.Interval));
             await ForEachAsync(cut.Pending.FindAll(link => link.IsInDoubt), link => ReachAsync(link, null, cancellationToken)).ConfigureAwait(false);
             foreach (var silo in cut.Pending.GroupBy(link => link.Silo!))
                 calls.AddRange(silo.Chunk(Cut.EntitiesPerCall).Select(links => (silo.Key, links, Array.ConvertAll(links, link => link.Epoch))));
@@ -228,16 +232,22 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         return failed == 0;
     }
 
-    /// <summary>Forgets the entities that nothing is known of but what is durable.</summary>
+    /// <summary>Forgets the entities that nothing is known of but what is durable, once they were not called for some intervals.</summary>
     internal async Task ForgetAsync(Cut cut)
     {
         await _gate.WaitAsync().ConfigureAwait(false);
-        foreach (var link in cut.Called)
+        _durable.Enqueue(cut);
+        while (_durable.Count > LinkIntervals || _durable.Count > 1 && Links > LinksMax)
         {
-            if (link.Unsaved.Count == 0 && link.Interval <= cut.Interval)
-                _links[link.Entity].Remove(link.Key);
+            var oldest = _durable.Dequeue();
+            foreach (var link in oldest.Called)
+            {
+                if (link.UnsavedCount == 0 && link.Interval <= oldest.Interval)
+                    _links[link.Entity].Remove(link);
+            }
         }
 
+        TrimSpare();
         _gate.Release();
         GrainsInstruments.UnsavedBytes.Record(UnsavedBytes);
     }
@@ -261,12 +271,6 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         }
     }
 
-    private async Task ApplyAsync(ApplyBatch batch, Route[] routes, CancellationToken cancellationToken)
-    {
-        Group(batch, routes);
-        await ForEachAsync(_work, link => ApplyAsync(link, batch, cancellationToken)).ConfigureAwait(false);
-    }
-
     /// <summary>Gives the batch to the joins that its source is a side of.</summary>
     private void Join(ApplyBatch batch)
     {
@@ -278,44 +282,16 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         }
     }
 
-    /// <summary>Finds which rows of a batch go to which entity.</summary>
-    private void Group(ApplyBatch batch, Route[] routes)
+    private EntityLink LinkOf(EntityPlan entity, ulong hash, ReadOnlySpan<byte> key)
     {
-        _work.Clear();
-        _batch++;
-        foreach (var route in routes)
+        var link = _links[entity.Index].Find(hash, key);
+        if (link is null)
         {
-            var links = _links[route.Entity.Index].GetAlternateLookup<ReadOnlySpan<byte>>();
-            for (var row = 0; row < batch.Events.Count; row++)
-            {
-                if (!route.Feeds && (batch.Events[row].IsRetraction || ClusterPlan.ValuesPerEvent(route, batch.Vectors.Count) == 0))
-                    continue;
-                var key = _key.AsSpan(0, route.Entity.EncodeKey(batch.Events.Row(row), route.KeyFields, _key));
-                if (key.IsEmpty)
-                    continue;
-                if (!links.TryGetValue(key, out var link))
-                    link = AddLink(route.Entity, key);
-                if (link.Batch != _batch)
-                {
-                    link.Batch = _batch;
-                    link.Route = route;
-                    link.Rows.Clear();
-                    link.RowBytes = 0;
-                    _work.Add(link);
-                    Call(link);
-                }
-
-                link.Rows.Add(row);
-                link.RowBytes += EventCodec.Length(batch.Events, row);
-            }
+            var address = EntityAddress.Of(entity, key);
+            link = new EntityLink(_grains.GetGrain<IEntityGrain>(address), entity.Index, address, key);
+            _links[entity.Index].Add(hash, link);
         }
-    }
 
-    private EntityLink AddLink(EntityPlan entity, ReadOnlySpan<byte> key)
-    {
-        var address = EntityAddress.Of(entity, key);
-        var link = new EntityLink(_grains.GetGrain<IEntityGrain>(address), entity.Index, address, key.ToArray());
-        _links[entity.Index].Add(link.Key, link);
         return link;
     }
 
@@ -327,96 +303,8 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         link.Interval = _interval;
     }
 
-    private async Task ApplyAsync(EntityLink link, ApplyBatch batch, CancellationToken cancellationToken)
-    {
-        var request = Encode(link, batch);
-        if (link.Route!.Feeds)
-            Keep(link, request);
-        Fill(link, batch, ApplyInPlace(link, request, batch.Events) ?? (await ReachAsync(link, request, cancellationToken).ConfigureAwait(false))!);
-    }
-
-    /// <summary>
-    /// Applies to an entity that is active on this silo, without a message: what keeps an activation right is in the cell, whoever calls it.
-    /// Orleans does not see such calls, and ends an activation that has had no other for as long as its collection age; the next batch then makes a new one.
-    /// </summary>
-    /// <returns>Null where it has to be a call.</returns>
-    private ApplyReply? ApplyInPlace(EntityLink link, ApplyRequest request, EventBatch events)
-    {
-        if (!_options.AppliesInPlace || link.IsInDoubt || link.Silo is { } silo && !silo.Equals(_cells.Silo))
-            return null;
-        link.Cell ??= _cells.Find(link.Address);
-        if (link.Cell?.Apply(NextCall(link), request, events, link.Rows) is not { } answer)
-            return null;
-        GrainsInstruments.InPlace.Add(1);
-        if (Take(link, answer) is { } reply)
-            return reply;
-        link.Cell = null;
-        return null;
-    }
-
-    private ApplyRequest Encode(EntityLink link, ApplyBatch batch)
-    {
-        var rows = GC.AllocateUninitializedArray<byte>(link.RowBytes);
-        var at = 0;
-        foreach (var row in link.Rows)
-            at += EventCodec.Write(batch.Events, row, rows.AsSpan(at));
-        return new ApplyRequest
-        {
-            Plan = _plan.Fingerprint,
-            Source = batch.Source,
-            Interval = _interval,
-            Vectors = batch.Vectors.Count,
-            Count = link.Rows.Count,
-            Rows = rows,
-            Key = EntityAddress.HoldsKey(link.Key) ? null : link.Key,
-            Generations = _generations,
-        };
-    }
-
-    private void Keep(EntityLink link, ApplyRequest request)
-    {
-        link.Unsaved.Add(request);
-        link.UnsavedEvents += request.Count;
-        Interlocked.Add(ref _unsavedBytes, request.Rows.Length);
-        if (link.UnsavedEvents >= _options.WriteBehindEvents)
-            _isHot = true;
-    }
-
-    private void Release(EntityLink link, long interval)
-    {
-        foreach (var request in link.Unsaved)
-        {
-            if (request.Interval > interval)
-                break;
-            link.UnsavedEvents -= request.Count;
-            Interlocked.Add(ref _unsavedBytes, -request.Rows.Length);
-        }
-
-        link.Unsaved.RemoveAll(request => request.Interval <= interval);
-    }
-
-    private void Fill(EntityLink link, ApplyBatch batch, ApplyReply reply)
-    {
-        var values = MemoryMarshal.Cast<byte, double>(reply.Values.AsSpan());
-        foreach (var row in link.Rows)
-        {
-            if (batch.Events[row].IsRetraction)
-                continue;
-            values = Fill(_enriched.Row(row), link.Route!.Enrichment, values);
-            for (var index = 0; index < batch.Vectors.Count; index++)
-                values = Fill(batch.Vectors[index].Row(row), link.Route.Slices[index], values);
-        }
-    }
-
-    private static Span<double> Fill(Span<double> row, VectorSlice slice, Span<double> values)
-    {
-        for (var index = 0; index < slice.Positions.Length; index++)
-            row[slice.Positions[index]] = values[index];
-        return values[slice.Positions.Length..];
-    }
-
     /// <summary>Has an entity apply a request, wherever it is; first, where that is in doubt, what it may lack. Without a request, only that.</summary>
-    private async Task<ApplyReply?> ReachAsync(EntityLink link, ApplyRequest? request, CancellationToken cancellationToken)
+    private async Task<ApplyReply?> ReachAsync(EntityLink link, Sent? request, CancellationToken cancellationToken)
     {
         var start = _time.GetTimestamp();
         for (var attempt = 0; ; attempt++)
@@ -428,7 +316,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
                     await CatchUpAsync(link, request).ConfigureAwait(false);
                 if (request is null && !link.IsInDoubt)
                     return null;
-                if (!link.IsInDoubt && await CallAsync(link, request!).ConfigureAwait(false) is { } reply)
+                if (!link.IsInDoubt && await CallAsync(link, request!.Value).ConfigureAwait(false) is { } reply)
                     return reply;
             }
             catch (Exception exception) when (!IsLasting(exception))
@@ -446,22 +334,23 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     /// <summary>Sends one request.</summary>
     /// <returns>The answer; null where the entity is behind, and so in doubt.</returns>
-    private async Task<ApplyReply?> CallAsync(EntityLink link, ApplyRequest request)
+    private async Task<ApplyReply?> CallAsync(EntityLink link, Sent sent)
     {
         GrainsInstruments.Calls.Add(1);
+        var request = sent.Events.Request(_plan.Fingerprint, EntityAddress.HoldsKey(link.Key) ? null : link.Key, sent.First, sent.Count);
         return Take(link, await link.Grain.ApplyAsync(NextCall(link), request).ConfigureAwait(false));
     }
 
     /// <summary>Has an activation go back to what is durable, and apply all that came after it but the request that is next.</summary>
-    private async Task CatchUpAsync(EntityLink link, ApplyRequest? next)
+    private async Task CatchUpAsync(EntityLink link, Sent? next)
     {
         GrainsInstruments.Recoveries.Add(1);
-        LogCatchUp(link.Address, link.Unsaved.Count);
+        LogCatchUp(link.Address, link.UnsavedCount);
         if (Take(link, await link.Grain.RollBackAsync(NextCall(link)).ConfigureAwait(false)) is null)
             return;
-        foreach (var request in link.Unsaved)
+        for (var index = 0; index < link.UnsavedCount; index++)
         {
-            if (request != next && await CallAsync(link, request).ConfigureAwait(false) is null)
+            if (link.Unsaved[index] is var sent && sent != next && await CallAsync(link, sent).ConfigureAwait(false) is null)
                 return;
         }
 
@@ -472,7 +361,16 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     private static ApplyReply? Take(EntityLink link, ApplyReply reply)
     {
-        switch (reply.Status)
+        if (!Take(link, reply.Status, reply.Epoch))
+            return null;
+        if (reply.Silo is not null)
+            (link.Silo, link.Cell) = (reply.Silo, null);
+        return reply;
+    }
+
+    private static bool Take(EntityLink link, ApplyStatus status, long epoch)
+    {
+        switch (status)
         {
             case ApplyStatus.Fenced:
                 throw new OwnerFencedException();
@@ -480,11 +378,10 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
                 throw new InvalidDataException($"The silo of entity \"{link.Address}\" runs other definitions than this one. Roll the same definitions out to all silos.");
             case ApplyStatus.Behind:
                 link.IsInDoubt = true;
-                return null;
+                return false;
             default:
-                link.Epoch = reply.Epoch;
-                link.Silo = reply.Silo ?? link.Silo;
-                return reply;
+                link.Epoch = epoch;
+                return true;
         }
     }
 

@@ -23,7 +23,7 @@ namespace FeatureStore.Benchmarks;
 internal static class ClusterRun
 {
     private const int BatchEvents = 1000;
-    private const int Events = 200_000;
+    private const int Events = 400_000;
     private const int WarmUpEvents = 60_000;
 
     public static int Run(IReadOnlyCollection<string> parts)
@@ -39,6 +39,12 @@ internal static class ClusterRun
             Cluster(plan, transactions, 3, EntityPlacementPreference.Owner, local);
             Cluster(plan, transactions, 3, EntityPlacementPreference.Caller, local);
             Cluster(plan, transactions, 3, EntityPlacementPreference.Even, local);
+        }
+
+        if (parts.Contains("in-place"))
+        {
+            var local = Local(plan, transactions);
+            Cluster(plan, transactions, 1, EntityPlacementPreference.Owner, local);
         }
 
         if (parts.Contains("hot"))

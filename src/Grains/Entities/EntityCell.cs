@@ -23,16 +23,16 @@ namespace FeatureStore.Grains.Entities;
 /// A durable block may be ahead of S, up to P, and passes over what it contains when the stream goes on from S. An entity that has to be exact
 /// (<see cref="ClusterPlan.IsExact"/>) keeps, with the block of a cut, that of the complete checkpoint before it; a new owner goes on from that one unless the cut was completed.
 /// </para>
+/// <para>The cell is its own lock: a lock beside it would be one more miss of the processor's caches for each event.</para>
 /// </summary>
 internal sealed class EntityCell : IDisposable
 {
+    /// <summary>Processor lines that a cell takes.</summary>
+    public const int Lines = 4;
+
     [ThreadStatic]
     private static EventBatch?[]? _scratch;
 
-    [ThreadStatic]
-    private static AppliedOffsets? _before;
-
-    private readonly Lock _gate = new();
     private readonly EntityCells _cells;
     private readonly IGrainContext _context;
     private readonly EntityPlan _plan;
@@ -86,13 +86,16 @@ internal sealed class EntityCell : IDisposable
 
     public string Address { get; }
 
+    /// <summary>Names the live state. While entered.</summary>
+    public long Epoch => _epoch;
+
     /// <summary>Takes in the durable block, in place of what is live. Not while another load is under way.</summary>
     /// <param name="term">Of the owner that asks; 0: nobody does.</param>
     /// <exception cref="InvalidDataException">The record does not fit the definitions.</exception>
     public async Task LoadAsync(long term)
     {
         Task? writing;
-        lock (_gate)
+        lock (this)
         {
             // Until the end of it, nobody's.
             _epoch = -1;
@@ -104,7 +107,7 @@ internal sealed class EntityCell : IDisposable
         var owner = await _cells.OwnerAsync(term).ConfigureAwait(false);
         var state = new GrainState<StoredState> { State = new StoredState() };
         await _cells.Storage.ReadStateAsync(ClusterNames.EntityState, _context.GrainId, state).ConfigureAwait(false);
-        lock (_gate)
+        lock (this)
         {
             _live?.Dispose();
             _live = null;
@@ -129,24 +132,15 @@ internal sealed class EntityCell : IDisposable
     /// <summary>Applies events, if the caller knows this state.</summary>
     /// <param name="call">Who calls.</param>
     /// <param name="request">The events.</param>
-    /// <param name="events">Where the caller has the request's events at hand; else they are decoded.</param>
-    /// <param name="rows">Which of them are the request's.</param>
     /// <returns>Null where the block has first to go back to the durable one (<see cref="LoadAsync"/>).</returns>
-    public ApplyReply? Apply(OwnerCall call, ApplyRequest request, EventBatch? events = null, List<int>? rows = null)
+    public ApplyReply? Apply(OwnerCall call, ApplyRequest request)
     {
         if (request.Plan != _cells.Plan.Fingerprint)
             return new ApplyReply { Status = ApplyStatus.OtherDefinitions };
-        lock (_gate)
+        lock (this)
         {
-            if (IsOld(call) is { } old)
-                return old;
-            if (_isExact && call.Term > _ownerTerm)
-                return null;
-            if (_isDirty && (call.Term > _term || call.Epoch == 0 || request.Interval < _interval || request.Interval > _interval && _atCut is not null))
-                return null;
-            (_term, _call) = (call.Term, call.Number);
-            if (_isClosed || call.Epoch != 0 && call.Epoch != _epoch)
-                return Reply(ApplyStatus.Behind, 0);
+            if (Admit(call, request.Interval) is var status && status != ApplyStatus.Applied)
+                return status is null ? null : Reply(status.Value, 0);
             if (request.Guards is { } guards)
             {
                 Erase(AppliedOffsets.Read(guards), request);
@@ -156,19 +150,64 @@ internal sealed class EntityCell : IDisposable
 
             var route = _cells.Plan.Route(request.Source, _plan.Index)!;
             var reply = Reply(ApplyStatus.Applied, call.Epoch, new byte[request.Count * ClusterPlan.ValuesPerEvent(route, request.Vectors) * sizeof(double)]);
-            Apply(route, request, events ?? Decode(request), rows, MemoryMarshal.Cast<byte, double>(reply.Values.AsSpan()));
+            var target = new ValueTarget(MemoryMarshal.Cast<byte, double>(reply.Values.AsSpan()), request.Vectors);
+            Apply(new EventsFor(route, Decode(request), request.Source, request.Interval, request.Generations), request.Key, [], ref target);
             return reply;
         }
+    }
+
+    /// <summary>Keeps all others out until <see cref="Exit"/>.</summary>
+    public void Enter() => Monitor.Enter(this);
+
+    /// <summary>As <see cref="Enter"/>, unless that would have to wait.</summary>
+    public bool TryEnter() => Monitor.TryEnter(this);
+
+    public void Exit() => Monitor.Exit(this);
+
+    /// <summary>Asks the processor for the block, in three steps, each of which needs what the one before asked for. While entered.</summary>
+    public void PrefetchBlock()
+    {
+        ObjectPrefetch.Lines(_applied, 1);
+        if (_live is not null)
+            ObjectPrefetch.Lines(_live, 1);
+    }
+
+    public void PrefetchFixed()
+    {
+        _applied.Prefetch();
+        if (_live is not null)
+            _plan.PrefetchFixed(_live.Span);
+    }
+
+    public void PrefetchRings()
+    {
+        if (_live is not null)
+            _plan.PrefetchRings(_live.Span);
+    }
+
+    /// <summary>Applies events that the caller has at hand. While entered.</summary>
+    /// <param name="call">Who calls.</param>
+    /// <param name="events">The events.</param>
+    /// <param name="key">The encoded key.</param>
+    /// <param name="rows">Which of the events are this entity's.</param>
+    /// <param name="target">Gets the values.</param>
+    /// <returns>Null where the block has first to go back to the durable one (<see cref="LoadAsync"/>).</returns>
+    public ApplyStatus? Apply(in OwnerCall call, in EventsFor events, byte[] key, ReadOnlySpan<int> rows, ref ValueTarget target)
+    {
+        var status = Admit(call, events.Interval);
+        if (status == ApplyStatus.Applied)
+            Apply(events, key, rows, ref target);
+        return status;
     }
 
     /// <summary>Takes a new caller, or one that does not know what became of its last call.</summary>
     /// <returns>The epoch; null where the block has first to go back (<see cref="LoadAsync"/>).</returns>
     public ApplyReply? BeginRollBack(OwnerCall call)
     {
-        lock (_gate)
+        lock (this)
         {
             if (IsOld(call) is { } old)
-                return old;
+                return Reply(old, 0);
             if (_isDirty || _isExact && call.Term > _ownerTerm)
                 return null;
             (_term, _call) = (call.Term, call.Number);
@@ -179,7 +218,7 @@ internal sealed class EntityCell : IDisposable
     /// <summary>A copy of the live block; empty where there is none.</summary>
     public byte[] Read()
     {
-        lock (_gate)
+        lock (this)
             return _live is null ? [] : _live.Span.ToArray();
     }
 
@@ -187,7 +226,7 @@ internal sealed class EntityCell : IDisposable
     /// <returns>False where the activation has ended: whoever asks looks for the next one.</returns>
     public bool TryRead(BlockSet blocks)
     {
-        lock (_gate)
+        lock (this)
         {
             if (_isClosed)
                 return false;
@@ -199,21 +238,21 @@ internal sealed class EntityCell : IDisposable
     /// <summary>Has those who want to know take note that the entity has changed.</summary>
     public void Changed(int marks)
     {
-        lock (_gate)
+        lock (this)
             ChangedHere(marks);
     }
 
     /// <summary>Takes a mark away.</summary>
     public void Unmark(int mark)
     {
-        lock (_gate)
+        lock (this)
             _marks &= ~mark;
     }
 
     /// <summary>Takes a mark away, and adds the entity as it is to what its reader takes.</summary>
     public void TakeChange(int mark, BlockSet keys, List<long>? sequences, BlockSet? blocks)
     {
-        lock (_gate)
+        lock (this)
         {
             _marks &= ~mark;
             // Of an activation that has ended, only that the entity has changed is known.
@@ -232,7 +271,7 @@ internal sealed class EntityCell : IDisposable
         byte[] durable;
         int erasures;
         TaskCompletionSource written;
-        lock (_gate)
+        lock (this)
         {
             if (term < _term)
                 return FlushStatus.Fenced;
@@ -255,7 +294,7 @@ internal sealed class EntityCell : IDisposable
             var state = new GrainState<StoredState> { State = new StoredState { Bytes = record }, ETag = _etag, RecordExists = _etag is not null };
             await _cells.Storage.WriteStateAsync(ClusterNames.EntityState, _context.GrainId, state).ConfigureAwait(false);
             GrainsInstruments.SavedBlocks.Add(1);
-            lock (_gate)
+            lock (this)
             {
                 _etag = state.ETag;
                 if (erasures != _erasures)
@@ -281,7 +320,7 @@ internal sealed class EntityCell : IDisposable
         }
         finally
         {
-            lock (_gate)
+            lock (this)
                 _writing = null;
             written.SetResult();
         }
@@ -290,7 +329,7 @@ internal sealed class EntityCell : IDisposable
     /// <summary>Ends the activation: its state is given up.</summary>
     public void Dispose()
     {
-        lock (_gate)
+        lock (this)
         {
             _isClosed = true;
             _isDirty = false;
@@ -301,10 +340,24 @@ internal sealed class EntityCell : IDisposable
     }
 
     /// <summary>An owner that another has followed, or a call that was overtaken by a later one: whoever sent it does not wait for it any more.</summary>
-    private ApplyReply? IsOld(OwnerCall call) =>
-        call.Term < _term ? new ApplyReply { Status = ApplyStatus.Fenced }
-        : call.Term == _term && call.Number <= _call ? Reply(ApplyStatus.Behind, 0)
+    private ApplyStatus? IsOld(in OwnerCall call) =>
+        call.Term < _term ? ApplyStatus.Fenced
+        : call.Term == _term && call.Number <= _call ? ApplyStatus.Behind
         : null;
+
+    /// <summary>Takes a call, if the caller knows this state.</summary>
+    /// <returns>Null where the block has first to go back.</returns>
+    private ApplyStatus? Admit(in OwnerCall call, long interval)
+    {
+        if (IsOld(call) is { } old)
+            return old;
+        if (_isExact && call.Term > _ownerTerm)
+            return null;
+        if (_isDirty && (call.Term > _term || call.Epoch == 0 || interval < _interval || interval > _interval && _atCut is not null))
+            return null;
+        (_term, _call) = (call.Term, call.Number);
+        return _isClosed || call.Epoch != 0 && call.Epoch != _epoch ? ApplyStatus.Behind : ApplyStatus.Applied;
+    }
 
     private ApplyReply Reply(ApplyStatus status, long epochKnown, byte[]? values = null) => new()
     {
@@ -337,46 +390,42 @@ internal sealed class EntityCell : IDisposable
         _durable = _isExact ? block.ToArray() : [];
     }
 
-    private void Apply(Route route, ApplyRequest request, EventBatch events, List<int>? rows, Span<double> values)
+    /// <summary>Applies events, all of them where no rows are named.</summary>
+    private void Apply(in EventsFor events, byte[]? key, ReadOnlySpan<int> rows, ref ValueTarget target)
     {
-        _key ??= request.Key ?? throw new InvalidDataException($"The first call to entity \"{Address}\" lacks the key.");
-        var source = _cells.Plan.Project.Sources[request.Source];
-        var feeds = route.Feeds && !(_isExact && _term == _durableTerm && request.Interval <= _durableInterval);
-        // All rows of a record are in one call: what counts is where the call began.
-        AppliedOffsets? before = null;
-        for (var index = 0; index < request.Count; index++)
+        _key ??= key ?? throw new InvalidDataException($"The first call to entity \"{Address}\" lacks the key.");
+        var source = _cells.Plan.Project.Sources[events.Source];
+        var feeds = events.Route.Feeds && !(_isExact && _term == _durableTerm && events.Interval <= _durableInterval);
+        var isChanged = false;
+        var count = rows.IsEmpty ? events.Events.Count : rows.Length;
+        for (var index = 0; index < count; index++)
         {
-            var row = rows is null ? index : rows[index];
-            ref readonly var header = ref events[row];
+            var row = rows.IsEmpty ? index : rows[index];
+            ref readonly var header = ref events.Events[row];
             var origin = source.Join is null ? source.Index : header.Origin;
-            var generation = request.Generation(origin, header.Partition);
-            if (feeds && header.Offset >= (before ?? _applied).Next(_cells.Plan.SourceIds[origin], header.Partition, generation))
+            if (feeds && header.Offset >= _applied.Next(_cells.Plan.SourceIds[origin], header.Partition, events.Generation(origin, header.Partition)))
             {
-                if (before is null)
+                if (!isChanged)
                 {
-                    before = _before ??= new AppliedOffsets();
-                    before.CopyFrom(_applied);
-                    BeginWrite(request.Interval);
+                    BeginWrite(events.Interval);
                     ChangedHere(~0);
                 }
 
-                if (!_isExact)
-                    _applied.Advance(_cells.Plan.SourceIds[origin], header.Partition, generation, header.Offset + 1);
-                Change(source.Index, events.Row(row), header);
+                isChanged = true;
+                Change(source.Index, events.Events.Row(row), header);
             }
 
-            if (header.IsRetraction)
-                continue;
-            values = Read(route.Enrichment, header.TimeMs, values);
-            foreach (var slice in route.Slices.AsSpan(0, request.Vectors))
-                values = Read(slice, header.TimeMs, values);
+            if (!header.IsRetraction)
+                target.Read(events.Route, _live is null ? default : _live.Span, row, header.TimeMs);
         }
-    }
 
-    private Span<double> Read(VectorSlice slice, long timeMs, Span<double> values)
-    {
-        _plan.Read(_live is null ? default : _live.Span, timeMs, slice.Features, values[..slice.Features.Length]);
-        return values[slice.Features.Length..];
+        // All rows of a record are in one call: none of them may keep the others out.
+        for (var index = 0; isChanged && !_isExact && index < count; index++)
+        {
+            ref readonly var header = ref events.Events[rows.IsEmpty ? index : rows[index]];
+            var origin = source.Join is null ? source.Index : header.Origin;
+            _applied.Advance(_cells.Plan.SourceIds[origin], header.Partition, events.Generation(origin, header.Partition), header.Offset + 1);
+        }
     }
 
     /// <summary>Gives the block up, in every form, and keeps its past out.</summary>

@@ -39,9 +39,6 @@ internal sealed class ApplyRequest
     /// <summary>Where the entity is to be erased: what of each source does not count any more (<see cref="Persistence.AppliedOffsets"/>). Then it carries no events.</summary>
     [Id(8)]
     public byte[]? Guards { get; init; }
-
-    /// <summary>How often a partition was made anew.</summary>
-    public int Generation(int source, int partition) => Generations is { } generations && partition < generations[source].Length ? generations[source][partition] : 0;
 }
 
 /// <summary>Who calls, and what it knows.</summary>

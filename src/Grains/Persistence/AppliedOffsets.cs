@@ -28,6 +28,9 @@ internal sealed class AppliedOffsets
         return offsets;
     }
 
+    /// <summary>Asks the processor for the entries.</summary>
+    public void Prefetch() => ObjectPrefetch.Lines(_entries, 1);
+
     /// <summary>Offset of the first record not applied; 0 where none was.</summary>
     public long Next(ulong source, int partition, int generation)
     {

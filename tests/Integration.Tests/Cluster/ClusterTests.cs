@@ -29,6 +29,7 @@ public sealed class ClusterTests : SystemTest
 
     /// <summary>As in one process: all transactions at full speed, each feature and score against independent figures.</summary>
     [TestMethod]
+    [TestCategory("Soak")]
     public void EveryTransactionGetsTheRightFeaturesAndScores()
     {
         var job = NewJob(TransactionsTopic());
@@ -39,7 +40,7 @@ public sealed class ClusterTests : SystemTest
         var started = Stopwatch.StartNew();
         cluster.Add("all").Process.WaitReady(ReadyDeadline);
         using var reader = new CommittedReader(Kafka.Bootstrap, job.Sink("lr"), (key, value) => oracle.Accept(key, value));
-        reader.ReadUntil(() => oracle.Distinct == FraudData.TransactionCount, _deadline, () => $"{oracle.Distinct} distinct. {oracle.Verdict()}", () => ThrowIfAnyExited(cluster));
+        reader.ReadUntil(() => oracle.Distinct == FraudData.TransactionCount, TimeSpan.FromMinutes(15), () => $"{oracle.Distinct} distinct. {oracle.Verdict()}", () => ThrowIfAnyExited(cluster));
         TestContext.WriteLine($"all predictions were read {started.Elapsed.TotalSeconds:F1} s after the owner's start");
         foreach (var silo in cluster.Members)
             Stop(silo);
@@ -58,10 +59,14 @@ public sealed class ClusterTests : SystemTest
 
     [TestMethod]
     [TestCategory("Soak")]
+    public void SilosThatStandStillEndThemselves() => Disturb(PostgreSql(), ["pause serve", "pause owner"], 10_000);
+
+    [TestMethod]
+    [TestCategory("Soak")]
     public void TwentySilosDie()
     {
         string[] kills = ["kill owner", "kill serve", "kill owner", "kill serve, start at once"];
-        Disturb(PostgreSql(), [.. Enumerable.Range(0, 10).Select(i => kills[i % 4]), "add", .. Enumerable.Range(0, 10).Select(i => kills[(i + 2) % 4]), "restart all"], 25_000);
+        Disturb(PostgreSql(), [.. Enumerable.Range(0, 10).Select(i => kills[i % 4]), "add", .. Enumerable.Range(0, 10).Select(i => kills[(i + 2) % 4]), "restart all"], 8_000);
     }
 
     /// <summary>Everything dies at once, and comes back under other addresses, as after a power cut with an orchestrator that gives them.</summary>
@@ -143,7 +148,7 @@ public sealed class ClusterTests : SystemTest
                 + $"predictions p50 {Median(of.Select(gap => gap.Stream)):F1} s, max {of.Max(gap => gap.Stream):F1} s");
         }
 
-        TestContext.WriteLine($"{reads.Answered} reads answered; slow ones:\n{string.Join('\n', reads.Slow)}");
+        TestContext.WriteLine($"{reads.Answered} reads answered");
         Assert.AreEqual("", string.Join('\n', reads.Problems.Take(5)));
         var undisturbed = Undisturbed(job);
         foreach (var silo in cluster.Members)
@@ -178,7 +183,17 @@ public sealed class ClusterTests : SystemTest
             case "kill owner":
                 up.Remove(cluster.Owner);
                 Kill(cluster.Owner);
+                foreach (var other in cluster.Serving)
+                    Assert.AreEqual(HttpStatusCode.OK, Ask(other, "health/ready"), "readiness is local: a silo that serves stays ready without an owner");
                 cluster.Start(cluster.Owner);
+                break;
+            case "pause owner":
+                up.Remove(cluster.Owner);
+                Pause(cluster, cluster.Owner, up, reads);
+                break;
+            case "pause serve":
+                up.Remove(serving);
+                Pause(cluster, serving, up, reads);
                 break;
             case "kill serve":
                 // It stays away until the others have got over it.
@@ -236,6 +251,26 @@ public sealed class ClusterTests : SystemTest
     {
         silo.Process.Kill();
         TestContext.WriteLine($"{DateTime.UtcNow:HH:mm:ss.fff} killed {silo.Name}, port {silo.SiloPort}");
+    }
+
+    /// <summary>Stands still as a machine in trouble does: the others take it for dead; when it goes on it learns so, and ends itself.</summary>
+    private void Pause(SiloCluster cluster, SiloCluster.Member silo, IReadOnlyList<SiloCluster.Member> others, LookUps reads)
+    {
+        var begin = Stopwatch.GetTimestamp();
+        Signal("STOP");
+        Settle(reads, others, begin + 20 * Stopwatch.Frequency);
+        Signal("CONT");
+        Assert.IsTrue(silo.Process.HasExitedAfter(_settleDeadline), "a silo that is dead for the others goes on");
+        TestContext.WriteLine($"{silo.Name} ended with {silo.Process.WaitForExit(StopDeadline)} after its pause, and said: {silo.Process.Error.Split('\n').FirstOrDefault(line => line.Length > 0)}");
+        cluster.Start(silo);
+
+        void Signal(string name) => ChildProcess.Run("kill", ["-" + name, silo.Process.Id.ToString(CultureInfo.InvariantCulture)], _deadline);
+    }
+
+    private static HttpStatusCode Ask(SiloCluster.Member silo, string path)
+    {
+        using var response = silo.Process.Http.GetAsync(new Uri(path, UriKind.Relative)).GetAwaiter().GetResult();
+        return response.StatusCode;
     }
 
     private void Stop(SiloCluster.Member silo)

@@ -19,9 +19,6 @@ internal sealed class LookUps(IReadOnlyList<int> customers, IReadOnlyList<int> t
     /// <summary>What a silo answered that was wrong: anything but a refused connection.</summary>
     public IEnumerable<string> Problems => _readers.Values.SelectMany(reader => reader.Problems);
 
-    /// <summary>Reads that took more than a second.</summary>
-    public IEnumerable<string> Slow => _readers.Values.SelectMany(reader => reader.Slow).Order(StringComparer.Ordinal);
-
     public void Start(SiloCluster.Member silo) => _readers[silo.Name] = new Reader(silo.Name, silo.Address, customers, terminals, _stop.Token);
 
     /// <summary>Whether a silo answered a read that began after a moment.</summary>
@@ -73,8 +70,6 @@ internal sealed class LookUps(IReadOnlyList<int> customers, IReadOnlyList<int> t
 
         public ConcurrentQueue<string> Problems { get; } = [];
 
-        public ConcurrentQueue<string> Slow { get; } = [];
-
         public void End() => _reading.GetAwaiter().GetResult();
 
         private async Task ReadAsync(Uri address, CancellationToken stop)
@@ -97,8 +92,6 @@ internal sealed class LookUps(IReadOnlyList<int> customers, IReadOnlyList<int> t
                     {
                         Answers.Enqueue(Stopwatch.GetTimestamp());
                         Interlocked.Exchange(ref NewestBegin, begin);
-                        if (Stopwatch.GetElapsedTime(begin) is { TotalSeconds: > 1 } time)
-                            Slow.Enqueue($"{DateTime.UtcNow:HH:mm:ss.fff} {_name} after {time.TotalSeconds:F1} s");
                     }
 
                     await Task.Delay(20, stop);
