@@ -30,4 +30,19 @@ internal static class ApiInstruments
 
     public static readonly UpDownCounter<long> StreamClients = _meter.CreateUpDownCounter<long>(
         "featurestore.api.stream.clients", "{client}", "Clients of the status stream.");
+
+    public static readonly UpDownCounter<long> ChangeClients = _meter.CreateUpDownCounter<long>(
+        "featurestore.api.changes.clients", "{client}", "Subscribers to changes.");
+
+    public static readonly Counter<long> ChangesSent = _meter.CreateCounter<long>(
+        "featurestore.api.changes.sent", "{entity}", "Entities whose values were sent to subscribers to changes.");
+
+    public static readonly Counter<long> ChangesFiltered = _meter.CreateCounter<long>(
+        "featurestore.api.changes.filtered", "{entity}", "Changed entities that were read for a subscriber and not sent, as no value had changed or its condition did not hold.");
+
+    public static readonly Counter<long> ChangesCoalesced = _meter.CreateCounter<long>(
+        "featurestore.api.changes.coalesced", "{change}", "Changes that a subscriber had not read when the same entity changed again.");
+
+    public static readonly Counter<long> ChangesDropped = _meter.CreateCounter<long>(
+        "featurestore.api.changes.dropped", "{change}", "Changes that were dropped, as too many entities had changed, before a subscriber had read them.");
 }

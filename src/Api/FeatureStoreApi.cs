@@ -1,3 +1,4 @@
+using FeatureStore.Api.Changes;
 using FeatureStore.Api.Documentation;
 using FeatureStore.Api.Features;
 using FeatureStore.Api.Http;
@@ -24,7 +25,7 @@ public static class FeatureStoreApi
 
     /// <summary>
     /// Registers the API. The host registers <see cref="ProjectPlan"/>, <see cref="IEntityRuntime"/>, <see cref="IModelCatalog"/>, <see cref="IEventPublisher"/>,
-    /// <see cref="IPipelineStatus"/>, and <see cref="IHotStore"/> where there is one.
+    /// <see cref="IPipelineStatus"/>, and <see cref="IHotStore"/> and <see cref="IChangeFeed"/> where there is one.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     public static IServiceCollection AddFeatureStoreApi(this IServiceCollection services, Action<FeatureStoreApiOptions>? configure = null)
@@ -42,6 +43,8 @@ public static class FeatureStoreApi
         services.AddSingleton<EntityReader>();
         services.AddSingleton<FeatureCatalog>();
         services.AddSingleton<OnlineFeaturesEndpoint>();
+        services.AddSingleton<ChangeHub>();
+        services.AddSingleton<ChangesEndpoint>();
         services.AddSingleton<PushEndpoint>();
         services.AddSingleton<ScoreEndpoint>();
         services.AddSingleton<InferenceEndpoints>();
@@ -76,6 +79,7 @@ public static class FeatureStoreApi
     private static void MapFeatures(WebApplication app)
     {
         Post(app, "/get-online-features", app.Services.GetRequiredService<OnlineFeaturesEndpoint>().HandleAsync, ApiOperations.OnlineFeatures);
+        Get(app, "/v1/changes", app.Services.GetRequiredService<ChangesEndpoint>().HandleAsync, ApiOperations.Changes).WithMetadata(new LongLived());
         Post(app, "/push", app.Services.GetRequiredService<PushEndpoint>().HandleAsync, ApiOperations.Push);
         Post(app, "/v1/models/{model}/score", app.Services.GetRequiredService<ScoreEndpoint>().HandleAsync, ApiOperations.Score);
         var entity = app.Services.GetRequiredService<EntityEndpoint>();

@@ -5,6 +5,7 @@ using FeatureStore.Grains.Placement;
 using FeatureStore.Runtime;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Storage;
 
@@ -34,6 +35,7 @@ public static class FeatureStoreSilo
             .AddSingleton<FlushClient>()
             .AddSingleton<EraseClient>()
             .AddHostedService<OwnerExchange>()
+            .AddHostedService<MembershipLog>()
             .AddKeyedSingleton<IGrainStorageSerializer, StoredStateSerializer>(ClusterNames.Storage)
             .AddSingleton(services => new OrleansRuntime(
                 plan, services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<FlushClient>(), services.GetRequiredService<EntityCells>(),
@@ -43,5 +45,33 @@ public static class FeatureStoreSilo
                 plan, services.GetRequiredService<OrleansRuntime>(), services.GetRequiredService<EntityCells>(), options,
                 services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<GrainCheckpoints>>()));
         return builder;
+    }
+
+    /// <summary>Has this silo publish the entities that it hosts to a hot store, which all silos share. Beside <see cref="AddFeatureStore"/>.</summary>
+    public static ISiloBuilder AddHotStore(this ISiloBuilder builder, IHotStore store, HotPublisherOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services
+            .AddSingleton(store)
+            .AddSingleton(services =>
+            {
+                var cells = services.GetRequiredService<EntityCells>();
+                foreach (var entity in cells.Plan.Project.Entities)
+                    cells.ToPublish.Track(entity.Index, true);
+                return new HotPublisher(
+                    cells.Plan.Project, services.GetRequiredService<IEntityRuntime>(), cells.ToPublish, store, cells.IncarnationAsync, options ?? new HotPublisherOptions(),
+                    services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<HotPublisher>>());
+            })
+            .AddHostedService<HotPublishing>();
+        return builder;
+    }
+
+    /// <summary>Begins with the silo, before any entity is active; publishes all once more when it leaves.</summary>
+    private sealed class HotPublishing(HotPublisher publisher) : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public async Task StopAsync(CancellationToken cancellationToken) =>
+            await publisher.PublishAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 }

@@ -27,4 +27,10 @@ internal static class GrainsInstruments
 
     public static readonly Gauge<long> UnsavedBytes = _meter.CreateGauge<long>(
         "featurestore.grains.unsaved.size", "By", "Events kept to be sent again, until their effect is durable.");
+
+    public static readonly Counter<long> ChangesPublished = _meter.CreateCounter<long>(
+        "featurestore.grains.changes.published", "{entity}", "Changed entities that this silo told those who listen in the cluster.");
+
+    public static readonly Counter<long> ChangesMissed = _meter.CreateCounter<long>(
+        "featurestore.grains.changes.missed", "{time}", "Times that changes may have been lost on their way to this silo, and listeners were told.");
 }

@@ -67,7 +67,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         _time = time;
         _logger = logger;
         _positions = new SourcePositions(plan.Project.Sources.Count);
-        Joins = new Shard(plan.Project, 0, 1, tracksPublishing: false);
+        Joins = new Shard(plan.Project, 0, 1);
         _links = [.. plan.Project.Entities.Select(_ => new LinkTable())];
     }
 

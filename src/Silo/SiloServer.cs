@@ -93,7 +93,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
         if (_options.Cluster is null)
             state = OpenLocal(builder.Services, plan, isEmbedded, log);
         else
-            ClusterRuntime.Add(builder, _options.Cluster, plan);
+            ClusterRuntime.Add(builder, _options.Cluster, plan, OpenHotStore(plan));
         var app = builder.Build();
         _owned.Push(app);
         if (_options.Cluster is not null)
@@ -136,9 +136,18 @@ internal sealed partial class SiloServer : IAsyncDisposable
         var checkpointer = new Checkpointer(plan, runtime, store, new CheckpointOptions(), TimeProvider.System, log.CreateLogger<Checkpointer>());
         _owned.Push(checkpointer);
         checkpointer.Restore();
-        services.AddSingleton<IEntityRuntime>(runtime);
-        if (OpenHotStore(plan, runtime, checkpointer, log) is { } hotStore)
-            services.AddSingleton(hotStore);
+        var changes = new LocalChangeFeed(runtime.ToTell, new LocalChangeFeedOptions(), TimeProvider.System);
+        _owned.Push(changes);
+        services.AddSingleton<IEntityRuntime>(runtime).AddSingleton<IChangeFeed>(changes);
+        if (OpenHotStore(plan) is { } hotStore)
+        {
+            services.AddSingleton<IHotStore>(hotStore);
+            var publisher = new HotPublisher(
+                plan, runtime, runtime.ToPublish, hotStore, _ => new(checkpointer.Incarnation), new HotPublisherOptions(), TimeProvider.System, log.CreateLogger<HotPublisher>());
+            _owned.Push(publisher);
+            runtime.OnErased(publisher.PublishAsync);
+        }
+
         return (runtime, checkpointer, () => checkpointer.Status);
     }
 
@@ -202,7 +211,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
         AcceptRecreatedTopics = _options.AcceptRecreatedTopics,
     };
 
-    private RedisHotStore? OpenHotStore(ProjectPlan plan, LocalRuntime runtime, Checkpointer checkpointer, ILoggerFactory log)
+    private RedisHotStore? OpenHotStore(ProjectPlan plan)
     {
         if (_options.Redis is null)
             return null;
@@ -217,8 +226,6 @@ internal sealed partial class SiloServer : IAsyncDisposable
         }
 
         _owned.Push(store);
-        _owned.Push(new HotPublisher(
-            plan, runtime, store, checkpointer.Incarnation, new HotPublisherOptions(), TimeProvider.System, log.CreateLogger<HotPublisher>()));
         return store;
     }
 

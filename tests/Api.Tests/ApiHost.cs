@@ -131,6 +131,8 @@ internal sealed class ApiHost : IAsyncDisposable
 
     public ManualTime Time { get; private init; } = new(NowMs);
 
+    public required LocalChangeFeed Changes { get; init; }
+
     public static ProjectPlan Compile(string yaml = Definitions)
     {
         var loaded = DefinitionLoader.Load([new DefinitionFile("test.yaml", yaml)]);
@@ -155,6 +157,8 @@ internal sealed class ApiHost : IAsyncDisposable
         builder.Services.AddSingleton<IModelCatalog>(models);
         builder.Services.AddSingleton<IDeadLetterLog>(letters);
         builder.Services.AddSingleton<TimeProvider>(time);
+        var changes = new LocalChangeFeed(runtime.ToTell, new LocalChangeFeedOptions(), time);
+        builder.Services.AddSingleton<IChangeFeed>(changes);
         if (hotStore is not null)
             builder.Services.AddSingleton<IHotStore>(hotStore);
         builder.Services.AddFeatureStoreApi(configure);
@@ -170,6 +174,7 @@ internal sealed class ApiHost : IAsyncDisposable
             DeadLetters = letters,
             Time = time,
             Model = model,
+            Changes = changes,
         };
     }
 
@@ -218,6 +223,7 @@ internal sealed class ApiHost : IAsyncDisposable
         Client.Dispose();
         await _app.StopAsync();
         await _app.DisposeAsync();
+        await Changes.DisposeAsync();
         Runtime.Dispose();
     }
 

@@ -57,7 +57,6 @@ public sealed partial class ChartTests
     [DataRow("definitions.files.fraud=x", "invalid propertyName 'fraud'")]
     [DataRow("runtime=orleans", "kafka.bootstrapServers is empty, and runtime \"orleans\" needs a broker. Give HOST:PORT.")]
     [DataRow("runtime=orleans,kafka.bootstrapServers=a:1", "cluster.connection.existingSecret is empty, and silos find each other in a database.")]
-    [DataRow("runtime=orleans,kafka.bootstrapServers=a:1,cluster.connection.existingSecret=s,redis.address=r:1", "redis is given, and goes with runtime \"local\" only")]
     [DataRow("runtime=orleans,kafka.bootstrapServers=a:1,cluster.connection.existingSecret=s,cluster.clustering=kubernetes", "cluster.storage is empty, and cluster.clustering \"kubernetes\" does not say which database")]
     [DataRow("runtime=orleans,kafka.bootstrapServers=a:1,cluster.connection.existingSecret=s,cluster.clustering=kubernetes,cluster.storage=adonet", "cluster.project is empty")]
     [DataRow("runtime=orleans,kafka.bootstrapServers=a:1,cluster.connection.existingSecret=s,serve.enabled=false", "owner.role is \"ingest\" and serve.enabled is false: nobody would answer requests.")]

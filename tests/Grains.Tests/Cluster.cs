@@ -1,6 +1,6 @@
 using FeatureStore.Core.Plans;
+using FeatureStore.Harness;
 using FeatureStore.Runtime.Tests;
-using FeatureStore.Storage.Tests;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
@@ -43,7 +43,9 @@ internal sealed class Cluster : IDisposable
         var cluster = builder.Build();
         cluster.DeployAsync().GetAwaiter().GetResult();
         var started = new Cluster(cluster);
-        Wait.Until("every silo knows what all others host", () => started.Silos.All(silo => started.Service<IClusterManifestProvider>(silo).Current.Silos.Count == silos));
+        Wait.Until(
+            () => started.Silos.All(silo => started.Service<IClusterManifestProvider>(silo).Current.Silos.Count == silos), TimeSpan.FromSeconds(30),
+            () => "Not every silo knows what all others host.");
         return started;
     }
 

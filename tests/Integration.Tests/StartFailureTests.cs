@@ -54,8 +54,11 @@ public sealed class StartFailureTests : SystemTest
     [DataRow("--runtime orleans --clustering kubernetes --cluster-connection x", "Option \"--storage\" is missing; it is one of memory, adonet, redis.")]
     [DataRow("--runtime orleans --clustering redis --cluster-connection x --storage memory", "\"--storage memory\" is lost with a silo")]
     [DataRow("--runtime orleans --roles serve", "Without \"--kafka\" the broker is embedded")]
-    [DataRow("--runtime orleans --redis localhost:1", "the cluster does not publish to a hot store yet")]
     [DataRow("--runtime orleans --dashboard-key short", "Option \"--dashboard-key\" is shorter than 16 characters.")]
+    [DataRow("--runtime orleans --silo-address here", "Option \"--silo-address\" is \"here\"; it is the IP address by which other silos reach this one.")]
+    [DataRow("--runtime orleans --silo-address 0.0.0.0", "Option \"--silo-address\" is \"0.0.0.0\"; it is the IP address")]
+    [DataRow("--runtime orleans --silence-max-seconds 1", "Option \"--silence-max-seconds\" is \"1\"; it is a whole number from 2 to 120.")]
+    [DataRow("--runtime orleans --kafka 127.0.0.1:1 --clustering adonet --cluster-connection Colour=red", "The connection string of PostgreSQL cannot be read: ")]
     public void OptionsOfAClusterThatCannotBe(string arguments, string error) =>
         StringAssert.Contains(Fails(Start(arguments.Split(' '))), error);
 

@@ -204,9 +204,9 @@ public sealed class ErasingSimulationTests
         private void TakeRound()
         {
             var round = (new BlockSet(), new List<long>(), new BlockSet());
-            _runtime.TakeUnpublished(TestProject.Customer, _random.Next(1, 10), round.Item1, round.Item2, round.Item3);
+            _runtime.ToPublish.Take(TestProject.Customer, _random.Next(1, 10), round.Item1, round.Item2, round.Item3);
             if (_random.Next(4) == 0)
-                _runtime.MarkUnpublished(TestProject.Customer, round.Item1, round.Item2, round.Item3);
+                _runtime.ToPublish.PutBack(TestProject.Customer, round.Item1, round.Item2, round.Item3);
             _rounds.Enqueue(round);
         }
 
@@ -258,7 +258,7 @@ public sealed class ErasingSimulationTests
             while (_runtime.Unpublished > 0)
             {
                 var round = (new BlockSet(), new List<long>(), new BlockSet());
-                _runtime.TakeUnpublished(TestProject.Customer, 100, round.Item1, round.Item2, round.Item3);
+                _runtime.ToPublish.Take(TestProject.Customer, 100, round.Item1, round.Item2, round.Item3);
                 _rounds.Enqueue(round);
             }
 

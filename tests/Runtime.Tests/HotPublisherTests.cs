@@ -138,7 +138,7 @@ public sealed class HotPublisherTests : IAsyncDisposable
     }
 
     private void Start(int blocksPerRound = 2000) => _publisher = new HotPublisher(
-        TestProject.Plan, _runtime, _store, _incarnation, new HotPublisherOptions { BlocksPerRound = blocksPerRound }, _time, NullLogger<HotPublisher>.Instance);
+        TestProject.Plan, _runtime, _runtime.ToPublish, _store, _ => new(_incarnation), new HotPublisherOptions { BlocksPerRound = blocksPerRound }, _time, NullLogger<HotPublisher>.Instance);
 
     private void Round()
     {

@@ -41,7 +41,7 @@ internal static class Measure
 
     private static TimeSpan Apply(FraudBatch[] batches, EntityPlan entity)
     {
-        using var table = new EntityTable(entity, tracksPublishing: false, null, 1);
+        using var table = new EntityTable(entity, null, 1);
         var snapshot = new SnapshotPart();
         int[] fields = [FraudProject.Plan.Sources[0].Schema.IndexOf(entity.Keys[0].Name)];
         Span<byte> key = stackalloc byte[EntityPlan.KeyBytesMax];

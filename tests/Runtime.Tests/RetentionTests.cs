@@ -72,7 +72,7 @@ public sealed class RetentionTests
         void Publish()
         {
             var (keys, sequences, blocks) = (new BlockSet(), new List<long>(), new BlockSet());
-            dropping.TakeUnpublished(TestProject.Customer, 100_000, keys, sequences, blocks);
+            dropping.ToPublish.Take(TestProject.Customer, 100_000, keys, sequences, blocks);
             for (var index = 0; index < keys.Count; index++)
             {
                 var key = Convert.ToHexString(keys[index]);

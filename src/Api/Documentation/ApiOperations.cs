@@ -26,6 +26,27 @@ internal static class ApiOperations
             """,
     };
 
+    public static readonly ApiOperation Changes = new("streamChanges", Features, "Streams the features of entities that change, as server-sent events")
+    {
+        Description =
+            "Events: \"open\" first; \"change\" with the newest values of entities that changed, in the JSON that /get-online-features answers with; \"snapshot\" with the values of the " +
+            "entities that are named, at the beginning and after a miss; \"missed\" where changes may have been missed; \"end\" when the server stops. The header Last-Event-ID goes on " +
+            "after an event, where its changes are still kept. Name the features by one of features, feature_view and feature_service.",
+        Query =
+        [
+            ("features", "Features, each view:feature, separated by commas."),
+            ("feature_view", "All features of a view."),
+            ("feature_service", "The features of a service that are entities' own."),
+            ("full_feature_names", "true: features are called view__feature."),
+            ("entity", "Only entities of this type. Needed beside join keys where the features are of several types."),
+            ("{join key}", "Only entities with this value of their join key, under the key's own name; may be repeated. Of several join keys, each is given equally often."),
+            ("on_change", "Only where the value of one of these features is another than was sent last: names as in the answer, separated by commas."),
+            ("where", "Only where this CEL expression over the features is true."),
+            ("min_interval_ms", "Shortest time between two events of an entity: 10 to 3,600,000; default 100."),
+        ],
+        ResponseContentType = "text/event-stream",
+    };
+
     public static readonly ApiOperation Push = new("push", Features, "Pushes events to a source's topic")
     {
         Description = "Feast's request. Answers when the broker has acknowledged every row; features change as soon as ingest has applied them.",

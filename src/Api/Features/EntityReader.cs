@@ -26,21 +26,28 @@ internal sealed partial class EntityReader(
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask ReadAsync(EntityPlan entity, EntityBlocks blocks, CancellationToken cancellationToken)
     {
-        blocks.FromRuntime.Clear();
-        var fromHotStore = hotStore is not null && !Paused && await TryReadHotStoreAsync(hotStore, entity, blocks, cancellationToken);
-        if (!fromHotStore)
+        if (hotStore is null || Paused || !await TryReadHotStoreAsync(hotStore, entity, blocks, cancellationToken))
         {
-            blocks.UseRuntime();
-            await runtime.ReadAsync(entity.Index, blocks.Keys, blocks.FromRuntime, cancellationToken);
-            ApiInstruments.EntitiesRead.Add(blocks.Keys.Count, _runtime);
+            await ReadRuntimeAsync(entity, blocks, cancellationToken);
             return;
         }
 
         ApiInstruments.EntitiesRead.Add(blocks.Keys.Count - blocks.Missing.Count, _hot);
         if (blocks.Missing.Count == 0)
             return;
+        blocks.FromRuntime.Clear();
         await runtime.ReadAsync(entity.Index, blocks.Missing, blocks.FromRuntime, cancellationToken);
         ApiInstruments.EntitiesRead.Add(blocks.Missing.Count, _runtime);
+    }
+
+    /// <summary>Reads a block for each key past the hot store, which may be a little behind.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask ReadRuntimeAsync(EntityPlan entity, EntityBlocks blocks, CancellationToken cancellationToken)
+    {
+        blocks.UseRuntime();
+        blocks.FromRuntime.Clear();
+        await runtime.ReadAsync(entity.Index, blocks.Keys, blocks.FromRuntime, cancellationToken);
+        ApiInstruments.EntitiesRead.Add(blocks.Keys.Count, _runtime);
     }
 
     /// <summary>Stream time of a source, Unix ms: the runtime's, or where that has seen nothing, the hot store's of at most a second ago. <see cref="long.MinValue"/>: none yet.</summary>

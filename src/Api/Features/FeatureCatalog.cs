@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Text.Json;
 using FeatureStore.Api.Http;
@@ -67,15 +66,29 @@ internal sealed class FeatureCatalog
         reader.Read();
         if (reader.TokenType is not JsonTokenType.StartArray)
             throw ApiException.BadRequest("bad-request", $"\"features\" is {JsonValue.Describe(ref reader)}. Give an array of \"view:feature\".");
-        var features = new List<(EntityPlan Entity, int Feature)>();
-        var taken = new HashSet<string>(StringComparer.Ordinal);
+        var references = new List<string>();
         while (reader.Read() && reader.TokenType is not JsonTokenType.EndArray)
         {
             if (reader.TokenType is not JsonTokenType.String)
-                throw ApiException.BadRequest("bad-request", $"\"features\" has {JsonValue.Describe(ref reader)} at {features.Count}. Give an array of \"view:feature\".");
-            if (features.Count == _options.FeaturesMax)
-                throw ApiException.BadRequest("too-many-features", $"\"features\" has more than {_options.FeaturesMax:N0} entries. Ask in several requests.");
-            var feature = Resolve(JsonValue.Text(ref reader));
+                throw ApiException.BadRequest("bad-request", $"\"features\" has {JsonValue.Describe(ref reader)} at {references.Count}. Give an array of \"view:feature\".");
+            if (references.Count == _options.FeaturesMax)
+                throw TooMany();
+            references.Add(JsonValue.Text(ref reader));
+        }
+
+        return Resolve(references, fullNames);
+    }
+
+    /// <summary>Finds listed features, each <c>view:feature</c>, by entity and index.</summary>
+    public List<(EntityPlan Entity, int Feature)> Resolve(IReadOnlyList<string> references, bool fullNames)
+    {
+        if (references.Count > _options.FeaturesMax)
+            throw TooMany();
+        var features = new List<(EntityPlan Entity, int Feature)>();
+        var taken = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var reference in references)
+        {
+            var feature = Resolve(reference);
             var definition = feature.Entity.Features[feature.Feature];
             if (!taken.Add(fullNames ? $"{definition.View.Name}:{definition.Name}" : definition.Name))
             {
@@ -89,6 +102,9 @@ internal sealed class FeatureCatalog
 
         return features.Count > 0 ? features : throw ApiException.BadRequest("bad-request", "\"features\" is empty. Name at least one \"view:feature\".");
     }
+
+    private ApiException TooMany() =>
+        ApiException.BadRequest("too-many-features", $"\"features\" has more than {_options.FeaturesMax:N0} entries. Ask in several requests.");
 
     private (EntityPlan Entity, int Feature) Resolve(string reference)
     {
@@ -106,26 +122,5 @@ internal sealed class FeatureCatalog
         throw ApiException.NotFound("unknown-feature", definition is null
             ? $"There is no feature view {DefinitionText.Quote(view)}. {DefinitionText.Hint(view, [.. _plan.Definition.FeatureViews.Select(known => known.Name)])}"
             : $"Feature view \"{view}\" has no feature {DefinitionText.Quote(name)}. {DefinitionText.Hint(name, [.. definition.Features.Select(known => known.Name)])}");
-    }
-
-    /// <summary>Byte strings by content, also looked up by span.</summary>
-    private sealed class BytesComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
-    {
-        public static readonly BytesComparer Instance = new();
-
-        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
-
-        public int GetHashCode([DisallowNull] byte[] obj) => GetHashCode(obj.AsSpan());
-
-        public bool Equals(ReadOnlySpan<byte> alternate, byte[] other) => alternate.SequenceEqual(other);
-
-        public int GetHashCode(ReadOnlySpan<byte> alternate)
-        {
-            var hash = default(HashCode);
-            hash.AddBytes(alternate);
-            return hash.ToHashCode();
-        }
-
-        public byte[] Create(ReadOnlySpan<byte> alternate) => alternate.ToArray();
     }
 }

@@ -26,6 +26,7 @@ internal sealed class FeatureQuery
     private readonly EntityBlocks _blocks = new();
     private readonly double[] _read;
     private readonly byte[] _key = new byte[EntityPlan.KeyBytesMax];
+    private readonly HashSet<int> _leftOut = [];
     private double[] _values = [];
     private long[] _newestMs = [];
     private long[] _asOfMs = [];
@@ -48,6 +49,9 @@ internal sealed class FeatureQuery
     /// <summary>Rows asked for.</summary>
     public int Rows { get; private set; }
 
+    /// <summary>Rows that the answer has.</summary>
+    public int RowsLeft => Rows - _leftOut.Count;
+
     /// <summary>The request's fields.</summary>
     public EventBatch Request { get; }
 
@@ -62,6 +66,13 @@ internal sealed class FeatureQuery
 
     /// <summary>Value of a column of numbers that a view gives; NaN is null. Of an entity never seen, the feature's empty value.</summary>
     public double Value(int row, int column) => _values[column * Rows + row];
+
+    /// <summary>A value that is no number, as JSON; empty for null.</summary>
+    public ReadOnlySpan<byte> Json(int row, int column)
+    {
+        var (start, length) = _places[column * Rows + row];
+        return _json.WrittenSpan.Slice(start, length);
+    }
 
     /// <summary>Newest event that the column's view has applied, Unix ms; <see cref="long.MinValue"/>: none.</summary>
     public long NewestMs(int row, int column) => _newestMs[column * Rows + row];
@@ -82,17 +93,20 @@ internal sealed class FeatureQuery
         return IsNull(row, column, of) ? FeatureStatus.NULL_VALUE : FeatureStatus.PRESENT;
     }
 
+    /// <summary>Whether a column that a view gives has a value; not for an entity never seen.</summary>
+    public bool HasValue(FeatureColumn of, int row, int column) => NewestMs(row, column) > long.MinValue && !IsNull(row, column, of);
+
     /// <summary>Writes the value of a column that a view gives; null for an entity never seen.</summary>
     public void WriteValue(Utf8JsonWriter writer, FeatureColumn of, int row, int column)
     {
-        if (NewestMs(row, column) == long.MinValue || IsNull(row, column, of))
+        if (!HasValue(of, row, column))
             writer.WriteNullValue();
         else if (of.Kind is FeatureKind.Number)
             writer.WriteDoubleValue(Value(row, column));
         else if (of.Kind is FeatureKind.Integer && IsExact(Value(row, column)))
             writer.WriteNumberValue((long)Value(row, column));
         else
-            writer.WriteRawValue(_json.WrittenSpan.Slice(_places[column * Rows + row].Start, _places[column * Rows + row].Length), skipInputValidation: true);
+            writer.WriteRawValue(Json(row, column), skipInputValidation: true);
     }
 
     /// <summary>Writes the value of a column that no view gives.</summary>
@@ -115,9 +129,17 @@ internal sealed class FeatureQuery
         return Rows++;
     }
 
+    /// <summary>Has the answer go without a row.</summary>
+    public void LeaveOut(int row) => _leftOut.Add(row);
+
+    public bool IsLeftOut(int row) => _leftOut.Count > 0 && _leftOut.Contains(row);
+
     /// <summary>Reads every column that a view gives, and computes the others.</summary>
+    /// <param name="reader">Where from.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="isNewest">Whether a value that is a little behind, as the hot store's may be, will not do.</param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask ReadAsync(EntityReader reader, CancellationToken cancellationToken)
+    public async ValueTask ReadAsync(EntityReader reader, CancellationToken cancellationToken, bool isNewest = false)
     {
         var length = Rows * _set.Columns.Count;
         if (_values.Length < length)
@@ -138,7 +160,10 @@ internal sealed class FeatureQuery
             {
                 var count = Math.Min(ChunkRows, Rows - first);
                 EncodeKeys(part, first, count);
-                await reader.ReadAsync(_set.Parts[part].Entity, _blocks, cancellationToken);
+                if (isNewest)
+                    await reader.ReadRuntimeAsync(_set.Parts[part].Entity, _blocks, cancellationToken);
+                else
+                    await reader.ReadAsync(_set.Parts[part].Entity, _blocks, cancellationToken);
                 foreach (var group in _set.Parts[part].Groups)
                 {
                     var asOfMs = group.Source.Definition.Clock is SourceClock.Wall ? nowMs : await reader.StreamTimeMsAsync(group.Source, cancellationToken);
@@ -158,6 +183,7 @@ internal sealed class FeatureQuery
             keys.Clear();
         Request.Clear();
         Inputs.Clear();
+        _leftOut.Clear();
         Rows = 0;
         if (_json.Capacity > KeptBytesMax)
             _json = new ArrayBufferWriter<byte>(256);
@@ -166,6 +192,7 @@ internal sealed class FeatureQuery
         return _values.Length <= KeptValuesMax && (Vectors?.TextBytes ?? 0) <= KeptBytesMax && _blocks.Reset();
     }
 
+    /// <summary>Whether a value is null where its entity has been seen.</summary>
     private bool IsNull(int row, int column, FeatureColumn of)
     {
         if (of.View is null)

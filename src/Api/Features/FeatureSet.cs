@@ -63,11 +63,15 @@ internal sealed class FeatureSet
     }
 
     /// <summary>Features by entity plan and index, under their own names.</summary>
-    public static FeatureSet OfFeatures(ProjectPlan plan, IEnumerable<(EntityPlan Entity, int Feature)> features, bool fullNames)
+    public static FeatureSet OfFeatures(ProjectPlan plan, IEnumerable<(EntityPlan Entity, int Feature)> features, bool fullNames) =>
+        OfFeatures(plan, features.Select(feature => new NamedFeature(feature.Entity, feature.Feature, feature.Entity.Features[feature.Feature].Name)), fullNames);
+
+    /// <summary>Features by entity plan and index, under given names.</summary>
+    public static FeatureSet OfFeatures(ProjectPlan plan, IEnumerable<NamedFeature> features, bool fullNames)
     {
         var builder = new Builder(plan);
-        foreach (var (entity, feature) in features)
-            builder.Add(entity, feature, entity.Features[feature].Name, fullNames);
+        foreach (var (entity, feature, name) in features)
+            builder.Add(entity, feature, name, fullNames);
         return builder.Build(new RowSchema([]), null);
     }
 
@@ -129,6 +133,12 @@ internal sealed class FeatureSet
                 [.. group.Index().Where(feature => entity.Features[feature.Item.Feature].Kind != FeatureKind.Number).Select(feature => feature.Index)]))];
     }
 }
+
+/// <summary>A feature of an entity.</summary>
+/// <param name="Entity">The entity.</param>
+/// <param name="Feature">Index in its plan.</param>
+/// <param name="Name">What it is called, without its view.</param>
+internal readonly record struct NamedFeature(EntityPlan Entity, int Feature, string Name);
 
 /// <summary>A feature that goes out.</summary>
 /// <param name="Name">As the answer calls it.</param>

@@ -12,29 +12,35 @@ internal static class KeyJson
     /// <param name="row">A row that has them in order, none null.</param>
     public static void Write(Utf8JsonWriter writer, IReadOnlyList<FieldDefinition> keys, in FieldRow row)
     {
-        Span<byte> time = stackalloc byte[Rfc3339.Length];
         for (var key = 0; key < keys.Count; key++)
         {
             writer.WritePropertyName(keys[key].Name);
-            switch (keys[key].Type)
-            {
-                case FieldType.Bool:
-                    writer.WriteBooleanValue(row.Bool(key));
-                    break;
-                case FieldType.String:
-                    writer.WriteStringValue(row.Text(key));
-                    break;
-                case FieldType.Double:
-                    writer.WriteNumberValue(row.Double(key));
-                    break;
-                case FieldType.Timestamp:
-                    Rfc3339.Write(row.Int64(key), time);
-                    writer.WriteStringValue(time);
-                    break;
-                default:
-                    writer.WriteNumberValue(row.Int64(key));
-                    break;
-            }
+            WriteValue(writer, keys[key].Type, row, key);
+        }
+    }
+
+    /// <summary>Writes the value of one field of a row that is not null.</summary>
+    public static void WriteValue(Utf8JsonWriter writer, FieldType type, in FieldRow row, int field)
+    {
+        switch (type)
+        {
+            case FieldType.Bool:
+                writer.WriteBooleanValue(row.Bool(field));
+                break;
+            case FieldType.String:
+                writer.WriteStringValue(row.Text(field));
+                break;
+            case FieldType.Double:
+                writer.WriteNumberValue(row.Double(field));
+                break;
+            case FieldType.Timestamp:
+                Span<byte> time = stackalloc byte[Rfc3339.Length];
+                Rfc3339.Write(row.Int64(field), time);
+                writer.WriteStringValue(time);
+                break;
+            default:
+                writer.WriteNumberValue(row.Int64(field));
+                break;
         }
     }
 }

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using FeatureStore.Api.Http;
-using FeatureStore.Core.Events;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.ObjectPool;
 
@@ -13,8 +12,6 @@ namespace FeatureStore.Api.Features;
 internal sealed class OnlineFeaturesEndpoint(FeatureCatalog catalog, EntityReader reader, FeatureStoreApiOptions options)
 {
     private static readonly string[] _members = ["entities", "request_context", "features", "feature_service", "full_feature_names"];
-    private static readonly JsonEncodedText _epoch = JsonEncodedText.Encode("1970-01-01T00:00:00Z");
-    private static readonly JsonEncodedText[] _statuses = [.. Enum.GetNames<FeatureStatus>().Select(name => JsonEncodedText.Encode(name))];
     private static readonly KeyValuePair<string, object?>[] _tags = [.. Enum.GetNames<FeatureStatus>().Select(name => new KeyValuePair<string, object?>("status", name))];
 
     private readonly ObjectPool<ResponseJson> _responses = new DefaultObjectPool<ResponseJson>(new DefaultPooledObjectPolicy<ResponseJson>());
@@ -118,76 +115,18 @@ internal sealed class OnlineFeaturesEndpoint(FeatureCatalog catalog, EntityReade
         writer.WriteStartObject();
         writer.WritePropertyName("values"u8);
         writer.WriteRawValue(values, skipInputValidation: true);
-        WriteRepeated(writer, "statuses"u8, _statuses[(int)FeatureStatus.PRESENT], rows);
-        WriteRepeated(writer, "event_timestamps"u8, _epoch, rows);
+        OnlineFeaturesJson.WriteKeyStatuses(writer, rows);
         writer.WriteEndObject();
     }
 
     private static void WriteFeature(Utf8JsonWriter writer, FeatureColumn column, int index, FeatureQuery query)
     {
-        Span<int> counts = stackalloc int[_statuses.Length];
-        writer.WriteStartObject();
-        writer.WriteStartArray("values"u8);
-        for (var row = 0; row < query.Rows; row++)
-        {
-            if (column.View is null)
-                query.WriteComputedValue(writer, column, row, index);
-            else
-                query.WriteValue(writer, column, row, index);
-        }
-
-        writer.WriteEndArray();
-        writer.WriteStartArray("statuses"u8);
-        for (var row = 0; row < query.Rows; row++)
-        {
-            var status = query.Status(row, index, column);
-            counts[(int)status]++;
-            writer.WriteStringValue(_statuses[(int)status]);
-        }
-
-        writer.WriteEndArray();
-        if (column.View is null)
-            WriteRepeated(writer, "event_timestamps"u8, _epoch, query.Rows);
-        else
-            WriteTimestamps(writer, index, query);
-        writer.WriteEndObject();
+        Span<int> counts = stackalloc int[_tags.Length];
+        OnlineFeaturesJson.WriteFeature(writer, column, index, query, counts);
         for (var status = 0; status < counts.Length; status++)
         {
             if (counts[status] > 0)
                 ApiInstruments.ValuesServed.Add(counts[status], _tags[status]);
         }
-    }
-
-    private static void WriteTimestamps(Utf8JsonWriter writer, int index, FeatureQuery query)
-    {
-        Span<byte> text = stackalloc byte[Rfc3339.Length];
-        writer.WriteStartArray("event_timestamps"u8);
-        for (var row = 0; row < query.Rows; row++)
-        {
-            if (query.NewestMs(row, index) is var newestMs && newestMs == long.MinValue)
-                writer.WriteStringValue(_epoch);
-            else
-                writer.WriteStringValue(Timestamp(newestMs, text));
-        }
-
-        writer.WriteEndArray();
-    }
-
-    /// <summary>As protocol buffers write timestamps in JSON: no fraction where it is zero.</summary>
-    private static ReadOnlySpan<byte> Timestamp(long unixMs, Span<byte> text)
-    {
-        Rfc3339.Write(unixMs, text);
-        if (!text.EndsWith(".000Z"u8))
-            return text;
-        text[^5] = (byte)'Z';
-        return text[..^4];
-    }
-
-    private static void WriteRepeated(Utf8JsonWriter writer, ReadOnlySpan<byte> name, JsonEncodedText value, int count)
-    {
-        writer.WriteStartArray(name);
-        for (var row = 0; row < count; row++)
-            writer.WriteStringValue(value);
-        writer.WriteEndArray();
     }
 }

@@ -1,10 +1,7 @@
-using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using FeatureStore.Api.Features;
 using FeatureStore.Api.Http;
 using FeatureStore.Core.Definitions;
-using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
 using FeatureStore.Runtime;
 using Microsoft.AspNetCore.Http;
@@ -94,44 +91,9 @@ internal sealed class EntityEndpoint(ProjectPlan plan, EntityReader reader, IEnt
         {
             var text = inPath ?? (request.Query.TryGetValue(entity.Keys[key].Name, out var values) && values.Count == 1 ? values[0]! : throw ApiException.BadRequest(
                 "bad-key", $"The query lacks the join key \"{entity.Keys[key].Name}\", or has it twice. Write ?{entity.Keys[key].Name}=…"));
-            if (!TrySet(query.Keys(0), row, key, entity.Keys[key].Type, text))
-                throw ApiException.BadRequest("bad-key", $"join key \"{entity.Keys[key].Name}\": {DefinitionText.Quote(text)} is not {Expected(entity.Keys[key].Type)}.");
+            KeyText.Set(query.Keys(0), row, key, entity.Keys[key], text);
         }
     }
-
-    private static bool TrySet(EventBatch keys, int row, int field, FieldType type, string text)
-    {
-        switch (type)
-        {
-            case FieldType.Int64 when long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var integer):
-                keys.SetInt64(row, field, integer);
-                return true;
-            case FieldType.Double when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number):
-                keys.SetDouble(row, field, number);
-                return true;
-            case FieldType.Bool when text is "true" or "false":
-                keys.SetInt64(row, field, text == "true" ? 1 : 0);
-                return true;
-            case FieldType.Timestamp when Rfc3339.TryParse(Encoding.UTF8.GetBytes(text), out var unixMs)
-                || (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out unixMs) && unixMs is >= Rfc3339.MinMs and <= Rfc3339.MaxMs):
-                keys.SetInt64(row, field, unixMs);
-                return true;
-            case FieldType.String when Encoding.UTF8.GetByteCount(text) <= RowSchema.TextBytesMax:
-                keys.SetText(row, field, Encoding.UTF8.GetBytes(text));
-                return true;
-            default:
-                return false;
-        }
-    }
-
-    private static string Expected(FieldType type) => type switch
-    {
-        FieldType.Int64 => "an int64, such as 596",
-        FieldType.Double => "a finite number",
-        FieldType.Bool => "true or false",
-        FieldType.Timestamp => "a timestamp, such as 2018-06-01T00:00:07Z",
-        _ => "a text of at most 4,096 bytes",
-    };
 
     private static void Write(Utf8JsonWriter writer, EntityPlan entity, FeatureSet set, FeatureQuery query)
     {

@@ -132,6 +132,36 @@ public sealed class EntityPlan
         return length;
     }
 
+    /// <summary>Reads an encoded key back.</summary>
+    /// <param name="key">As <see cref="EncodeKey"/> wrote it.</param>
+    /// <param name="rows">Rows of the key's fields, in order.</param>
+    /// <param name="row">Gets the values.</param>
+    /// <exception cref="ArgumentException">It is not a key of this entity.</exception>
+    public void DecodeKey(ReadOnlySpan<byte> key, EventBatch rows, int row)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        for (var field = 0; field < Keys.Count; field++)
+        {
+            var start = Keys[field].Type == FieldType.String ? 2 : 0;
+            var length = Keys[field].Type switch
+            {
+                FieldType.Bool => 1,
+                FieldType.String => key.Length < 2 ? int.MaxValue : 2 + BinaryPrimitives.ReadUInt16BigEndian(key),
+                _ => 8,
+            };
+            if (key.Length < length)
+                throw new ArgumentException($"{key.Length} bytes are left where field \"{Keys[field].Name}\" of a key of entity \"{Name}\" should be.", nameof(key));
+            if (start > 0)
+                rows.SetText(row, field, key[start..length]);
+            else
+                rows.SetInt64(row, field, length == 1 ? key[0] : BinaryPrimitives.ReadInt64BigEndian(key));
+            key = key[length..];
+        }
+
+        if (!key.IsEmpty)
+            throw new ArgumentException($"{key.Length} bytes are left behind a key of entity \"{Name}\".", nameof(key));
+    }
+
     /// <summary>Bytes that <see cref="EncodeKey"/> would need for key fields that all have values.</summary>
     public int KeyLength(in FieldRow row, ReadOnlySpan<int> fields)
     {

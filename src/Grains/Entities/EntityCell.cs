@@ -70,6 +70,9 @@ internal sealed class EntityCell : IDisposable
     /// <summary>Tells a write that began before an erasure.</summary>
     private int _erasures;
     private bool _isClosed;
+
+    /// <summary>Of those who know already that it has changed.</summary>
+    private int _marks;
     private Task? _writing;
 
     public EntityCell(EntityCells cells, IGrainContext context)
@@ -116,7 +119,12 @@ internal sealed class EntityCell : IDisposable
             _interval = 0;
             _etag = state.ETag;
             if (state.RecordExists && state.State is { Bytes.Length: > 0 })
+            {
                 Restore(state.State.Bytes, owner);
+                // The hot store may lack it, where the silo that had it died.
+                ChangedHere(EntityCells.PublishMark);
+            }
+
             _epoch = Random.Shared.NextInt64(1, long.MaxValue);
         }
     }
@@ -136,6 +144,7 @@ internal sealed class EntityCell : IDisposable
             if (request.Guards is { } guards)
             {
                 Erase(AppliedOffsets.Read(guards), request);
+                ChangedHere(~0);
                 return Reply(ApplyStatus.Applied, call.Epoch);
             }
 
@@ -223,6 +232,35 @@ internal sealed class EntityCell : IDisposable
                 return false;
             blocks.Add(_live is null ? default : _live.Span);
             return true;
+        }
+    }
+
+    /// <summary>Has those who want to know take note that the entity has changed.</summary>
+    public void Changed(int marks)
+    {
+        lock (this)
+            ChangedHere(marks);
+    }
+
+    /// <summary>Takes a mark away.</summary>
+    public void Unmark(int mark)
+    {
+        lock (this)
+            _marks &= ~mark;
+    }
+
+    /// <summary>Takes a mark away, and adds the entity as it is to what its reader takes.</summary>
+    public void TakeChange(int mark, BlockSet keys, List<long>? sequences, BlockSet? blocks)
+    {
+        lock (this)
+        {
+            _marks &= ~mark;
+            // Of an activation that has ended, only that the entity has changed is known.
+            if (_key is null || _isClosed && blocks is not null)
+                return;
+            keys.Add(_key);
+            sequences?.Add(_live is null ? _sequence : EntityPlan.Sequence(_live.Span));
+            blocks?.Add(_live is null ? default : _live.Span);
         }
     }
 
@@ -368,7 +406,11 @@ internal sealed class EntityCell : IDisposable
             if (feeds && header.Offset >= _applied.Next(_cells.Plan.SourceIds[origin], header.Partition, events.Generation(origin, header.Partition)))
             {
                 if (!isChanged)
+                {
                     BeginWrite(events.Interval);
+                    ChangedHere(~0);
+                }
+
                 isChanged = true;
                 Change(source.Index, events.Events.Row(row), header);
             }
@@ -456,6 +498,15 @@ internal sealed class EntityCell : IDisposable
         {
             RuntimeInstruments.RetractionsLost.Add(1, new KeyValuePair<string, object?>("entity", _plan.Name));
         }
+    }
+
+    private void ChangedHere(int marks)
+    {
+        var news = _cells.Tracked[_plan.Index] & marks & ~_marks;
+        if (news == 0)
+            return;
+        _marks |= news;
+        _cells.Tell(_plan.Index, this, news);
     }
 
     private void Resize(int length)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using FeatureStore.Grains.Changes;
 using FeatureStore.Grains.Persistence;
 using FeatureStore.Runtime;
 using Microsoft.Extensions.DependencyInjection;
@@ -8,20 +9,47 @@ using Orleans.Storage;
 namespace FeatureStore.Grains.Entities;
 
 /// <summary>The entities that are active on this silo.</summary>
-internal sealed partial class EntityCells(ClusterPlan plan, IServiceProvider services, ILocalSiloDetails silo, ILogger<EntityCells> logger)
+internal sealed partial class EntityCells
 {
+    /// <summary>Mark of the hot store.</summary>
+    public const int PublishMark = 1;
+
+    /// <summary>Mark of those who listen to changes.</summary>
+    public const int TellMark = 2;
+
+    private readonly ClusterPlan _plan;
+    private readonly IServiceProvider _services;
+    private readonly ILocalSiloDetails _silo;
+    private readonly ILogger<EntityCells> _logger;
     private readonly ConcurrentDictionary<string, EntityCell> _cells = new(StringComparer.Ordinal);
 
     private volatile OwnerRecord? _owner;
 
-    public ClusterPlan Plan => plan;
+    public EntityCells(ClusterPlan plan, IServiceProvider services, ILocalSiloDetails silo, ILogger<EntityCells> logger)
+    {
+        (_plan, _services, _silo, _logger) = (plan, services, silo, logger);
+        CheckpointId = GrainId.Create("featurestore-checkpoint", plan.Project.Definition.Project);
+        Tracked = new int[plan.Project.Entities.Count];
+        (ToPublish, ToTell) = (new ChangedCells(this, PublishMark), new ChangedCells(this, TellMark));
+    }
+
+    public ClusterPlan Plan => _plan;
 
     /// <summary>Where the record of the stream's owner is.</summary>
-    public GrainId CheckpointId { get; } = GrainId.Create("featurestore-checkpoint", plan.Project.Definition.Project);
+    public GrainId CheckpointId { get; }
 
-    public SiloAddress Silo => silo.SiloAddress;
+    public SiloAddress Silo => _silo.SiloAddress;
 
-    public IGrainStorage Storage => field ??= services.GetKeyedService<IGrainStorage>(ClusterNames.Storage)
+    /// <summary>What a hot store lacks. Entities that have just become active are among it.</summary>
+    public ChangedCells ToPublish { get; }
+
+    /// <summary>What those who listen to changes have not been told.</summary>
+    public ChangedCells ToTell { get; }
+
+    /// <summary>By entity type, the marks of those who want to know of changes.</summary>
+    public int[] Tracked { get; }
+
+    public IGrainStorage Storage => field ??= _services.GetKeyedService<IGrainStorage>(ClusterNames.Storage)
         ?? throw new InvalidOperationException($"No grain storage provider is named \"{ClusterNames.Storage}\". Add one to the silo, as in AddMemoryGrainStorage(\"{ClusterNames.Storage}\").");
 
     public int Count => _cells.Count;
@@ -34,6 +62,22 @@ internal sealed partial class EntityCells(ClusterPlan plan, IServiceProvider ser
         var state = new GrainState<StoredState> { State = new StoredState() };
         await Storage.ReadStateAsync(ClusterNames.CheckpointState, CheckpointId, state).ConfigureAwait(false);
         return _owner = state.RecordExists && state.State is { Bytes.Length: > 0 } ? OwnerRecord.Read(state.State.Bytes) : new OwnerRecord();
+    }
+
+    /// <summary>Has those whose marks these are take note of a cell.</summary>
+    public void Tell(int entity, EntityCell cell, int marks)
+    {
+        if ((marks & PublishMark) != 0)
+            ToPublish.Add(entity, cell);
+        if ((marks & TellMark) != 0)
+            ToTell.Add(entity, cell);
+    }
+
+    /// <summary>Names the history of state; null before any silo has owned the stream.</summary>
+    public async ValueTask<Guid?> IncarnationAsync(CancellationToken cancellationToken)
+    {
+        var owner = await OwnerAsync(1).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        return owner.Term > 0 ? owner.Incarnation : null;
     }
 
     public EntityCell Create(IGrainContext context) => new(this, context);

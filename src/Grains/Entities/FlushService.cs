@@ -1,4 +1,6 @@
 using FeatureStore.Grains.Payloads;
+using FeatureStore.Runtime;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
 using Orleans.Runtime.Services;
@@ -18,13 +20,18 @@ internal interface IFlushService : IGrainService
 
 /// <inheritdoc cref="IFlushService"/>
 [Reentrant]
-internal sealed class FlushService(GrainId id, Silo silo, ILoggerFactory loggers, EntityCells cells) : GrainService(id, silo, loggers), IFlushService
+internal sealed class FlushService(GrainId id, Silo silo, ILoggerFactory loggers, EntityCells cells, IServiceProvider services) : GrainService(id, silo, loggers), IFlushService
 {
     /// <summary>Writes under way at once, a call.</summary>
     private const int WritesMax = 32;
 
+    private readonly HotPublisher? _publisher = services.GetService<HotPublisher>();
+
     public async Task<byte[]> FlushAsync([Immutable] FlushRequest request)
     {
+        // What is durable is not sent again where this silo dies, and nobody else could publish it.
+        if (_publisher is not null)
+            await Task.Run(() => _publisher.PublishAsync(CancellationToken.None));
         var statuses = new byte[request.Addresses.Length];
         var next = -1;
         await Task.WhenAll(Enumerable.Range(0, Math.Min(WritesMax, statuses.Length)).Select(_ => Task.Run(FlushSomeAsync)));

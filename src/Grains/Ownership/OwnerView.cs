@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace FeatureStore.Grains.Ownership;
 
@@ -42,16 +43,19 @@ internal sealed class OwnerView
     public OwnerState State() => new() { Term = _term, Silo = _silo!, StreamTimesMs = [.. _streamTimesMs] };
 
     /// <summary>Takes in what another owner told.</summary>
-    public void Learn(OwnerState state)
+    /// <returns>Whether the owner is another than was known.</returns>
+    public bool Learn(OwnerState state)
     {
+        var isNew = !state.Silo.Equals(_silo);
         _silo = state.Silo;
         for (var source = 0; source < Math.Min(_streamTimesMs.Length, state.StreamTimesMs.Length); source++)
             Volatile.Write(ref _streamTimesMs[source], state.StreamTimesMs[source]);
+        return isNew;
     }
 }
 
 /// <summary>Tells or asks the <see cref="IOwnerGrain"/>, several times a second.</summary>
-internal sealed class OwnerExchange(OwnerView view, ClusterPlan plan, IServiceProvider services, TimeProvider time) : BackgroundService
+internal sealed partial class OwnerExchange(OwnerView view, ClusterPlan plan, IServiceProvider services, TimeProvider time, ILogger<OwnerExchange> logger) : BackgroundService
 {
     private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(200);
 
@@ -65,8 +69,8 @@ internal sealed class OwnerExchange(OwnerView view, ClusterPlan plan, IServicePr
             {
                 if (view.IsOwner)
                     await grain.TellAsync(view.State()).ConfigureAwait(false);
-                else if (await grain.GetAsync().ConfigureAwait(false) is { } state)
-                    view.Learn(state);
+                else if (await grain.GetAsync().ConfigureAwait(false) is { } state && view.Learn(state))
+                    LogOwner(state.Silo, state.Term);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
@@ -74,4 +78,7 @@ internal sealed class OwnerExchange(OwnerView view, ClusterPlan plan, IServicePr
             }
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Silo {Silo} owns the stream: term {Term}")]
+    private partial void LogOwner(SiloAddress silo, long term);
 }

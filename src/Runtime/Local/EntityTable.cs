@@ -5,19 +5,21 @@ namespace FeatureStore.Runtime.Local;
 
 /// <summary>
 /// The blocks of one entity type in one shard: an open-addressing index over blocks in native memory, and which of them changed since they
-/// were last saved or published. Not thread safe: the shard's gate guards it.
+/// were last saved, published or told. Not thread safe: the shard's gate guards it.
 /// </summary>
 internal sealed unsafe class EntityTable : IDisposable
 {
     private readonly EntityPlan _plan;
     private readonly IdList _unsaved = new();
-    private readonly Queue<int> _unpublished = new();
     private readonly IdList _snapshot = new();
     private readonly IdList _free = new();
-    private readonly Queue<(byte[] Key, long Sequence)> _unpublishedRemovals = new();
+    private readonly Changes[] _changes = [new(State.Unpublished), new(State.Untold)];
     private KeyIndex _index = new();
     private byte*[] _blocks = new byte*[32];
     private State[] _states = new State[32];
+
+    /// <summary>The marks of those who want to know of changes.</summary>
+    private State _tracked;
 
     /// <summary>Blocks have ids below this; some may be free.</summary>
     private int _ids;
@@ -28,16 +30,14 @@ internal sealed unsafe class EntityTable : IDisposable
     private int _sweptIds = -1;
 
     /// <param name="plan">The entity's plan.</param>
-    /// <param name="tracksPublishing">Whether changes are kept for a hot store.</param>
     /// <param name="retention">When entities may go; null: never.</param>
     /// <param name="sources">Number of sources.</param>
-    public EntityTable(EntityPlan plan, bool tracksPublishing, Retention? retention, int sources)
+    public EntityTable(EntityPlan plan, Retention? retention, int sources)
     {
         _retention = retention;
         _passMs = new long[sources];
         _passMs.AsSpan().Fill(long.MinValue);
         _plan = plan;
-        TracksPublishing = tracksPublishing;
     }
 
     [Flags]
@@ -53,6 +53,9 @@ internal sealed unsafe class EntityTable : IDisposable
 
         /// <summary>Changed since it was last published to the hot store.</summary>
         Unpublished = 4,
+
+        /// <summary>Changed since those who listen were last told.</summary>
+        Untold = 8,
     }
 
     public EntityPlan Plan => _plan;
@@ -67,9 +70,8 @@ internal sealed unsafe class EntityTable : IDisposable
     /// <summary>Bytes of the blocks that changed since the last snapshot began, at the size they had when they first changed.</summary>
     public long UnsavedBytes { get; private set; }
 
-    public bool TracksPublishing { get; }
-
-    public int UnpublishedCount => _unpublished.Count + _unpublishedRemovals.Count;
+    /// <summary>Changes that wait for a reader of them.</summary>
+    public int Waiting(Outbox outbox) => _changes[(int)outbox].Ids.Count + _changes[(int)outbox].Removals.Count;
 
     /// <summary>The block of an entity; empty where it was never seen.</summary>
     public ReadOnlySpan<byte> Find(ulong hash, ReadOnlySpan<byte> key)
@@ -180,7 +182,7 @@ internal sealed unsafe class EntityTable : IDisposable
             if (_blocks[_sweptIds] == null || !_retention!.IsOver(_plan, Block(_sweptIds), nowsMs))
                 continue;
             var key = EntityPlan.Key(Block(_sweptIds)).ToArray();
-            PublishRemoval(key, Remove(KeyHash.Of(key), key, snapshot) + 1);
+            TellRemoval(key, Remove(KeyHash.Of(key), key, snapshot) + 1);
             _dropped.Add(key);
             dropped++;
         }
@@ -190,11 +192,38 @@ internal sealed unsafe class EntityTable : IDisposable
         return dropped;
     }
 
-    /// <summary>Has the hot store told that an entity is gone.</summary>
-    public void PublishRemoval(ReadOnlySpan<byte> key, long sequence)
+    /// <summary>Has it told that an entity is gone.</summary>
+    public void TellRemoval(ReadOnlySpan<byte> key, long sequence)
     {
-        if (TracksPublishing)
-            _unpublishedRemovals.Enqueue((key.ToArray(), sequence));
+        foreach (var changes in _changes)
+        {
+            if ((_tracked & changes.Mark) != 0)
+                changes.Removals.Enqueue((key.ToArray(), sequence));
+        }
+    }
+
+    /// <summary>Has it told that an entity has changed, if there is one.</summary>
+    public void TellChange(ulong hash, ReadOnlySpan<byte> key)
+    {
+        if (_index[Slot(hash, key)].Id is >= 0 and var id)
+            Tell(id, _tracked);
+    }
+
+    /// <summary>Begins or ends keeping track of changes for a reader.</summary>
+    public void Track(Outbox outbox, bool isTracked)
+    {
+        var changes = _changes[(int)outbox];
+        if (isTracked)
+        {
+            _tracked |= changes.Mark;
+            return;
+        }
+
+        _tracked &= ~changes.Mark;
+        foreach (var id in changes.Ids)
+            _states[id] &= ~changes.Mark;
+        changes.Ids = new Queue<int>();
+        changes.Removals.Clear();
     }
 
     /// <summary>Takes in a block from a checkpoint.</summary>
@@ -202,17 +231,17 @@ internal sealed unsafe class EntityTable : IDisposable
     {
         var id = Add(Slot(hash, key), hash, block.Length);
         block.CopyTo(Block(id, block.Length));
-        MarkUnpublished(id);
+        Tell(id, _tracked & State.Unpublished);
     }
 
-    /// <summary>Puts an entity back among those to publish, or its removal where it has no block and still has none.</summary>
-    public void MarkUnpublished(ulong hash, ReadOnlySpan<byte> key, long removedSequence)
+    /// <summary>Puts an entity back among those that wait for a reader, or its removal where it has no block and still has none.</summary>
+    public void PutBack(Outbox outbox, ulong hash, ReadOnlySpan<byte> key, long removedSequence)
     {
-        var id = _index[Slot(hash, key)].Id;
+        var (changes, id) = (_changes[(int)outbox], _index[Slot(hash, key)].Id);
         if (id >= 0)
-            MarkUnpublished(id);
-        else if (removedSequence > 0)
-            PublishRemoval(key, removedSequence);
+            Tell(id, _tracked & changes.Mark);
+        else if (removedSequence > 0 && (_tracked & changes.Mark) != 0)
+            changes.Removals.Enqueue((key.ToArray(), removedSequence));
     }
 
     /// <summary>Has the next snapshot hold every block.</summary>
@@ -258,29 +287,30 @@ internal sealed unsafe class EntityTable : IDisposable
         return _snapshot.Count == 0;
     }
 
-    /// <summary>Moves the blocks whose change is longest unpublished, up to a number of them, into sets to publish.</summary>
-    public void TakeUnpublished(int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
+    /// <summary>Takes the entities whose change has waited longest for a reader, up to a number of them.</summary>
+    public void Take(Outbox outbox, int countMax, BlockSet keys, List<long>? sequences, BlockSet? blocks)
     {
+        var changes = _changes[(int)outbox];
         var taken = 0;
-        for (; taken < countMax && _unpublishedRemovals.TryDequeue(out var removal); taken++)
+        for (; taken < countMax && changes.Removals.TryDequeue(out var removal); taken++)
         {
             keys.Add(removal.Key);
-            sequences.Add(removal.Sequence);
-            blocks.Add([]);
+            sequences?.Add(removal.Sequence);
+            blocks?.Add([]);
         }
 
-        for (; taken < countMax && _unpublished.Count > 0; taken++)
+        for (; taken < countMax && changes.Ids.Count > 0; taken++)
         {
-            var id = _unpublished.Dequeue();
-            if ((_states[id] & State.Unpublished) == 0)
+            var id = changes.Ids.Dequeue();
+            if ((_states[id] & changes.Mark) == 0)
                 continue;
-            _states[id] &= ~State.Unpublished;
+            _states[id] &= ~changes.Mark;
             var block = Block(id);
             if (Tombstones.IsPending(EntityPlan.Key(block)))
                 continue;
             keys.Add(EntityPlan.Key(block));
-            sequences.Add(EntityPlan.Sequence(block));
-            blocks.Add(block);
+            sequences?.Add(EntityPlan.Sequence(block));
+            blocks?.Add(block);
         }
     }
 
@@ -289,6 +319,8 @@ internal sealed unsafe class EntityTable : IDisposable
         for (var id = 0; id < _ids; id++)
             NativeMemory.Free(_blocks[id]);
         // A reader that comes late finds nothing.
+        foreach (var changes in _changes)
+            changes.Ids.Clear();
         _ids = 0;
         _free.Clear();
         _index = new KeyIndex();
@@ -309,15 +341,20 @@ internal sealed unsafe class EntityTable : IDisposable
         }
 
         _states[id] = state;
-        MarkUnpublished(id);
+        if ((_tracked & ~state) != 0)
+            Tell(id, _tracked);
     }
 
-    private void MarkUnpublished(int id)
+    /// <summary>Has each of those whose marks these are told of a change, once.</summary>
+    private void Tell(int id, State marks)
     {
-        if (!TracksPublishing || (_states[id] & State.Unpublished) != 0)
-            return;
-        _states[id] |= State.Unpublished;
-        _unpublished.Enqueue(id);
+        foreach (var changes in _changes)
+        {
+            if ((marks & changes.Mark & ~_states[id]) == 0)
+                continue;
+            _states[id] |= changes.Mark;
+            changes.Ids.Enqueue(id);
+        }
     }
 
     /// <summary>
@@ -368,6 +405,17 @@ internal sealed unsafe class EntityTable : IDisposable
         return id;
     }
 
+    /// <summary>What waits for one reader of changes.</summary>
+    private sealed class Changes(State mark)
+    {
+        /// <summary>On each block that waits.</summary>
+        public State Mark => mark;
+
+        public Queue<int> Ids { get; set; } = new();
+
+        public Queue<(byte[] Key, long Sequence)> Removals { get; } = new();
+    }
+
     private sealed class IdList
     {
         private int[] _ids = new int[64];
@@ -394,6 +442,13 @@ internal sealed unsafe class EntityTable : IDisposable
             (Count, other.Count) = (other.Count, 0);
         }
     }
+}
+
+/// <summary>Who reads changes.</summary>
+internal enum Outbox
+{
+    HotStore,
+    Listeners,
 }
 
 /// <summary>Copies of the blocks that a snapshot holds.</summary>

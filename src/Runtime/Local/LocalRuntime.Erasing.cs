@@ -36,7 +36,7 @@ public sealed partial class LocalRuntime
     private List<Tombstone> _snapshotDropped = [];
     private Action<Tombstone>? _erasing;
     private Func<Tombstone, CancellationToken, Task>? _makeDurable;
-    private Func<Tombstone, CancellationToken, Task>? _hide;
+    private Func<CancellationToken, Task>? _publish;
 
     /// <summary>Tombstones of erased entities; at most <see cref="LocalRuntimeOptions.TombstonesMax"/>.</summary>
     public int TombstoneCount { get; private set; }
@@ -67,9 +67,12 @@ public sealed partial class LocalRuntime
             throw new EraseException($"The entity is erased here, but not durably: {reason} The next checkpoint tries again; repeat the request to know that it is durable.", exception);
         }
 
-        if (_hide is not null)
-            await _hide(tombstone, cancellationToken).ConfigureAwait(false);
+        if (_publish is not null)
+            await _publish(cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>Has what waits for the hot store published at once where an erasure is durable, so that whoever asked for it does not read the entity any more.</summary>
+    public void OnErased(Func<CancellationToken, Task> publish) => _publish = publish;
 
     /// <inheritdoc/>
     public void BeginSource(int source, IReadOnlyList<long> firstOffsets, IReadOnlyList<long> publishedOffsets)
@@ -118,9 +121,6 @@ public sealed partial class LocalRuntime
         foreach (var tombstone in tombstones)
             ShardOf(tombstone.Key, out var hash).Confirm(hash, tombstone);
     }
-
-    /// <summary>Has durable erasures told to readers elsewhere.</summary>
-    internal void OnErased(Func<Tombstone, CancellationToken, Task> hide) => _hide = hide;
 
     /// <summary>Takes in the tombstones of a store. Before the first event, and after the blocks.</summary>
     /// <exception cref="InvalidDataException">One is not of these definitions.</exception>

@@ -44,7 +44,10 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         _topics = [.. plan.Sources.Select(source => source.Definition.Kafka?.Topic ?? "")];
         _positions = new SourcePositions(plan.Sources.Count);
         _firstOffsets = [.. plan.Sources.Select(source => source.Join is null ? null : Array.Empty<long>())];
-        _shards = [.. Enumerable.Range(0, options.Shards).Select(index => new Shard(plan, index, options.Shards, options.TracksPublishing))];
+        _shards = [.. Enumerable.Range(0, options.Shards).Select(index => new Shard(plan, index, options.Shards))];
+        (ToPublish, ToTell) = (new ChangedEntities(this, Outbox.HotStore), new ChangedEntities(this, Outbox.Listeners));
+        foreach (var entity in plan.Entities)
+            ToPublish.Track(entity.Index, options.TracksPublishing);
         _workers = [.. _shards.Skip(1).Select(shard => new ShardWorker(shard))];
         _streamTimesMs = new long[plan.Sources.Count];
         _streamTimesMs.AsSpan().Fill(long.MinValue);
@@ -67,7 +70,13 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
     public long UnsavedBytes => Total(shard => shard.UnsavedBytes);
 
     /// <summary>Blocks that changed since they were last published.</summary>
-    public long Unpublished => Total(shard => shard.Unpublished);
+    public long Unpublished => Total(shard => shard.Waiting(Outbox.HotStore));
+
+    /// <summary>What a hot store lacks; tracked where the options say so. Entities that were restored are among it.</summary>
+    public IChangedEntities ToPublish { get; }
+
+    /// <summary>What those who listen to changes have not been told; tracked while somebody listens.</summary>
+    public IChangedEntities ToTell { get; }
 
     /// <inheritdoc/>
     public ValueTask ApplyAsync(ApplyBatch batch, CancellationToken cancellationToken)
@@ -145,26 +154,6 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         foreach (var shard in _shards)
             shard.MarkAllUnsaved();
         _changed.AddRange(AllTombstones().Select(pair => pair.Tombstone));
-    }
-
-    /// <summary>Takes blocks of an entity type that changed since they were last taken, at most about a number of them, for the hot store. An entity that is gone has an empty block.</summary>
-    public void TakeUnpublished(int entity, int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
-    {
-        foreach (var shard in _shards)
-            shard.TakeUnpublished(entity, Math.Max(1, countMax / _shards.Length), keys, sequences, blocks);
-    }
-
-    /// <summary>Puts entities back among those to publish, after publishing them failed.</summary>
-    public void MarkUnpublished(int entity, BlockSet keys, IReadOnlyList<long> sequences, BlockSet blocks)
-    {
-        ArgumentNullException.ThrowIfNull(keys);
-        ArgumentNullException.ThrowIfNull(sequences);
-        ArgumentNullException.ThrowIfNull(blocks);
-        for (var index = 0; index < keys.Count; index++)
-        {
-            var hash = KeyHash.Of(keys[index]);
-            _shards[Shard.IndexOf(hash, _shards.Length)].MarkUnpublished(entity, hash, keys[index], blocks[index].IsEmpty ? sequences[index] : 0);
-        }
     }
 
     /// <inheritdoc/>

@@ -28,9 +28,9 @@ internal sealed class Shard : IDisposable
     private readonly Target[] _run = new Target[EventsPerRun];
     private int _readersWaiting;
 
-    public Shard(ProjectPlan plan, int index, int count, bool tracksPublishing)
+    public Shard(ProjectPlan plan, int index, int count)
     {
-        _tables = [.. plan.Entities.Select(entity => new EntityTable(entity, tracksPublishing, Retention.Of(plan, entity), plan.Sources.Count))];
+        _tables = [.. plan.Entities.Select(entity => new EntityTable(entity, Retention.Of(plan, entity), plan.Sources.Count))];
         _joins = [.. plan.Joins.Select(join => new JoinTable(join, plan.Entities.Count + join.Index))];
         _isJoined = [.. plan.Sources.Select(source => source.Join is not null)];
         _index = (uint)index;
@@ -46,7 +46,8 @@ internal sealed class Shard : IDisposable
 
     public long UnsavedBytes => Total(table => table.UnsavedBytes) + TotalOfJoins(join => join.UnsavedBytes);
 
-    public long Unpublished => Total(table => table.UnpublishedCount);
+    /// <summary>Changes that wait for a reader of them.</summary>
+    public long Waiting(Outbox outbox) => Total(table => table.Waiting(outbox));
 
     /// <summary>Which shard has a key.</summary>
     public static int IndexOf(ulong hash, int count) => (int)((hash >> 32) * (uint)count >> 32);
@@ -194,20 +195,26 @@ internal sealed class Shard : IDisposable
         }
     }
 
-    public void TakeUnpublished(int entity, int countMax, BlockSet keys, List<long> sequences, BlockSet blocks)
+    public void Track(int entity, Outbox outbox, bool isTracked)
+    {
+        lock (_gate)
+            _tables[entity].Track(outbox, isTracked);
+    }
+
+    public void Take(int entity, Outbox outbox, int countMax, BlockSet keys, List<long>? sequences, BlockSet? blocks)
     {
         Interlocked.Increment(ref _readersWaiting);
         lock (_gate)
         {
             Interlocked.Decrement(ref _readersWaiting);
-            _tables[entity].TakeUnpublished(countMax, keys, sequences, blocks);
+            _tables[entity].Take(outbox, countMax, keys, sequences, blocks);
         }
     }
 
-    public void MarkUnpublished(int entity, ulong hash, ReadOnlySpan<byte> key, long removedSequence)
+    public void PutBack(int entity, Outbox outbox, ulong hash, ReadOnlySpan<byte> key, long removedSequence)
     {
         lock (_gate)
-            _tables[entity].MarkUnpublished(hash, key, removedSequence);
+            _tables[entity].PutBack(outbox, hash, key, removedSequence);
     }
 
     /// <summary>The tombstones of an entity type. They change between two batches only.</summary>
@@ -232,7 +239,7 @@ internal sealed class Shard : IDisposable
         }
     }
 
-    /// <summary>Lets the hot store know of an erasure, as it is durable now.</summary>
+    /// <summary>Lets an erasure be told, as it is durable now.</summary>
     public void Confirm(ulong hash, Tombstone tombstone)
     {
         Interlocked.Increment(ref _readersWaiting);
@@ -242,8 +249,8 @@ internal sealed class Shard : IDisposable
             var table = _tables[tombstone.Entity];
             if (!table.Tombstones.Confirm(tombstone))
                 return;
-            table.PublishRemoval(tombstone.Key, tombstone.Sequence);
-            table.MarkUnpublished(hash, tombstone.Key, removedSequence: 0);
+            table.TellRemoval(tombstone.Key, tombstone.Sequence);
+            table.TellChange(hash, tombstone.Key);
         }
     }
 
@@ -254,7 +261,7 @@ internal sealed class Shard : IDisposable
         {
             var table = _tables[tombstone.Entity];
             table.Tombstones.Put(tombstone, topics);
-            table.PublishRemoval(tombstone.Key, tombstone.Sequence);
+            table.TellRemoval(tombstone.Key, tombstone.Sequence);
         }
     }
 

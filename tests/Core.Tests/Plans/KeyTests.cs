@@ -52,6 +52,34 @@ public sealed class KeyTests
     }
 
     [TestMethod]
+    public void AKeyIsReadBackAsItWasWritten()
+    {
+        const int Seed = 10;
+        Console.WriteLine($"seed {Seed}");
+        var random = new Random(Seed);
+        foreach (var keys in new[] { "N", "T B", "S", "S N B S2", "B S T" })
+        {
+            var plan = PlanOf(keys);
+            var rows = new EventBatch(new RowSchema(plan.Keys));
+            for (var round = 0; round < 500; round++)
+            {
+                var batch = Row((1, random.NextInt64(long.MinValue, long.MaxValue)), (2, random.NextInt64()), (3, random.Next(2)));
+                batch.SetText(0, 4, Encoding.UTF8.GetBytes(new string('ü', random.Next(5))));
+                batch.SetText(0, 5, Encoding.UTF8.GetBytes(new string('x', random.Next(5))));
+                var key = Encode(plan, keys, batch);
+                rows.Clear();
+                plan.DecodeKey(key, rows, rows.Add(default));
+                var again = new byte[EntityPlan.KeyBytesMax];
+                var length = plan.EncodeKey(rows.Row(0), [.. Enumerable.Range(0, plan.Keys.Count)], again);
+                CollectionAssert.AreEqual(key, again[..length]);
+                for (var cut = 0; cut < key.Length; cut++)
+                    Assert.ThrowsExactly<ArgumentException>(() => plan.DecodeKey(key.AsSpan(0, cut), rows, 0));
+                StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => plan.DecodeKey([.. key, 0], rows, 0)).Message, "1 bytes are left behind a key of entity", StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [TestMethod]
     [DataRow("S", 1022)]
     [DataRow("S N", 1014)]
     [DataRow("S B", 1021)]

@@ -8,9 +8,6 @@
   {{- if not $v.cluster.connection.existingSecret }}
     {{- fail "cluster.connection.existingSecret is empty, and silos find each other in a database. Name the Secret with its connection string." }}
   {{- end }}
-  {{- if or $v.redis.address $v.redis.existingSecret }}
-    {{- fail "redis is given, and goes with runtime \"local\" only: silos read from each other. Leave redis.address and redis.existingSecret empty; a Redis that silos keep their state in is cluster.connection." }}
-  {{- end }}
   {{- if and (eq $v.cluster.clustering "kubernetes") (not $v.cluster.storage) }}
     {{- fail "cluster.storage is empty, and cluster.clustering \"kubernetes\" does not say which database there is. Choose adonet or redis." }}
   {{- end }}
@@ -21,12 +18,12 @@
     {{- fail (printf "owner.role is %q and serve.enabled is false: nobody would answer requests. Set owner.role to all, or serve.enabled to true." $v.owner.role) }}
   {{- end }}
 {{- else }}
-  {{- if and $v.redis.address $v.redis.existingSecret }}
-    {{- fail "redis.address and redis.existingSecret are both given. Give one." }}
-  {{- end }}
   {{- if and (not $v.kafka.bootstrapServers) $v.kafka.config.existingSecret }}
     {{- fail "kafka.config is given without kafka.bootstrapServers. Give HOST:PORT of the broker that it is for." }}
   {{- end }}
+{{- end }}
+{{- if and $v.redis.address $v.redis.existingSecret }}
+  {{- fail "redis.address and redis.existingSecret are both given. Give one." }}
 {{- end }}
 {{- if regexMatch "(?i)password *=" $v.redis.address }}
   {{- fail "redis.address has a password. Put the whole text into a Secret, and name it in redis.existingSecret." }}
