@@ -53,6 +53,7 @@ public sealed class ClusterTests : SystemTest
     public void SilosDieJoinAndRestart() => Disturb(PostgreSql(), ["kill serve", "kill owner", "kill serve, start at once", "add", "restart all"], 7_000);
 
     [TestMethod]
+    [TestCategory("Soak")]
     public void SilosDieJoinAndRestartOverRedis() => Disturb(Redis(), ["kill owner", "kill serve", "add"], 5_000);
 
     [TestMethod]
