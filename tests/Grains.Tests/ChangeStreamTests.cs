@@ -82,6 +82,16 @@ public sealed class ChangeStreamTests
         ChangeFeedContract.Eventually(() => Tracked(host) == 0, "the silos notice that nobody listens any more");
     }
 
+    /// <summary>A listener may end when all else has.</summary>
+    [TestMethod]
+    public async Task ListeningEndsAfterItsSiloToo()
+    {
+        IAsyncDisposable listening;
+        using (var host = new ChangeCluster(silos: 1))
+            listening = await host.Feed.ListenAsync(TestProject.Customer, new ChangeListener(), CancellationToken.None);
+        await listening.DisposeAsync();
+    }
+
     [TestMethod]
     public void AnEntityThatChangesAgainWaitsOnce()
     {
