@@ -37,7 +37,7 @@ internal static class ClusterRuntime
         // It places through Polly, which says so for every entity.
         builder.Logging.AddFilter("Orleans", LogLevel.Critical).AddFilter("Orleans.Runtime.MembershipService.MembershipAgent", LogLevel.Error)
             .AddFilter("Orleans.Runtime.MembershipService.MembershipTableManager", LogLevel.Error).AddFilter("Polly", LogLevel.None)
-            .AddFilter("FeatureStore.Grains.Entities.FlushService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Ownership.EraseService", LogLevel.Warning);
+            .AddFilter("FeatureStore.Grains.Entities.FlushService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Ownership.EraseService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Changes.ChangeService", LogLevel.Warning);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = _leaveTimeout);
         builder.UseOrleans(silo =>
         {
@@ -128,7 +128,13 @@ internal static class ClusterRuntime
     }
 
     private static void SetPorts(ISiloBuilder silo, ClusterOptions options) =>
-        silo.Configure<EndpointOptions>(endpoint => (endpoint.AdvertisedIPAddress, endpoint.SiloPort, endpoint.GatewayPort) = (options.SiloAddress ?? endpoint.AdvertisedIPAddress, options.SiloPort, options.GatewayPort));
+        silo.Configure<EndpointOptions>(endpoint =>
+        {
+            (endpoint.SiloPort, endpoint.GatewayPort) = (options.SiloPort, options.GatewayPort);
+            // Without one, Orleans takes the machine's, or Kubernetes' hosting the pod's.
+            if (options.SiloAddress is not null)
+                endpoint.AdvertisedIPAddress = options.SiloAddress;
+        });
 
     private static void ConfigureMembership(ClusterMembershipOptions membership, TimeSpan silenceMax)
     {
@@ -151,7 +157,8 @@ internal static class ClusterRuntime
 #endif
         }
 
-        silo.UseAdoNetClustering(adoNet => (adoNet.Invariant, adoNet.ConnectionString) = (PostgreSql(), Pooled(connection)));
+        var pooled = Pooled(connection);
+        silo.UseAdoNetClustering(adoNet => (adoNet.Invariant, adoNet.ConnectionString) = (PostgreSql(), pooled));
     }
 
     private static void AddStorage(ISiloBuilder silo, ClusterOptions options)
@@ -169,7 +176,8 @@ internal static class ClusterRuntime
                 throw NoRedis();
 #endif
             default:
-                silo.AddAdoNetGrainStorage(ClusterNames.Storage, adoNet => (adoNet.Invariant, adoNet.ConnectionString) = (PostgreSql(), Pooled(options.StorageConnection!)));
+                var pooled = Pooled(options.StorageConnection!);
+                silo.AddAdoNetGrainStorage(ClusterNames.Storage, adoNet => (adoNet.Invariant, adoNet.ConnectionString) = (PostgreSql(), pooled));
                 return;
         }
     }

@@ -6,7 +6,7 @@ const string Usage = """
     usage: featurestore-bench end-to-end [--repeat 5] [--runs 3] [--only streams,echo,ours] [--quick]
            featurestore-bench live [--seconds 30] [--rate 2000]
            featurestore-bench engine [--millions 10]
-           featurestore-bench cluster [--only events,hot,reads,grains]
+           featurestore-bench cluster [--only events,in-place,hot,reads,grains]
 
     end-to-end  replays the fraud data --repeat times through Kafka Streams, a bare C client and this server by turns, --runs times each,
                 and prints medians; --quick: one pass of the data
