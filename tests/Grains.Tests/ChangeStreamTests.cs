@@ -226,7 +226,10 @@ internal sealed class ChangeCluster : ChangeFeedHost
         var storage = new SharedStorage();
         var options = new ChangeStreamOptions
         {
-            Interval = TimeSpan.FromMilliseconds(20), Renewal = TimeSpan.FromMilliseconds(200), Lease = TimeSpan.FromSeconds(2), LostAfter = TimeSpan.FromSeconds(3),
+            Interval = TimeSpan.FromMilliseconds(20),
+            Renewal = TimeSpan.FromMilliseconds(200),
+            Lease = TimeSpan.FromSeconds(2),
+            LostAfter = TimeSpan.FromSeconds(3),
         };
         Cluster = Cluster.Start(
             silos,
