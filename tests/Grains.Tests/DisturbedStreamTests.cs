@@ -116,7 +116,8 @@ public sealed class DisturbedStreamTests
     [DataRow(15)]
     public void BlocksThatOthersDependOnGoBackToS(int seed)
     {
-        using var stream = new DisturbedStream(new DependentCase(seed, 100), seed, 3);
+        // An erasure would wait for S, which is not written.
+        using var stream = new DisturbedStream(new DependentCase(seed, 100, erases: false), seed, 3);
         for (var owner = 1; owner <= 3; owner++)
         {
             var until = stream.Next + 20;

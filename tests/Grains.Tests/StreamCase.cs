@@ -72,8 +72,9 @@ internal sealed class PlainCase : StreamCase
 internal sealed class DependentCase : StreamCase
 {
     private readonly List<JoinCase.SideBatch> _batches;
+    private readonly bool _erases;
 
-    public DependentCase(int seed, int batches) => _batches = [.. JoinCase.Batches(Plan, seed, batches)];
+    public DependentCase(int seed, int batches, bool erases = true) => (_batches, _erases) = ([.. JoinCase.Batches(Plan, seed, batches)], erases);
 
     public override ProjectPlan Plan { get; } = TestProject.Compile(Definition());
 
@@ -100,7 +101,7 @@ internal sealed class DependentCase : StreamCase
         return text.ToString();
     }
 
-    public override bool Erases(int batch) => batch % 15 == 7;
+    public override bool Erases(int batch) => _erases && batch % 15 == 7;
 
     public override void Erase(IEntityRuntime runtime, int batch) => runtime.EraseAsync(1, Ad(batch % 3), CancellationToken.None).AsTask().GetAwaiter().GetResult();
 

@@ -139,8 +139,10 @@ spec:
         {{- with $v.cluster.storage }}
         - { name: FEATURESTORE_STORAGE, value: {{ . }} }
         {{- end }}
+        - { name: FEATURESTORE_SILO_ADDRESS, valueFrom: { fieldRef: { fieldPath: status.podIP } } }
         - { name: FEATURESTORE_SILO_PORT, value: {{ int $v.cluster.siloPort | quote }} }
         - { name: FEATURESTORE_GATEWAY_PORT, value: {{ int $v.cluster.gatewayPort | quote }} }
+        - { name: FEATURESTORE_SILENCE_MAX_SECONDS, value: {{ int $v.cluster.silenceMaxSeconds | quote }} }
         {{- with include "featurestore.fromSecret" $v.cluster.connection }}
         - { name: FEATURESTORE_CLUSTER_CONNECTION, valueFrom: {{ . }} }
         {{- end }}
