@@ -82,6 +82,16 @@ public sealed class ChangeStreamTests
         ChangeFeedContract.Eventually(() => Tracked(host) == 0, "the silos notice that nobody listens any more");
     }
 
+    /// <summary>A listener may end when all else has.</summary>
+    [TestMethod]
+    public async Task ListeningEndsAfterItsSiloToo()
+    {
+        IAsyncDisposable listening;
+        using (var host = new ChangeCluster(silos: 1))
+            listening = await host.Feed.ListenAsync(TestProject.Customer, new ChangeListener(), CancellationToken.None);
+        await listening.DisposeAsync();
+    }
+
     [TestMethod]
     public void AnEntityThatChangesAgainWaitsOnce()
     {
@@ -216,7 +226,10 @@ internal sealed class ChangeCluster : ChangeFeedHost
         var storage = new SharedStorage();
         var options = new ChangeStreamOptions
         {
-            Interval = TimeSpan.FromMilliseconds(20), Renewal = TimeSpan.FromMilliseconds(200), Lease = TimeSpan.FromSeconds(2), LostAfter = TimeSpan.FromSeconds(3),
+            Interval = TimeSpan.FromMilliseconds(20),
+            Renewal = TimeSpan.FromMilliseconds(200),
+            Lease = TimeSpan.FromSeconds(2),
+            LostAfter = TimeSpan.FromSeconds(3),
         };
         Cluster = Cluster.Start(
             silos,

@@ -27,7 +27,9 @@ public static class ChangeStreams
             .AddSingleton<ChangePublisher>()
             .AddHostedService(services => services.GetRequiredService<ChangePublisher>())
             .AddSingleton<ChangeClient>()
-            .AddSingleton<IChangeFeed, StreamChangeFeed>();
+            .AddSingleton<StreamChangeFeed>()
+            .AddSingleton<IChangeFeed>(services => services.GetRequiredService<StreamChangeFeed>())
+            .AddHostedService(services => services.GetRequiredService<StreamChangeFeed>());
         return builder;
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using FeatureStore.Core.Plans;
 using FeatureStore.Runtime;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Streams;
 
@@ -13,7 +14,7 @@ namespace FeatureStore.Grains.Changes;
 /// </summary>
 internal sealed partial class StreamChangeFeed(
     ClusterPlan plan, IServiceProvider services, ChangeClient client, ISiloStatusOracle silos, ChangeStreamOptions options, TimeProvider time, ILogger<StreamChangeFeed> logger)
-    : IChangeFeed, IAsyncDisposable
+    : IChangeFeed, IHostedService, IAsyncDisposable
 {
     private readonly ConcurrentDictionary<int, Topic> _topics = new();
 
@@ -45,6 +46,16 @@ internal sealed partial class StreamChangeFeed(
         {
             _gate.Release();
         }
+    }
+
+    /// <inheritdoc/>
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Ends all subscriptions, while the silo can still say so.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        foreach (var entity in _topics.Keys)
+            await EndAsync(entity).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -179,19 +190,18 @@ internal sealed partial class StreamChangeFeed(
 
     private async Task UnsubscribeAsync(Topic topic)
     {
-        var provider = services.GetRequiredKeyedService<IStreamProvider>(ClusterNames.Streams);
         topic.IsOver = true;
         await Task.WhenAll(Enumerable.Range(0, options.Buckets).Select(async bucket =>
         {
             try
             {
-                var stream = provider.GetStream<ChangeBatch>(ChangeStreams.IdOf(topic.Entity, bucket));
+                var stream = services.GetRequiredKeyedService<IStreamProvider>(ClusterNames.Streams).GetStream<ChangeBatch>(ChangeStreams.IdOf(topic.Entity, bucket));
                 foreach (var subscription in await stream.GetAllSubscriptionHandles().WaitAsync(options.CallTimeout, time).ConfigureAwait(false))
                     await subscription.UnsubscribeAsync().WaitAsync(options.CallTimeout, time).ConfigureAwait(false);
             }
             catch (Exception exception)
             {
-                // It is gone with the silo that knew it.
+                // It is gone with the silo that knew it, or this one has left.
                 LogNotUnsubscribed(exception, topic.Entity.Name);
             }
         })).ConfigureAwait(false);
