@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FeatureStore.Api.Http;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 
@@ -31,7 +32,7 @@ internal static class KeyJson
                 writer.WriteStringValue(row.Text(field));
                 break;
             case FieldType.Double:
-                writer.WriteNumberValue(row.Double(field));
+                writer.WriteDoubleValue(row.Double(field));
                 break;
             case FieldType.Timestamp:
                 Span<byte> time = stackalloc byte[Rfc3339.Length];

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using FeatureStore.Api.Http;
+using FeatureStore.Api.Features;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
@@ -92,32 +92,13 @@ internal sealed class PushTarget
 
     private void WriteFields(in FieldRow row, Utf8JsonWriter writer)
     {
-        Span<byte> time = stackalloc byte[Rfc3339.Length];
         writer.WriteStartObject();
         for (var field = 0; field < _names.Length; field++)
         {
             if (!row.Has(field))
                 continue;
             writer.WritePropertyName(_names[field]);
-            switch (Source.Schema.Fields[field].Type)
-            {
-                case FieldType.Bool:
-                    writer.WriteBooleanValue(row.Bool(field));
-                    break;
-                case FieldType.String:
-                    writer.WriteStringValue(row.Text(field));
-                    break;
-                case FieldType.Timestamp:
-                    Rfc3339.Write(row.Int64(field), time);
-                    writer.WriteStringValue(time);
-                    break;
-                case FieldType.Double:
-                    writer.WriteDoubleValue(row.Double(field));
-                    break;
-                default:
-                    writer.WriteNumberValue(row.Int64(field));
-                    break;
-            }
+            KeyJson.WriteValue(writer, Source.Schema.Fields[field].Type, row, field);
         }
 
         writer.WriteEndObject();
