@@ -36,7 +36,7 @@ public sealed partial class OrleansRuntime
         {
             problem = await _erase.On(silo).EraseAsync(_plan.Project.Entities[entity].Name, key.ToArray()).WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception exception) when (!IsLasting(exception))
+        catch (Exception exception) when (!IsLasting(exception, cancellationToken))
         {
             throw new EraseException($"The silo that ingests does not answer: {exception.Message} Whether the entity is erased is not known; repeat the request.", exception);
         }

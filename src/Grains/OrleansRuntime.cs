@@ -132,19 +132,11 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         ArgumentNullException.ThrowIfNull(keys);
         ArgumentNullException.ThrowIfNull(blocks);
         var plan = _plan.Project.Entities[entity];
-        if (keys.Count == 1)
-        {
-            var address = EntityAddress.Of(plan, keys[0]);
-            if (!_cells.TryRead(address, blocks))
-                blocks.Add(await ReadAsync(address, cancellationToken).ConfigureAwait(false));
-            return;
-        }
-
-        var found = new byte[keys.Count][];
-        await ForEachAsync([.. Enumerable.Range(0, keys.Count)], async index =>
-            found[index] = await ReadAsync(EntityAddress.Of(plan, keys[index]), cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
-        foreach (var block in found)
-            blocks.Add(block);
+        var first = 0;
+        while (first < keys.Count && _cells.TryRead(EntityAddress.Of(plan, keys[first]), blocks))
+            first++;
+        if (first < keys.Count)
+            await ReadAsync(plan, keys, first, blocks, cancellationToken).ConfigureAwait(false);
     }
 
     public void Dispose()
@@ -252,8 +244,10 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         GrainsInstruments.UnsavedBytes.Record(UnsavedBytes);
     }
 
-    private static bool IsLasting(Exception exception) =>
-        exception is OwnerFencedException or InvalidDataException or ArgumentException or NotSupportedException or InvalidOperationException or OperationCanceledException;
+    /// <summary>Whether trying again is no use. Orleans also cancels calls by itself: those that could not be sent before their time was over.</summary>
+    private static bool IsLasting(Exception exception, CancellationToken cancellationToken) => exception is OperationCanceledException
+        ? cancellationToken.IsCancellationRequested
+        : exception is OwnerFencedException or InvalidDataException or ArgumentException or NotSupportedException or InvalidOperationException;
 
     /// <summary>Runs work on each item, so many at once as calls are allowed.</summary>
     private async Task ForEachAsync<T>(List<T> items, Func<T, Task> work)
@@ -319,7 +313,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
                 if (!link.IsInDoubt && await CallAsync(link, request!.Value).ConfigureAwait(false) is { } reply)
                     return reply;
             }
-            catch (Exception exception) when (!IsLasting(exception))
+            catch (Exception exception) when (!IsLasting(exception, cancellationToken))
             {
                 failure = exception;
                 link.IsInDoubt = true;
@@ -393,7 +387,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
             var statuses = Array.ConvertAll(await _flush.On(silo).FlushAsync(request).ConfigureAwait(false), status => (FlushStatus)status);
             return statuses.Contains(FlushStatus.Fenced) ? throw new OwnerFencedException() : statuses;
         }
-        catch (Exception exception) when (!IsLasting(exception))
+        catch (Exception exception) when (!IsLasting(exception, default))
         {
             // The silo may have died, and the entities with it: they come back elsewhere with what they have durable.
             LogFlushFailed(exception, silo);
@@ -401,22 +395,42 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         }
     }
 
-    private async Task<byte[]> ReadAsync(string address, CancellationToken cancellationToken)
+    /// <summary>Reads the keys from one on. Those that are here take no message, whose way may lead over a silo that does not answer: the one that keeps the entity's entry of the directory.</summary>
+    private async Task ReadAsync(EntityPlan plan, BlockSet keys, int first, BlockSet blocks, CancellationToken cancellationToken)
     {
         var start = _time.GetTimestamp();
-        for (var attempt = 1; ; attempt++)
+        var found = new byte[keys.Count - first][];
+        await ForEachAsync([.. Enumerable.Range(0, found.Length)], async index =>
+        {
+            var address = EntityAddress.Of(plan, keys[first + index]);
+            found[index] = _cells.Find(address)?.TryRead() ?? await ReadAsync(address, start, cancellationToken).ConfigureAwait(false);
+        }).ConfigureAwait(false);
+        foreach (var block in found)
+            blocks.Add(block);
+    }
+
+    /// <summary>Reads an entity wherever it is. An attempt ends after <see cref="ResponseTimes.Read"/>; the next finds the entity elsewhere, once its silo is known to be out.</summary>
+    /// <param name="address">Of the entity.</param>
+    /// <param name="start">When the read began that this is a part of.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    private async Task<byte[]> ReadAsync(string address, long start, CancellationToken cancellationToken)
+    {
+        Exception? failure = null;
+        for (var attempt = 1; _time.GetElapsedTime(start) < _options.ReadMax; attempt++)
         {
             try
             {
                 return (await _grains.GetGrain<IEntityGrain>(address).ReadAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false)).Value;
             }
-            catch (Exception exception) when (!IsLasting(exception))
+            catch (Exception exception) when (!IsLasting(exception, cancellationToken))
             {
-                if (_time.GetElapsedTime(start) > _options.UnreachableMax)
-                    throw new TimeoutException($"Entity \"{address}\" was out of reach for {_options.UnreachableMax.TotalSeconds:0} s: {exception.Message} See whether the silos and the grain storage are up.", exception);
-                await Task.Delay(Pause(attempt), _time, cancellationToken).ConfigureAwait(false);
+                failure = exception;
             }
+
+            await Task.Delay(Pause(attempt), _time, cancellationToken).ConfigureAwait(false);
         }
+
+        throw new TimeoutException($"Entity \"{address}\" was out of reach for {_options.ReadMax.TotalSeconds:0.#} s. Try again; if it stays so, see whether the silos and the grain storage are up.", failure);
     }
 
     private static TimeSpan Pause(int attempt) => TimeSpan.FromMilliseconds(Math.Min(_pauseMax.TotalMilliseconds, 5 << Math.Min(attempt, 10)));

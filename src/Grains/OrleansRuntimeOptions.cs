@@ -8,8 +8,11 @@ public sealed record OrleansRuntimeOptions
     /// <summary>Grain calls under way at once, 1 to 4,096. Default 128.</summary>
     public int CallsMax { get; init; } = 128;
 
-    /// <summary>How long an entity may be out of reach, as while a silo's death is found out, before the stream or the read fails. Default 60 s.</summary>
+    /// <summary>How long an entity may be out of reach, as while a silo's death is found out, before the stream fails. Default 60 s.</summary>
     public TimeSpan UnreachableMax { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a read looks for entities that are out of reach before it fails; one attempt that is under way then, of 2 to 3 s, comes on top. Default 10 s.</summary>
+    public TimeSpan ReadMax { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long an erasure may take to become durable before whoever asked is told that it is not. The stream waits meanwhile. Default 2 s.</summary>
     public TimeSpan EraseMax { get; init; } = TimeSpan.FromSeconds(2);
@@ -41,6 +44,7 @@ public sealed record OrleansRuntimeOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(CallsMax, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(CallsMax, 4096);
         ArgumentOutOfRangeException.ThrowIfLessThan(UnreachableMax, TimeSpan.FromMilliseconds(1));
+        ArgumentOutOfRangeException.ThrowIfLessThan(ReadMax, TimeSpan.FromMilliseconds(1));
         ArgumentOutOfRangeException.ThrowIfLessThan(EraseMax, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehind, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehindEvents, 1);

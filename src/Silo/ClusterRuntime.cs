@@ -22,6 +22,8 @@ internal static class ClusterRuntime
     private const int MissedProbesMax = 3;
 
     private const int ConnectionsMax = 20;
+    private const int WaitMinSeconds = 10;
+    private const int WaitMaxSeconds = 30;
 
     /// <summary>How long a silo that leaves may take for it, once the stream is drained.</summary>
     private static readonly TimeSpan _leaveTimeout = TimeSpan.FromSeconds(20);
@@ -44,8 +46,9 @@ internal static class ClusterRuntime
             silo.Configure<Orleans.Configuration.ClusterOptions>(cluster => cluster.ServiceId = cluster.ClusterId = plan.Definition.Project);
             AddClustering(silo, options);
             silo.Configure<ClusterMembershipOptions>(membership => ConfigureMembership(membership, options.SilenceMax));
+            silo.Configure<SiloMessagingOptions>(messaging => messaging.SystemResponseTimeout = WaitMax(options.SilenceMax));
             AddStorage(silo, options);
-            silo.AddFeatureStore(new ClusterPlan(plan), new OrleansRuntimeOptions()).AddChangeMemoryStreams().AddChangeStreams();
+            silo.AddFeatureStore(new ClusterPlan(plan), new OrleansRuntimeOptions { ReadMax = WaitMax(options.SilenceMax) }).AddChangeMemoryStreams().AddChangeStreams();
             if (hotStore is not null)
                 silo.AddHotStore(hotStore);
             if (options.DashboardKey is not null)
@@ -140,10 +143,15 @@ internal static class ClusterRuntime
     {
         membership.NumMissedProbesLimit = MissedProbesMax;
         membership.ProbeTimeout = silenceMax / MissedProbesMax;
+        // So many of the longest probes are also how long nothing at all must have come from a silo before one may say that it is dead. Four times a probe's time is what Orleans takes otherwise.
+        membership.MaxProbeTimeout = membership.ProbeTimeout;
         // When all silos died at once there is nobody to probe: those that come back go by the signs of life in the table, of which three must be missing.
         membership.IAmAliveTablePublishTimeout = silenceMax;
         membership.TableRefreshTimeout = silenceMax;
     }
+
+    /// <summary>How long a call is worth waiting for that may go to a silo that is out: until that is found dead, and as long again for what then follows.</summary>
+    private static TimeSpan WaitMax(TimeSpan silenceMax) => TimeSpan.FromSeconds(Math.Clamp(2 * silenceMax.TotalSeconds, WaitMinSeconds, WaitMaxSeconds));
 
     private static void AddMembership(ISiloBuilder silo, string kind, string connection)
     {

@@ -99,6 +99,8 @@ internal sealed partial class ApiMiddleware(FeatureStoreApiOptions options, Endp
         }
 
         context.Response.ContentLength = null;
+        if (problem.RetryAfterSeconds > 0)
+            context.Response.Headers.RetryAfter = problem.RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
         await ProblemWriter.WriteAsync(context, problem);
     }
 

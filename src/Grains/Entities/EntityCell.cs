@@ -222,6 +222,13 @@ internal sealed class EntityCell : IDisposable
             return _live is null ? [] : _live.Span.ToArray();
     }
 
+    /// <summary>As <see cref="Read"/>; null where the activation has ended.</summary>
+    public byte[]? TryRead()
+    {
+        lock (this)
+            return _isClosed ? null : Read();
+    }
+
     /// <summary>Appends the live block to a set, or an empty one.</summary>
     /// <returns>False where the activation has ended: whoever asks looks for the next one.</returns>
     public bool TryRead(BlockSet blocks)

@@ -15,6 +15,7 @@ internal interface IFlushService : IGrainService
     /// <summary>Makes entities durable as of a cut.</summary>
     /// <returns>A <see cref="FlushStatus"/> for each.</returns>
     [Alias("flush")]
+    [ResponseTimeout(ResponseTimes.Flush)]
     Task<byte[]> FlushAsync([Immutable] FlushRequest request);
 }
 

@@ -7,12 +7,14 @@ namespace FeatureStore.Grains.Ownership;
 internal interface IOwnerGrain : IGrainWithStringKey
 {
     [Alias("tell")]
+    [ResponseTimeout(ResponseTimes.Read)]
     ValueTask TellAsync([Immutable] OwnerState state);
 
     /// <summary>What the latest owner told; null where none has.</summary>
     [AlwaysInterleave]
     [ReadOnly]
     [Alias("get")]
+    [ResponseTimeout(ResponseTimes.Read)]
     ValueTask<OwnerState?> GetAsync();
 }
 

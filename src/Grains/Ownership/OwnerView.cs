@@ -72,7 +72,7 @@ internal sealed partial class OwnerExchange(OwnerView view, ClusterPlan plan, IS
                 else if (await grain.GetAsync().ConfigureAwait(false) is { } state && view.Learn(state))
                     LogOwner(state.Silo, state.Term);
             }
-            catch (Exception exception) when (exception is not OperationCanceledException)
+            catch (Exception)
             {
                 // The silo is starting or stopping, or the grain's has died: the next round finds it elsewhere. What is known meanwhile is a little old.
             }
