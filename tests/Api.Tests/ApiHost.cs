@@ -133,6 +133,8 @@ internal sealed class ApiHost : IAsyncDisposable
 
     public required LocalChangeFeed Changes { get; init; }
 
+    public required FarRuntime Far { get; init; }
+
     public static ProjectPlan Compile(string yaml = Definitions)
     {
         var loaded = DefinitionLoader.Load([new DefinitionFile("test.yaml", yaml)]);
@@ -151,7 +153,8 @@ internal sealed class ApiHost : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls((url ?? new Uri("http://127.0.0.1:0")).ToString());
         builder.Services.AddSingleton(plan);
-        builder.Services.AddSingleton<IEntityRuntime>(runtime);
+        var far = new FarRuntime(runtime);
+        builder.Services.AddSingleton<IEntityRuntime>(far);
         builder.Services.AddSingleton<IPipelineStatus>(pipeline);
         builder.Services.AddSingleton<IEventPublisher>(publisher);
         builder.Services.AddSingleton<IModelCatalog>(models);
@@ -175,6 +178,7 @@ internal sealed class ApiHost : IAsyncDisposable
             Time = time,
             Model = model,
             Changes = changes,
+            Far = far,
         };
     }
 
