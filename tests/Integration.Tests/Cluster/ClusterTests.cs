@@ -167,7 +167,7 @@ public sealed class ClusterTests : SystemTest
                     right = FinalFeatures(undisturbed, transactions);
                     return (final = FinalFeatures(silo.Process.Http, transactions)) == right;
                 },
-                _settleDeadline, () => $"{silo.Name} answers {Difference(final, right)}");
+                _settleDeadline, () => $"{silo.Name} answers {Difference(final, right)}. {string.Join(". ", cluster.Members.Where(other => other != silo).Select(other => $"{other.Name}: {Difference(FinalFeatures(other.Process.Http, transactions), right)}"))}");
         }
 
         foreach (var silo in cluster.Serving.Append(cluster.Owner))
