@@ -33,6 +33,12 @@ internal sealed class EntityCell : IDisposable
     [ThreadStatic]
     private static EventBatch?[]? _scratch;
 
+    /// <summary>How long a block is as good as just loaded: shorter than an owner takes to forget an entity or to be followed by another,</summary>
+    private static readonly TimeSpan _freshTime = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>and, where only reads come, which load it again for each other.</summary>
+    private static readonly TimeSpan _freshReadTime = TimeSpan.FromSeconds(2);
+
     private readonly EntityCells _cells;
     private readonly IGrainContext _context;
     private readonly EntityPlan _plan;
@@ -67,6 +73,11 @@ internal sealed class EntityCell : IDisposable
     private long _interval;
     private bool _isDirty;
 
+    private long _loadedAt;
+
+    /// <summary>Whether an owner has called since.</summary>
+    private bool _isCalled;
+
     /// <summary>Tells a write that began before an erasure.</summary>
     private int _erasures;
     private bool _isClosed;
@@ -89,6 +100,9 @@ internal sealed class EntityCell : IDisposable
     /// <summary>Names the live state. While entered.</summary>
     public long Epoch => _epoch;
 
+    /// <summary>Whether this may be a second activation, of which no owner knows: readers are better off with a new one.</summary>
+    public bool IsDoubtful => !_isCalled && _cells.IsDoubtful(_loadedAt, _freshReadTime);
+
     /// <summary>Takes in the durable block, in place of what is live. Not while another load is under way.</summary>
     /// <param name="term">Of the owner that asks; 0: nobody does.</param>
     /// <exception cref="InvalidDataException">The record does not fit the definitions.</exception>
@@ -104,6 +118,7 @@ internal sealed class EntityCell : IDisposable
 
         if (writing is not null)
             await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var loadedAt = _cells.Now;
         var owner = await _cells.OwnerAsync(term).ConfigureAwait(false);
         var state = new GrainState<StoredState> { State = new StoredState() };
         await _cells.Storage.ReadStateAsync(ClusterNames.EntityState, _context.GrainId, state).ConfigureAwait(false);
@@ -118,6 +133,7 @@ internal sealed class EntityCell : IDisposable
             _isDirty = false;
             _interval = 0;
             _etag = state.ETag;
+            (_loadedAt, _isCalled) = (loadedAt, false);
             if (state.RecordExists && state.State is { Bytes.Length: > 0 })
             {
                 Restore(state.State.Bytes, owner);
@@ -132,14 +148,15 @@ internal sealed class EntityCell : IDisposable
     /// <summary>Applies events, if the caller knows this state.</summary>
     /// <param name="call">Who calls.</param>
     /// <param name="request">The events.</param>
+    /// <param name="isBack">Whether the block went back for this call.</param>
     /// <returns>Null where the block has first to go back to the durable one (<see cref="LoadAsync"/>).</returns>
-    public ApplyReply? Apply(OwnerCall call, ApplyRequest request)
+    public ApplyReply? Apply(OwnerCall call, ApplyRequest request, bool isBack = false)
     {
         if (request.Plan != _cells.Plan.Fingerprint)
             return new ApplyReply { Status = ApplyStatus.OtherDefinitions };
         lock (this)
         {
-            if (Admit(call, request.Interval) is var status && status != ApplyStatus.Applied)
+            if (Admit(call, request.Interval, isBack) is var status && status != ApplyStatus.Applied)
                 return status is null ? null : Reply(status.Value, 0);
             if (request.Guards is { } guards)
             {
@@ -194,23 +211,26 @@ internal sealed class EntityCell : IDisposable
     /// <returns>Null where the block has first to go back to the durable one (<see cref="LoadAsync"/>).</returns>
     public ApplyStatus? Apply(in OwnerCall call, in EventsFor events, byte[] key, ReadOnlySpan<int> rows, ref ValueTarget target)
     {
-        var status = Admit(call, events.Interval);
+        var status = Admit(call, events.Interval, isBack: false);
         if (status == ApplyStatus.Applied)
             Apply(events, key, rows, ref target);
         return status;
     }
 
     /// <summary>Takes a new caller, or one that does not know what became of its last call.</summary>
+    /// <param name="call">Who calls.</param>
+    /// <param name="isBack">Whether the block went back for this call.</param>
     /// <returns>The epoch; null where the block has first to go back (<see cref="LoadAsync"/>).</returns>
-    public ApplyReply? BeginRollBack(OwnerCall call)
+    public ApplyReply? BeginRollBack(OwnerCall call, bool isBack = false)
     {
         lock (this)
         {
             if (IsOld(call) is { } old)
                 return Reply(old, 0);
-            if (_isDirty || _isExact && call.Term > _ownerTerm)
+            // The events before may have gone to another activation, and be durable by it.
+            if (_isDirty || _isExact && call.Term > _ownerTerm || !isBack && _cells.IsOlder(_loadedAt, _freshTime))
                 return null;
-            (_term, _call) = (call.Term, call.Number);
+            (_term, _call, _isCalled) = (call.Term, call.Number, true);
             return Reply(_isClosed ? ApplyStatus.Behind : ApplyStatus.Applied, 0);
         }
     }
@@ -222,20 +242,20 @@ internal sealed class EntityCell : IDisposable
             return _live is null ? [] : _live.Span.ToArray();
     }
 
-    /// <summary>As <see cref="Read"/>; null where the activation has ended.</summary>
+    /// <summary>As <see cref="Read"/>; null where the activation has ended, or is <see cref="IsDoubtful"/>.</summary>
     public byte[]? TryRead()
     {
         lock (this)
-            return _isClosed ? null : Read();
+            return _isClosed || IsDoubtful ? null : Read();
     }
 
     /// <summary>Appends the live block to a set, or an empty one.</summary>
-    /// <returns>False where the activation has ended: whoever asks looks for the next one.</returns>
+    /// <returns>False where the activation has ended, or is <see cref="IsDoubtful"/>: whoever asks looks for the next one.</returns>
     public bool TryRead(BlockSet blocks)
     {
         lock (this)
         {
-            if (_isClosed)
+            if (_isClosed || IsDoubtful)
                 return false;
             blocks.Add(_live is null ? default : _live.Span);
             return true;
@@ -354,7 +374,7 @@ internal sealed class EntityCell : IDisposable
 
     /// <summary>Takes a call, if the caller knows this state.</summary>
     /// <returns>Null where the block has first to go back.</returns>
-    private ApplyStatus? Admit(in OwnerCall call, long interval)
+    private ApplyStatus? Admit(in OwnerCall call, long interval, bool isBack)
     {
         if (IsOld(call) is { } old)
             return old;
@@ -362,7 +382,9 @@ internal sealed class EntityCell : IDisposable
             return null;
         if (_isDirty && (call.Term > _term || call.Epoch == 0 || interval < _interval || interval > _interval && _atCut is not null))
             return null;
-        (_term, _call) = (call.Term, call.Number);
+        if (call.Epoch == 0 && !_isDirty && !isBack && _cells.IsDoubtful(_loadedAt, _freshTime))
+            return null;
+        (_term, _call, _isCalled) = (call.Term, call.Number, true);
         return _isClosed || call.Epoch != 0 && call.Epoch != _epoch ? ApplyStatus.Behind : ApplyStatus.Applied;
     }
 

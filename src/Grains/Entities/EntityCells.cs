@@ -17,17 +17,22 @@ internal sealed partial class EntityCells
     /// <summary>Mark of those who listen to changes.</summary>
     public const int TellMark = 2;
 
+    private static readonly TimeSpan _settleTime = TimeSpan.FromSeconds(30);
+
     private readonly ClusterPlan _plan;
     private readonly IServiceProvider _services;
     private readonly ILocalSiloDetails _silo;
     private readonly ILogger<EntityCells> _logger;
+    private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<string, EntityCell> _cells = new(StringComparer.Ordinal);
 
     private volatile OwnerRecord? _owner;
+    private long _settledAt = long.MinValue;
 
     public EntityCells(ClusterPlan plan, IServiceProvider services, ILocalSiloDetails silo, ILogger<EntityCells> logger)
     {
         (_plan, _services, _silo, _logger) = (plan, services, silo, logger);
+        _time = services.GetRequiredService<TimeProvider>();
         CheckpointId = GrainId.Create("featurestore-checkpoint", plan.Project.Definition.Project);
         Tracked = new int[plan.Project.Entities.Count];
         (ToPublish, ToTell) = (new ChangedCells(this, PublishMark), new ChangedCells(this, TellMark));
@@ -79,6 +84,21 @@ internal sealed partial class EntityCells
         var owner = await OwnerAsync(1).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
         return owner.Term > 0 ? owner.Incarnation : null;
     }
+
+    /// <summary>A timestamp.</summary>
+    public long Now => _time.GetTimestamp();
+
+    /// <summary>
+    /// Says that silos have come or gone. For a while after it an entity may have two activations, as the directory's parts change hands: the one that the owner's events go to, and one
+    /// that a read made meanwhile, whose block falls behind.
+    /// </summary>
+    public void Unsettle() => Volatile.Write(ref _settledAt, Now + (long)(_settleTime.TotalSeconds * _time.TimestampFrequency));
+
+    /// <summary>Whether a block was loaded longer ago than some time.</summary>
+    public bool IsOlder(long loadedAt, TimeSpan age) => _time.GetElapsedTime(loadedAt) > age;
+
+    /// <summary>Whether a block was loaded longer ago than some time, and in a while in which there may have been two activations.</summary>
+    public bool IsDoubtful(long loadedAt, TimeSpan age) => loadedAt < Volatile.Read(ref _settledAt) && IsOlder(loadedAt, age);
 
     public EntityCell Create(IGrainContext context) => new(this, context);
 

@@ -36,7 +36,7 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
         if (Cell.Apply(call, request) is { } reply)
             return reply;
         await Cell.LoadAsync(call.Term);
-        return Cell.Apply(call, request) ?? throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
+        return Cell.Apply(call, request, isBack: true) ?? throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
     }
 
     public async ValueTask<ApplyReply> RollBackAsync(OwnerCall call)
@@ -44,14 +44,14 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
         if (Cell.BeginRollBack(call) is { } reply)
             return reply;
         await Cell.LoadAsync(call.Term);
-        return Cell.BeginRollBack(call) ?? throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
+        return Cell.BeginRollBack(call, isBack: true) ?? throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
     }
 
     public ValueTask<Immutable<byte[]>> ReadAsync()
     {
         var block = Cell.Read();
-        // Whoever asks for keys that nobody has must not fill the memory with them.
-        if (block.Length == 0)
+        // Whoever asks for keys that nobody has must not fill the memory with them. A second activation of an entity is not to stay.
+        if (block.Length == 0 || Cell.IsDoubtful)
             this.DeactivateOnIdle();
         return ValueTask.FromResult(new Immutable<byte[]>(block));
     }
