@@ -115,7 +115,7 @@ internal static class ClusterRun
             Touch(runtime, 0, WarmUp);
             var before = Memory();
             var (stored, blockBytes) = Touch(runtime, WarmUp, WarmUp + Entities);
-            Console.WriteLine($"{Entities:N0} entities with a stored block of {blockBytes:N0} bytes are read first: {stored} each, and {Memory().Less(before, Entities)} while idle");
+            Console.WriteLine($"{Entities:N0} entities with a stored block of {blockBytes:N0} bytes are read first: {stored} each, and {(Memory().Managed - before.Managed) / (double)Entities:N0} managed bytes beside the block while idle");
             Console.WriteLine($"the same, read again: {Touch(runtime, WarmUp, WarmUp + Entities).Cost} each");
             Console.WriteLine($"{Entities:N0} entities that were never seen are read, and their activations end again: {Touch(runtime, 1_000_000, 1_000_000 + Entities).Cost} each");
         }

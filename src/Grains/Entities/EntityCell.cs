@@ -382,7 +382,8 @@ internal sealed class EntityCell : IDisposable
             return null;
         if (_isDirty && (call.Term > _term || call.Epoch == 0 || interval < _interval || interval > _interval && _atCut is not null))
             return null;
-        if (call.Epoch == 0 && !_isDirty && !isBack && _cells.IsDoubtful(_loadedAt, _freshTime))
+        // What is durable may have gone on without it: by another activation, or by an owner that stood still and woke up before it was followed.
+        if (call.Epoch == 0 && !_isDirty && !isBack && (_cells.IsDoubtful(_loadedAt, _freshTime) || call.Term > _term && _cells.IsOlder(_loadedAt, _freshTime)))
             return null;
         (_term, _call, _isCalled) = (call.Term, call.Number, true);
         return _isClosed || call.Epoch != 0 && call.Epoch != _epoch ? ApplyStatus.Behind : ApplyStatus.Applied;
