@@ -32,6 +32,9 @@ internal sealed class EntityLink(IEntityGrain grain, int entity, string address,
     /// <summary>Whether the activation may lack events, or have some whose answer was lost.</summary>
     public bool IsInDoubt { get; set; }
 
+    /// <summary>Whether it is not known if a request had its effect, and what came of it.</summary>
+    public bool IsAnswerLost { get; set; }
+
     /// <summary>The newest interval in which it was called.</summary>
     public long Interval { get; set; } = -1;
 

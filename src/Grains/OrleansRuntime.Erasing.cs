@@ -28,6 +28,12 @@ public sealed partial class OrleansRuntime
             return;
         }
 
+        if (_plan.Slices > 1)
+        {
+            await EraseAtNextCutAsync(_plan.Project.Entities[entity], key, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         if (_owner.Silo is not { } silo)
             throw new EraseException("No silo ingests the project at the moment, and only that one erases. Repeat the request when it does.");
         string? problem;
@@ -75,25 +81,9 @@ public sealed partial class OrleansRuntime
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (!_links[entity.Index].GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(key.Span, out var link))
-                link = AddLink(entity, key.Span);
-            Call(link);
-            // What came before is erased with it.
-            Release(link, long.MaxValue);
-            var request = new ApplyRequest
-            {
-                Plan = _plan.Fingerprint,
-                Interval = _interval,
-                Rows = [],
-                Key = EntityAddress.HoldsKey(link.Key) ? null : link.Key,
-                Guards = GuardsOf(entity).ToArray(),
-            };
-            Keep(link, request);
-            _isHot = true;
             try
             {
-                await ReachAsync(link, request, cancellationToken).ConfigureAwait(false);
-                await FlushErasedAsync(link, cancellationToken).ConfigureAwait(false);
+                await EraseAsync(entity, key, GuardsOf(entity).ToArray(), cancellationToken).ConfigureAwait(false);
             }
             catch (Exception exception) when (exception is IOException or TimeoutException)
             {
@@ -104,6 +94,27 @@ public sealed partial class OrleansRuntime
         {
             _gate.Release();
         }
+    }
+
+    private async Task EraseAsync(EntityPlan entity, ReadOnlyMemory<byte> key, byte[] guards, CancellationToken cancellationToken)
+    {
+        if (!_links[entity.Index].GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(key.Span, out var link))
+            link = AddLink(entity, key.Span);
+        Call(link);
+        // What came before is erased with it.
+        Release(link, long.MaxValue);
+        var request = new ApplyRequest
+        {
+            Plan = _plan.Fingerprint,
+            Interval = _interval,
+            Rows = [],
+            Key = EntityAddress.HoldsKey(link.Key) ? null : link.Key,
+            Guards = guards,
+        };
+        Keep(link, request);
+        _isHot = true;
+        await ReachAsync(link, request, cancellationToken).ConfigureAwait(false);
+        await FlushErasedAsync(link, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Has an erased entity's record written at once. It holds no event, and so need not wait until anything is published.</summary>

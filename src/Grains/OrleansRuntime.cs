@@ -4,9 +4,11 @@ using FeatureStore.Core.Plans;
 using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Ownership;
 using FeatureStore.Grains.Payloads;
+using FeatureStore.Grains.Placement;
 using FeatureStore.Runtime;
 using FeatureStore.Runtime.Local;
 using Microsoft.Extensions.Logging;
+using Orleans.Runtime.Placement;
 
 namespace FeatureStore.Grains;
 
@@ -31,6 +33,9 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<OrleansRuntime> _logger;
 
+    /// <summary>As <see cref="OwnerCall.Slice"/>.</summary>
+    private readonly int _slice;
+
     /// <summary>Held by a batch, and by whatever else touches the links.</summary>
     private readonly SemaphoreSlim _gate = new(1);
 
@@ -51,9 +56,10 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     private volatile bool _isHot;
 
     internal OrleansRuntime(
-        ClusterPlan plan, IGrainFactory grains, FlushClient flush, EntityCells cells, OwnerView owner, EraseClient erase, OrleansRuntimeOptions options, TimeProvider time, ILogger<OrleansRuntime> logger)
+        ClusterPlan plan, IGrainFactory grains, FlushClient flush, EntityCells cells, OwnerView owner, EraseClient erase, OrleansRuntimeOptions options, TimeProvider time, ILogger<OrleansRuntime> logger, int slice = 0)
     {
         options.Check();
+        _slice = slice;
         _plan = plan;
         _grains = grains;
         _flush = flush;
@@ -168,7 +174,10 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
                 (_generations ??= NoGenerations())[source.Index] = ofTopic;
         }
 
-        _owner.Own(term, _cells.Silo, streamTimesMs);
+        if (_slice > 0)
+            _owner.Share(term, streamTimesMs);
+        else
+            _owner.Own(term, _cells.Silo, streamTimesMs);
         _term = term;
     }
 
@@ -426,25 +435,31 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         for (var attempt = 0; ; attempt++)
         {
             Exception? failure = null;
+            var isCalled = false;
             try
             {
                 if (link.IsInDoubt)
                     await CatchUpAsync(link, request).ConfigureAwait(false);
                 if (request is null && !link.IsInDoubt)
                     return null;
-                if (!link.IsInDoubt && await CallAsync(link, request!).ConfigureAwait(false) is { } reply)
-                    return reply;
+                if (!link.IsInDoubt)
+                {
+                    isCalled = true;
+                    if (await CallAsync(link, request!).ConfigureAwait(false) is { } reply)
+                        return reply;
+                }
             }
             catch (Exception exception) when (!IsLasting(exception))
             {
                 failure = exception;
+                link.IsAnswerLost |= isCalled && request!.Guards is null && link.Route!.Feeds;
                 link.IsInDoubt = true;
             }
 
             if (_time.GetElapsedTime(start) > _options.UnreachableMax)
                 throw new TimeoutException($"Entity \"{link.Address}\" was out of reach for {_options.UnreachableMax.TotalSeconds:0} s: {failure?.Message ?? "its activation keeps changing."} See whether the silos and the grain storage are up.", failure);
             if (attempt > 0 || failure is not null)
-                await Task.Delay(Pause(attempt), _time, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(_slice == 0 ? Pause(attempt) : Pause(attempt) * (0.5 + Random.Shared.NextDouble()), _time, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -453,16 +468,23 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     private async Task<ApplyReply?> CallAsync(EntityLink link, ApplyRequest request)
     {
         GrainsInstruments.Calls.Add(1);
+        // An entity that nobody has called yet best lives with the slice that does.
+        if (_slice > 0 && link.Silo is null && _options.Placement == EntityPlacementPreference.Owner && _cells.Count < _options.OwnerEntitiesMax)
+            RequestContext.Set(IPlacementDirector.PlacementHintKey, _cells.Silo);
         return Take(link, await link.Grain.ApplyAsync(NextCall(link), request).ConfigureAwait(false));
     }
 
-    /// <summary>Has an activation go back to what is durable, and apply all that came after it but the request that is next.</summary>
+    /// <summary>
+    /// Has an activation go back to what is durable, and apply all that came after it but the request that is next. Where other slices call it too, it goes back only for
+    /// an answer that was lost and has to be had again: the others' events would be lost with ours, and theirs with those of the next who does.
+    /// </summary>
     private async Task CatchUpAsync(EntityLink link, ApplyRequest? next)
     {
         GrainsInstruments.Recoveries.Add(1);
         LogCatchUp(link.Address, link.Unsaved.Count);
-        if (Take(link, await link.Grain.RollBackAsync(NextCall(link)).ConfigureAwait(false)) is null)
+        if ((_slice == 0 || link.IsAnswerLost) && Take(link, await link.Grain.RollBackAsync(NextCall(link)).ConfigureAwait(false)) is null)
             return;
+        link.IsAnswerLost = false;
         foreach (var request in link.Unsaved)
         {
             if (request != next && await CallAsync(link, request).ConfigureAwait(false) is null)
@@ -472,18 +494,20 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         link.IsInDoubt = false;
     }
 
-    private OwnerCall NextCall(EntityLink link) => new() { Term = _term, Number = Interlocked.Increment(ref _calls), Epoch = link.Epoch };
+    private OwnerCall NextCall(EntityLink link) => new() { Term = _term, Number = Interlocked.Increment(ref _calls), Epoch = link.Epoch, Slice = _slice };
 
-    private static ApplyReply? Take(EntityLink link, ApplyReply reply)
+    private ApplyReply? Take(EntityLink link, ApplyReply reply)
     {
         switch (reply.Status)
         {
             case ApplyStatus.Fenced:
                 throw new OwnerFencedException();
             case ApplyStatus.OtherDefinitions:
-                throw new InvalidDataException($"The silo of entity \"{link.Address}\" runs other definitions than this one. Roll the same definitions out to all silos.");
+                throw new InvalidDataException($"The silo of entity \"{link.Address}\" runs other definitions than this one, or another number of slices. Roll the same out to all silos.");
             case ApplyStatus.Behind:
                 link.IsInDoubt = true;
+                if (_slice > 0 && reply.Epoch > 0)
+                    (link.Epoch, link.Silo) = (reply.Epoch, reply.Silo ?? link.Silo);
                 return null;
             default:
                 link.Epoch = reply.Epoch;

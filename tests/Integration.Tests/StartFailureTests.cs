@@ -56,6 +56,9 @@ public sealed class StartFailureTests : SystemTest
     [DataRow("--runtime orleans --roles serve", "Without \"--kafka\" the broker is embedded")]
     [DataRow("--runtime orleans --redis localhost:1", "the cluster does not publish to a hot store yet")]
     [DataRow("--runtime orleans --dashboard-key short", "Option \"--dashboard-key\" is shorter than 16 characters.")]
+    [DataRow("--slices 3", "Option \"--slices\" goes with \"--runtime orleans\"")]
+    [DataRow("--runtime orleans --slices 257 --kafka localhost:1", "Option \"--slices\" is \"257\"; it is a whole number from 1 to 256.")]
+    [DataRow("--runtime orleans --slices 2", "Option \"--slices\" needs \"--kafka HOST:PORT\"")]
     public void OptionsOfAClusterThatCannotBe(string arguments, string error) =>
         StringAssert.Contains(Fails(Start(arguments.Split(' '))), error);
 

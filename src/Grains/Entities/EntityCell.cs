@@ -23,6 +23,10 @@ namespace FeatureStore.Grains.Entities;
 /// A durable block may be ahead of S, up to P, and passes over what it contains when the stream goes on from S. An entity that has to be exact
 /// (<see cref="ClusterPlan.IsExact"/>) keeps, with the block of a cut, that of the complete checkpoint before it; a new owner goes on from that one unless the cut was completed.
 /// </para>
+/// <para>
+/// Several slices of a stream may call. All are in one interval at a time, so that an event of an earlier interval than the newest is one that is sent again since the block went back: it
+/// goes into both blocks. What one slice has written may lack what another still sends again; each waits until its own events are in, and S until all do.
+/// </para>
 /// </summary>
 internal sealed class EntityCell : IDisposable
 {
@@ -60,7 +64,7 @@ internal sealed class EntityCell : IDisposable
 
     private string? _etag;
     private long _term;
-    private long _call;
+    private CallNumbers _calls;
     private long _epoch;
 
     /// <summary>Interval of the newest event that is not durable.</summary>
@@ -71,6 +75,12 @@ internal sealed class EntityCell : IDisposable
     private int _erasures;
     private bool _isClosed;
     private Task? _writing;
+
+    /// <summary>The cut that is being written,</summary>
+    private long _writingInterval;
+
+    /// <summary>and whether an event before it has come since that began: another slice sends it again.</summary>
+    private bool _isOvertaken;
 
     public EntityCell(EntityCells cells, IGrainContext context)
     {
@@ -132,12 +142,14 @@ internal sealed class EntityCell : IDisposable
         {
             if (IsOld(call) is { } old)
                 return old;
+            if (call.IsShared && call.Term == _term && !Knows(call))
+                return Reply(ApplyStatus.Behind, 0);
             if (_isExact && call.Term > _ownerTerm)
                 return null;
-            if (_isDirty && (call.Term > _term || call.Epoch == 0 || request.Interval < _interval || request.Interval > _interval && _atCut is not null))
+            if (_isDirty && (call.Term > _term || (call.IsShared ? !Fits(request) : call.Epoch == 0 || request.Interval < _interval || request.Interval > _interval && _atCut is not null)))
                 return null;
-            (_term, _call) = (call.Term, call.Number);
-            if (_isClosed || call.Epoch != 0 && call.Epoch != _epoch)
+            Accept(call);
+            if (!Knows(call))
                 return Reply(ApplyStatus.Behind, 0);
             if (request.Guards is { } guards)
             {
@@ -147,22 +159,27 @@ internal sealed class EntityCell : IDisposable
 
             var route = _cells.Plan.Route(request.Source, _plan.Index)!;
             var reply = Reply(ApplyStatus.Applied, call.Epoch, new byte[request.Count * ClusterPlan.ValuesPerEvent(route, request.Vectors) * sizeof(double)]);
-            Apply(route, request, events ?? Decode(request), rows, MemoryMarshal.Cast<byte, double>(reply.Values.AsSpan()));
+            events ??= Decode(request);
+            if (_isDirty && route.Feeds && request.Interval < _interval)
+                ApplyToCut(route, request, events, rows, reply.Values.Length / sizeof(double));
+            Apply(route, request, events, rows, MemoryMarshal.Cast<byte, double>(reply.Values.AsSpan()));
             return reply;
         }
     }
 
     /// <summary>Takes a new caller, or one that does not know what became of its last call.</summary>
+    /// <param name="call">Who calls.</param>
+    /// <param name="isBack">Whether the block went back for this call: what is in it since then is other slices'.</param>
     /// <returns>The epoch; null where the block has first to go back (<see cref="LoadAsync"/>).</returns>
-    public ApplyReply? BeginRollBack(OwnerCall call)
+    public ApplyReply? BeginRollBack(OwnerCall call, bool isBack = false)
     {
         lock (_gate)
         {
             if (IsOld(call) is { } old)
                 return old;
-            if (_isDirty || _isExact && call.Term > _ownerTerm)
+            if (_isDirty && (!isBack || !call.IsShared) || _isExact && call.Term > _ownerTerm)
                 return null;
-            (_term, _call) = (call.Term, call.Number);
+            Accept(call);
             return Reply(_isClosed ? ApplyStatus.Behind : ApplyStatus.Applied, 0);
         }
     }
@@ -194,6 +211,8 @@ internal sealed class EntityCell : IDisposable
         byte[] durable;
         int erasures;
         TaskCompletionSource written;
+        while (Volatile.Read(ref _writing) is { } underWay)
+            await underWay.ConfigureAwait(false);
         lock (_gate)
         {
             if (term < _term)
@@ -210,6 +229,7 @@ internal sealed class EntityCell : IDisposable
             durable = _isExact ? block.ToArray() : [];
             written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _writing = written.Task;
+            (_writingInterval, _isOvertaken) = (interval, false);
         }
 
         try
@@ -223,6 +243,8 @@ internal sealed class EntityCell : IDisposable
                 if (erasures != _erasures)
                     return FlushStatus.Failed;
                 (_durable, _durableTerm, _durableInterval) = (durable, term, interval);
+                if (_isOvertaken)
+                    return FlushStatus.Durable;
                 _isDirty = _interval > interval;
                 DropCut();
                 return FlushStatus.Durable;
@@ -265,8 +287,25 @@ internal sealed class EntityCell : IDisposable
     /// <summary>An owner that another has followed, or a call that was overtaken by a later one: whoever sent it does not wait for it any more.</summary>
     private ApplyReply? IsOld(OwnerCall call) =>
         call.Term < _term ? new ApplyReply { Status = ApplyStatus.Fenced }
-        : call.Term == _term && call.Number <= _call ? Reply(ApplyStatus.Behind, 0)
+        : call.Term == _term && call.Number <= _calls.Of(call.Slice) ? Reply(ApplyStatus.Behind, 0)
         : null;
+
+    /// <summary>Whether this state is the one that the caller knows, or it need not know any.</summary>
+    private bool Knows(OwnerCall call) => !_isClosed && _epoch > 0 && (call.Epoch == 0 || call.Epoch == _epoch);
+
+    private void Accept(OwnerCall call)
+    {
+        if (call.Term > _term)
+            _calls = default;
+        _term = call.Term;
+        _calls.Set(call.Slice, call.Number);
+    }
+
+    /// <summary>Whether a request of one of several slices finds the block of its interval.</summary>
+    private bool Fits(ApplyRequest request) =>
+        request.Interval == _interval
+        || request.Interval < _interval == _atCut is not null
+        || request.Guards is null && !_cells.Plan.Route(request.Source, _plan.Index)!.Feeds;
 
     private ApplyReply Reply(ApplyStatus status, long epochKnown, byte[]? values = null) => new()
     {
@@ -334,6 +373,19 @@ internal sealed class EntityCell : IDisposable
         }
     }
 
+    /// <summary>Applies events to the block as of the last cut, which they lie before.</summary>
+    private void ApplyToCut(Route route, ApplyRequest request, EventBatch events, List<int>? rows, int values)
+    {
+        var (live, applied) = (_live, _applied);
+        var wasEmpty = _atCut!.Span.IsEmpty;
+        (_live, _applied) = (wasEmpty ? null : _atCut, _appliedAtCut!);
+        Apply(route, request, events, rows, new double[values]);
+        if (wasEmpty && _live is not null)
+            _atCut.Dispose();
+        _atCut = _live ?? _atCut;
+        (_live, _applied) = (live, applied);
+    }
+
     private Span<double> Read(VectorSlice slice, long timeMs, Span<double> values)
     {
         _plan.Read(_live is null ? default : _live.Span, timeMs, slice.Features, values[..slice.Features.Length]);
@@ -382,8 +434,9 @@ internal sealed class EntityCell : IDisposable
             (_appliedAtCut = new AppliedOffsets()).CopyFrom(_applied);
         }
 
+        _isOvertaken |= _writing is not null && interval <= _writingInterval;
+        _interval = _isDirty ? Math.Max(_interval, interval) : interval;
         _isDirty = true;
-        _interval = interval;
     }
 
     private void Change(int source, in FieldRow row, in EventHeader header)

@@ -33,13 +33,44 @@ internal sealed class OwnerView
         IsOwner = true;
     }
 
-    public void Advance(int source, long timeMs)
+    /// <summary>Whether this silo has slices of the stream.</summary>
+    public bool IsShared { get; private set; }
+
+    /// <summary>Makes this silo one of those that own slices of the stream. A later term begins where it goes on from.</summary>
+    public void Share(long term, ReadOnlySpan<long> streamTimesMs)
     {
-        if (timeMs > _streamTimesMs[source])
-            Volatile.Write(ref _streamTimesMs[source], timeMs);
+        lock (_streamTimesMs)
+        {
+            if (term > _term)
+                streamTimesMs.CopyTo(_streamTimesMs);
+            _term = Math.Max(term, _term);
+            IsShared = true;
+        }
     }
 
-    public OwnerState State() => new() { Term = _term, Silo = _silo!, StreamTimesMs = [.. _streamTimesMs] };
+    public void Advance(int source, long timeMs)
+    {
+        ref var newest = ref _streamTimesMs[source];
+        for (var known = Volatile.Read(ref newest); timeMs > known;)
+        {
+            var before = Interlocked.CompareExchange(ref newest, timeMs, known);
+            if (before == known)
+                return;
+            known = before;
+        }
+    }
+
+    public OwnerState State() => new() { Term = _term, Silo = _silo, StreamTimesMs = [.. _streamTimesMs] };
+
+    /// <summary>Takes in what other owners of slices told.</summary>
+    public void Join(OwnerState state)
+    {
+        lock (_streamTimesMs)
+        {
+            for (var source = 0; state.Term == _term && source < _streamTimesMs.Length; source++)
+                Advance(source, state.StreamTimesMs[source]);
+        }
+    }
 
     /// <summary>Takes in what another owner told.</summary>
     public void Learn(OwnerState state)
@@ -63,9 +94,13 @@ internal sealed class OwnerExchange(OwnerView view, ClusterPlan plan, IServicePr
         {
             try
             {
-                if (view.IsOwner)
+                if (view.IsOwner || view.IsShared)
                     await grain.TellAsync(view.State()).ConfigureAwait(false);
-                else if (await grain.GetAsync().ConfigureAwait(false) is { } state)
+                if (view.IsOwner || await grain.GetAsync().ConfigureAwait(false) is not { } state)
+                    continue;
+                if (view.IsShared)
+                    view.Join(state);
+                else
                     view.Learn(state);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
