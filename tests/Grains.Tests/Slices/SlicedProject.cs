@@ -3,6 +3,7 @@ using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
 using FeatureStore.Core.Vectors;
+using FeatureStore.Grains.Payloads;
 using FeatureStore.Runtime;
 using FeatureStore.Runtime.Tests;
 
@@ -64,7 +65,7 @@ internal static class SlicedProject
     }
 
     /// <summary>What an undisturbed run makes of the log: the vector of each event, and the features of each entity.</summary>
-    public static (Dictionary<(int Partition, long Offset), double[]> Vectors, Dictionary<(int Entity, string Key), double[]> Features) Expect(Payment[][] log)
+    public static (Dictionary<(int Partition, long Offset), double[]> Vectors, Dictionary<(int Entity, string Key), double[]> Features) Expect(Payment[][] log, long? asOfMs = null)
     {
         using var runtime = new Runtime.Local.LocalRuntime(Plan, new Runtime.Local.LocalRuntimeOptions { Shards = 1 });
         var batch = new Batch();
@@ -76,14 +77,14 @@ internal static class SlicedProject
             vectors[(payment.Partition, payment.Offset)] = batch.Vector(0);
         }
 
-        return (vectors, Features(log, runtime));
+        return (vectors, Features(log, runtime, asOfMs));
     }
 
     /// <summary>The features of every entity of the log, as of its end and later.</summary>
-    public static Dictionary<(int Entity, string Key), double[]> Features(Payment[][] log, IEntityRuntime runtime)
+    public static Dictionary<(int Entity, string Key), double[]> Features(Payment[][] log, IEntityRuntime runtime, long? endMs = null)
     {
         var payments = log.SelectMany(partition => partition).ToList();
-        var newestMs = payments.Max(payment => payment.TimeMs);
+        var newestMs = endMs ?? payments.Max(payment => payment.TimeMs);
         Dictionary<(int, string), double[]> features = [];
         foreach (var (entity, key) in payments.Select(payment => (Customer, KeyOf(Customer, payment))).Concat(payments.Select(payment => (Device, KeyOf(Device, payment)))))
         {
@@ -100,6 +101,17 @@ internal static class SlicedProject
         }
 
         return features;
+    }
+
+    /// <summary>The request that takes payments to an entity.</summary>
+    public static ApplyRequest Request(ClusterPlan plan, long interval, params Payment[] payments)
+    {
+        var batch = new Batch();
+        batch.Fill(payments);
+        var rows = new byte[Enumerable.Range(0, payments.Length).Sum(row => EventCodec.Length(batch.Apply.Events, row))];
+        for (var (row, at) = (0, 0); row < payments.Length; row++)
+            at += EventCodec.Write(batch.Apply.Events, row, rows.AsSpan(at));
+        return new ApplyRequest { Plan = plan.Fingerprint, Source = 0, Interval = interval, Vectors = 1, Count = payments.Length, Rows = rows };
     }
 
     public static byte[] KeyOf(int entity, Payment payment)

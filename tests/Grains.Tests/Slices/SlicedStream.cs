@@ -20,7 +20,7 @@ internal sealed class SlicedStream : IDisposable
     private readonly string _name;
     private readonly Random _random;
     private readonly ClusterPlan _plan;
-    private readonly Dictionary<(int Entity, string Key), double[]> _features;
+    private Dictionary<(int Entity, string Key), double[]> _features;
     private readonly List<(InProcessSiloHandle Silo, SliceMember Member)> _members = [];
     private readonly List<SliceMember> _ghosts = [];
     private int _pipelines;
@@ -75,6 +75,9 @@ internal sealed class SlicedStream : IDisposable
     /// <summary>The newest term.</summary>
     public long Term => OwnerRecord.Read(Storage.Records(ClusterNames.CheckpointState).Single().Bytes).Term;
 
+    /// <summary>Number of the newest checkpoint.</summary>
+    public long Checkpoint => Saved().Sequence;
+
     public void Join(InProcessSiloHandle silo)
     {
         var member = Cluster.Service<SliceMember>(silo);
@@ -112,6 +115,32 @@ internal sealed class SlicedStream : IDisposable
             Assert.IsLessThan(_deadline, Stopwatch.GetElapsedTime(start), $"{_name}: {saw()}");
             Thread.Sleep(5);
         }
+    }
+
+    /// <summary>Erases a device at a cut. Expects of it what the events behind the cut make.</summary>
+    public void Erase(int silo, string device)
+    {
+        var key = SlicedProject.KeyOf(SlicedProject.Device, Topic.Log.SelectMany(partition => partition).First(payment => payment.Device == device));
+        AppliedOffsets? guards = null;
+        Storage.BeforeWrite = (state, id, record) =>
+        {
+            CheckNotBeyondPublished(state, id, record);
+            if (state == ClusterNames.EntityState && EntityRecord.Read(record).Block.IsEmpty)
+                guards ??= AppliedOffsets.Read(EntityRecord.Read(record).Offsets);
+        };
+        Cluster.Service<OrleansRuntime>(Members[silo].Silo).EraseAsync(SlicedProject.Device, key, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        Assert.IsNotNull(guards, $"{_name}: the erased entity is not stored");
+        Assert.IsTrue(Enumerable.Range(0, Partitions).Any(partition => guards.Next(_plan.SourceIds[0], partition, 0) > 0), $"{_name}: nothing is kept out");
+        Payment[][] behind = [.. Topic.Log.Select((partition, number) => partition.Where(payment => payment.Device == device && payment.Offset >= guards.Next(_plan.SourceIds[0], number, 0)).ToArray())];
+        _features = new(_features) { [(SlicedProject.Device, Convert.ToHexString(key))] = SlicedProject.Expect(behind, Topic.Log.SelectMany(partition => partition).Max(payment => payment.TimeMs)).Features.Single(entity => entity.Key.Entity == SlicedProject.Device).Value };
+    }
+
+    /// <summary>The place, among the members, of the silo that hosts the coordinator.</summary>
+    public int Coordinator()
+    {
+        var grains = Cluster.Service<IGrainFactory>(0);
+        var silo = grains.GetGrain<IManagementGrain>(0).GetActivationAddress(grains.GetGrain<ISliceCoordinatorGrain>(_plan.Project.Definition.Project)).AsTask().GetAwaiter().GetResult();
+        return _members.FindIndex(member => member.Silo.SiloAddress.Equals(silo));
     }
 
     /// <summary>Waits until some events more are predicted.</summary>
