@@ -35,6 +35,7 @@ public static class FeatureStoreSilo
             .AddSingleton<FlushClient>()
             .AddSingleton<EraseClient>()
             .AddHostedService<OwnerExchange>()
+            .AddHostedService<MembershipLog>()
             .AddKeyedSingleton<IGrainStorageSerializer, StoredStateSerializer>(ClusterNames.Storage)
             .AddSingleton(services => new OrleansRuntime(
                 plan, services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<FlushClient>(), services.GetRequiredService<EntityCells>(),

@@ -61,7 +61,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         var record = bytes.Length > 0 ? OwnerRecord.Read(bytes) : new OwnerRecord { Incarnation = Guid.CreateVersion7(_time.GetUtcNow()) };
         var migration = record.Header is { } header && header.LayoutFingerprint != _plan.Project.LayoutFingerprint ? MigrationOf(_plan, header) : null;
         if (migration is not null)
-            LogMigrating(record.Header!.Sequence, string.Join(", ", migration.EmptyFeatures.DefaultIfEmpty("none")));
+            LogMigrating(record.Header!.Sequence, Names(migration, CarriedState.None), Names(migration, CarriedState.Part));
         Last = record.Header;
         _etag = etag;
         (_record, var interval) = record.BeginTerm();
@@ -138,6 +138,8 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         return migration;
     }
 
+    private static string Names(Migration migration, CarriedState state) => string.Join(", ", migration.Features(state).DefaultIfEmpty("none"));
+
     private void RestoreJoin(Migration? migration, int type, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
         if (migration is not null && !migration.TryMigrate(type, block, out type, out block))
@@ -213,8 +215,8 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
     [LoggerMessage(Level = LogLevel.Information, Message = "This silo owns the stream of project {Project}: term {Term}, from checkpoint {Sequence}")]
     private partial void LogAcquired(string project, long term, long sequence);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The definitions have changed since checkpoint {Sequence}: an entity's state is migrated when it is next needed. Features that start empty: {Features}")]
-    private partial void LogMigrating(long sequence, string features);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The definitions have changed since checkpoint {Sequence}: an entity's state is migrated when it is next needed. Features that start empty: {Empty}. Features that lack what reaches further back than was kept: {Partial}")]
+    private partial void LogMigrating(long sequence, string empty, string partial);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Checkpoint {Sequence} could not be saved (attempt {Attempt}); what came since the last one is not durable until it is. Next attempt in {Seconds} s")]
     private partial void LogSaveFailed(Exception? exception, long sequence, int attempt, double seconds);

@@ -1,3 +1,4 @@
+using FeatureStore.Core.Joins;
 using FeatureStore.Core.Plans;
 using FeatureStore.Grains.Ownership;
 using FeatureStore.Grains.Payloads;
@@ -103,6 +104,7 @@ public sealed partial class OrleansRuntime
         Call(link);
         // What came before is erased with it.
         Release(link, long.MaxValue);
+        EraseJoined(entity, key);
         var request = new ApplyRequest
         {
             Plan = _plan.Fingerprint,
@@ -115,6 +117,13 @@ public sealed partial class OrleansRuntime
         _isHot = true;
         await ReachAsync(link, request, cancellationToken).ConfigureAwait(false);
         await FlushErasedAsync(link, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Takes the entity's events out of the joins. The next checkpoint makes it durable: one from before, read after a crash, has them until they leave by time.</summary>
+    private void EraseJoined(EntityPlan entity, ReadOnlyMemory<byte> key)
+    {
+        foreach (var join in _plan.Project.Joins.Where(join => join.HasOwner(entity.Index)))
+            Joins.EraseJoined(join.Index, (in JoinEvent one) => join.IsOf(one, entity, key.Span));
     }
 
     /// <summary>Has an erased entity's record written at once. It holds no event, and so need not wait until anything is published.</summary>

@@ -45,7 +45,6 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     private readonly EnrichedRows _enriched = new();
     private readonly JoinMerge _merge = new();
     private readonly SourcePositions _positions;
-    private readonly long[] _streamTimesMs;
     private readonly byte[] _key = new byte[EntityPlan.KeyBytesMax];
     private List<EntityLink> _called = [];
     private long _batch;
@@ -70,7 +69,6 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         _time = time;
         _logger = logger;
         _positions = new SourcePositions(plan.Project.Sources.Count);
-        _streamTimesMs = new long[plan.Project.Sources.Count];
         Joins = new Shard(plan.Project, 0, 1, tracksPublishing: false);
         _links = [.. plan.Project.Entities.Select(_ => new Dictionary<byte[], EntityLink>(new KeyComparer()))];
     }
@@ -282,11 +280,9 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     private void Join(ApplyBatch batch)
     {
         var joins = _plan.Project.Sources[batch.Source].Joins;
-        for (var source = 0; joins.Count > 0 && source < _streamTimesMs.Length; source++)
-            _streamTimesMs[source] = _owner.StreamTimeMs(source);
         for (var index = 0; index < joins.Count; index++)
         {
-            Joins.Join(batch, joins[index].Index, JoinMerge.BeforeMs(joins[index], _streamTimesMs));
+            Joins.Join(batch, joins[index].Index, isApart: null);
             _merge.Merge([Joins], joins[index].Index, batch.Joined[index]);
         }
     }

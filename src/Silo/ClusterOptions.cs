@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace FeatureStore.Silo;
 
 /// <summary>What a silo of a cluster is told.</summary>
@@ -17,11 +19,17 @@ internal sealed record ClusterOptions
 
     public required string? StorageConnection { get; init; }
 
+    /// <summary>Null: the machine's.</summary>
+    public required IPAddress? SiloAddress { get; init; }
+
     public required int SiloPort { get; init; }
 
     public required int GatewayPort { get; init; }
 
     public required int PrimaryPort { get; init; }
+
+    /// <summary>After how long without an answer a silo is taken for dead.</summary>
+    public required TimeSpan SilenceMax { get; init; }
 
     /// <summary>Null: no dashboard.</summary>
     public required string? DashboardKey { get; init; }

@@ -20,20 +20,29 @@ internal static class ClusterRuntime
 #if ORLEANS
     private const string DashboardPath = "/dashboard";
 
+    /// <summary>Of so many probes in a row, none answered, several silos must tell before a silo is dead.</summary>
+    private const int MissedProbesMax = 3;
+
+    private const int ConnectionsMax = 20;
+
     /// <summary>How long a silo that leaves may take for it, once the stream is drained.</summary>
     private static readonly TimeSpan _leaveTimeout = TimeSpan.FromSeconds(20);
 
     /// <summary>Adds the silo and its runtime.</summary>
     public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan)
     {
-        // Orleans places through Polly, which says so for every entity.
-        builder.Logging.AddFilter("Orleans", LogLevel.Warning).AddFilter("Polly", LogLevel.Warning);
+        // A silo that dies makes Orleans say so for each call and each entity, with a stack trace: what an operator wants of it are membership and our own lines.
+        // It places through Polly, which says so for every entity.
+        builder.Logging.AddFilter("Orleans", LogLevel.Critical).AddFilter("Orleans.Runtime.MembershipService.MembershipAgent", LogLevel.Error)
+            .AddFilter("Orleans.Runtime.MembershipService.MembershipTableManager", LogLevel.Error).AddFilter("Polly", LogLevel.Warning)
+            .AddFilter("FeatureStore.Grains.Entities.FlushService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Ownership.EraseService", LogLevel.Warning);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = _leaveTimeout);
         var cluster = PlanOf(plan, options);
         builder.UseOrleans(silo =>
         {
             silo.Configure<Orleans.Configuration.ClusterOptions>(ids => ids.ServiceId = ids.ClusterId = plan.Definition.Project);
             AddClustering(silo, options);
+            silo.Configure<ClusterMembershipOptions>(membership => ConfigureMembership(membership, options.SilenceMax));
             AddStorage(silo, options);
             silo.AddFeatureStore(cluster, new OrleansRuntimeOptions());
             if (options.DashboardKey is not null)
@@ -129,13 +138,26 @@ internal static class ClusterRuntime
                 return;
             case "kubernetes":
                 silo.UseKubernetesHosting();
+                SetPorts(silo, options);
                 AddMembership(silo, options.Storage, options.Connection!);
                 return;
             default:
-                silo.Configure<EndpointOptions>(endpoint => (endpoint.SiloPort, endpoint.GatewayPort) = (options.SiloPort, options.GatewayPort));
+                SetPorts(silo, options);
                 AddMembership(silo, options.Clustering, options.Connection!);
                 return;
         }
+    }
+
+    private static void SetPorts(ISiloBuilder silo, ClusterOptions options) =>
+        silo.Configure<EndpointOptions>(endpoint => (endpoint.AdvertisedIPAddress, endpoint.SiloPort, endpoint.GatewayPort) = (options.SiloAddress ?? endpoint.AdvertisedIPAddress, options.SiloPort, options.GatewayPort));
+
+    private static void ConfigureMembership(ClusterMembershipOptions membership, TimeSpan silenceMax)
+    {
+        membership.NumMissedProbesLimit = MissedProbesMax;
+        membership.ProbeTimeout = silenceMax / MissedProbesMax;
+        // When all silos died at once there is nobody to probe: those that come back go by the signs of life in the table, of which three must be missing.
+        membership.IAmAliveTablePublishTimeout = silenceMax;
+        membership.TableRefreshTimeout = silenceMax;
     }
 
     private static void AddMembership(ISiloBuilder silo, string kind, string connection)
@@ -150,7 +172,7 @@ internal static class ClusterRuntime
 #endif
         }
 
-        silo.UseAdoNetClustering(adoNet => (adoNet.Invariant, adoNet.ConnectionString) = (PostgreSql(), connection));
+        silo.UseAdoNetClustering(adoNet => (adoNet.Invariant, adoNet.ConnectionString) = (PostgreSql(), Pooled(connection)));
     }
 
     private static void AddStorage(ISiloBuilder silo, ClusterOptions options)
@@ -168,8 +190,25 @@ internal static class ClusterRuntime
                 throw NoRedis();
 #endif
             default:
-                silo.AddAdoNetGrainStorage(ClusterNames.Storage, adoNet => (adoNet.Invariant, adoNet.ConnectionString) = (PostgreSql(), options.StorageConnection!));
+                silo.AddAdoNetGrainStorage(ClusterNames.Storage, adoNet => (adoNet.Invariant, adoNet.ConnectionString) = (PostgreSql(), Pooled(options.StorageConnection!)));
                 return;
+        }
+    }
+
+    /// <summary>Bounds a silo's connections, where the user does not: the client's own bound is the whole of what a PostgreSQL server allows by default.</summary>
+    private static string Pooled(string connection)
+    {
+        try
+        {
+            var builder = new Npgsql.NpgsqlConnectionStringBuilder(connection);
+            if (!builder.ShouldSerialize("Maximum Pool Size"))
+                builder.MaxPoolSize = ConnectionsMax;
+            return builder.ConnectionString;
+        }
+        catch (ArgumentException exception)
+        {
+            // The message names the keyword, never a value.
+            throw new StartException($"The connection string of PostgreSQL cannot be read: {exception.Message} Write it as in \"Host=db;Database=orleans;Username=…;Password=…\".", exception);
         }
     }
 

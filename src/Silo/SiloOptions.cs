@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 
 namespace FeatureStore.Silo;
 
@@ -23,8 +24,10 @@ internal sealed record SiloOptions
         new("cluster-connection", "TEXT", "connection string of the clustering, and of the storage unless it has its own", null),
         new("storage", "KIND", "where grains keep their state: memory, adonet (PostgreSQL), redis", "that of the clustering"),
         new("storage-connection", "TEXT", "connection string of the storage", "that of the clustering"),
-        new("silo-port", "N", "where other silos reach this one", "11111"),
+        new("silo-address", "IP", "where other silos reach this one", "the machine's; with --clustering localhost 127.0.0.1"),
+        new("silo-port", "N", "its port", "11111"),
         new("gateway-port", "N", "where Orleans clients reach this silo; 0: nowhere", "0"),
+        new("silence-max-seconds", "N", "after how long without an answer a silo is taken for dead, 2 to 120; the same for all", "5"),
         new("primary-port", "N", "with --clustering localhost: the silo port of the first silo", "this one's"),
         new("dashboard-key", "TEXT", "serve the Orleans Dashboard at /dashboard, to whoever has this key of at least 16 characters", "no dashboard"),
         new("accept-recreated-topics", null, "go on although topics were recreated or records are gone", null),
@@ -134,12 +137,19 @@ internal sealed record SiloOptions
             Connection = connection,
             Storage = storage,
             StorageConnection = storageConnection,
+            SiloAddress = value("silo-address") is { } address ? Address(address) : null,
             SiloPort = siloPort,
             GatewayPort = Number("gateway-port", value("gateway-port") ?? "0", 0, 65535),
             PrimaryPort = Number("primary-port", value("primary-port") ?? siloPort.ToString(CultureInfo.InvariantCulture), 1, 65535),
+            SilenceMax = TimeSpan.FromSeconds(Number("silence-max-seconds", value("silence-max-seconds") ?? "5", 2, 120)),
             DashboardKey = key,
         };
     }
+
+    private static IPAddress Address(string text) =>
+        IPAddress.TryParse(text, out var address) && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any)
+            ? address
+            : throw new StartException($"Option \"--silo-address\" is \"{text}\"; it is the IP address by which other silos reach this one.");
 
     /// <summary>One of several words; the first where none is given and there is a default.</summary>
     private static string Choice(string name, string? text, string? otherwise, params string[] others)

@@ -126,6 +126,54 @@ public sealed class ValueKindTests
     }
 
     /// <summary>Customer 7 has paid twice, 8 never.</summary>
+    /// <summary>An account number that no double tells from its neighbour, wherever it is answered; a number next to a power of two; and sums beyond an int64.</summary>
+    [TestMethod]
+    [DataRow(long.MaxValue, "18446744073709551614")]
+    [DataRow(long.MinValue, "-18446744073709551616")]
+    [DataRow((1L << 53) + 1, "18014398509481986")]
+    [DataRow(-1000000000000000, "-2000000000000000")]
+    [DataRow(0, "0")]
+    public async Task IntegersHaveAllTheirDigits(long account, string sum)
+    {
+        await using var host = await ApiHost.StartAsync(plan: ApiHost.Compile("""
+            project: shop
+            sources:
+              - name: payments
+                kafka: { topic: payments.v1 }
+                timestamp: at
+                fields: { id: string, at: timestamp, customer: int64, terminal: string, region: int64, amount: double, online: bool }
+            entities:
+              - { name: customer, keys: [customer] }
+            feature_views:
+              - name: accounts
+                entity: customer
+                source: payments
+                features:
+                  - { name: last, aggregate: last, of: region }
+                  - { name: most, aggregate: max, of: region, window: { sliding: 1d } }
+                  - { name: sum, aggregate: sum, of: region, window: { sliding: 1d } }
+                  - { name: by, aggregate: min, of: region, by: region, window: { sliding: 1d, tile: 1h } }
+                  - { name: list, aggregate: last_n, n: 2, of: region, window: { session: 1h } }
+                  - { name: top, aggregate: top_k, k: 1, of: region, window: { tumbling: 1d } }
+                  - { name: tiny, aggregate: last, of: amount }
+                  - { name: none, aggregate: last, of: region, where: "online", default: -1.5 }
+            """));
+        await host.PayAsync(7, 1, ApiHost.NowMs - 1, region: account);
+        await host.PayAsync(7, Math.ScaleB(1, -25), ApiHost.NowMs, region: account);
+
+        var reply = await host.PostAsync("/get-online-features", """
+            {"features":["accounts:last","accounts:most","accounts:sum","accounts:by","accounts:list","accounts:top","accounts:tiny","accounts:none"],"entities":{"customer":[7]}}
+            """);
+        var page = (await host.GetAsync("/v1/entities/customer/7")).Json.GetProperty("views")[0].GetProperty("features");
+
+        string[] expected =
+        [
+            $"{account}", $"{account}", sum, $"{{\"{account}\":{account}}}", $"[{account},{account}]", $"[{{\"value\":{account},\"count\":2}}]", "2.9802322387695312E-08", "-1.5",
+        ];
+        CollectionAssert.AreEqual(expected, reply.Json.GetProperty("results").EnumerateArray().Skip(1).Select(result => result.GetProperty("values")[0].GetRawText()).ToArray());
+        CollectionAssert.AreEqual(expected, page.EnumerateArray().Select(feature => feature.GetProperty("value").GetRawText()).ToArray());
+    }
+
     private static async Task<ApiHost> StartAsync()
     {
         var host = await ApiHost.StartAsync(plan: _plan);

@@ -1,4 +1,5 @@
 using FeatureStore.Core.Plans;
+using FeatureStore.Harness;
 using FeatureStore.Runtime.Tests;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -25,6 +26,7 @@ internal sealed class Cluster : IDisposable
         var builder = new InProcessTestClusterBuilder((short)silos);
         builder.Options.InitializeClientOnDeploy = false;
         builder.Options.ServiceId = "test";
+        builder.Options.ConfigureFileLogging = false;
         builder.ConfigureSilo((_, silo) =>
         {
             storage(silo);
@@ -40,7 +42,10 @@ internal sealed class Cluster : IDisposable
         });
         var cluster = builder.Build();
         cluster.DeployAsync().GetAwaiter().GetResult();
-        return new Cluster(cluster);
+        var started = new Cluster(cluster);
+        Wait.Until(
+            () => started.Silos.All(silo => started.Service<IClusterManifestProvider>(silo).Current.Silos.Count == silos), TimeSpan.FromSeconds(30), () => "Not every silo knows what all others host.");
+        return started;
     }
 
     public T Service<T>(int silo)

@@ -13,11 +13,11 @@ public sealed class OneSiloContractTests : EntityRuntimeContract
 }
 
 [TestClass]
-public sealed class ThreeSilosContractTests : EntityRuntimeContract
+public sealed class TwoSilosContractTests : EntityRuntimeContract
 {
     protected override int Seeds => 1;
 
-    protected override RuntimeHost Start(ProjectPlan plan) => new ClusterHost(plan, 3);
+    protected override RuntimeHost Start(ProjectPlan plan) => new ClusterHost(plan, 2);
 }
 
 /// <summary>A cluster over storage that outlives it.</summary>

@@ -1,35 +1,49 @@
 using FeatureStore.Grains.Persistence;
 using FeatureStore.Runtime;
+using FeatureStore.Runtime.Local;
 using FeatureStore.Runtime.Tests;
 
 namespace FeatureStore.Grains.Tests;
 
 /// <summary>
-/// A stream of both sources through a cluster, as ingest drives it: apply, publish after a while, checkpoint; after the owner is gone, from S in silence to P. Every
+/// A stream through a cluster, as ingest drives it: apply, publish after a while, checkpoint; after the owner is gone, from S in silence to P. Every
 /// vector that is published must be that of an undisturbed run, to the bit, and every block in the end. No durable block may hold an event beyond P, at any time.
 /// </summary>
 internal sealed class DisturbedStream : IDisposable
 {
-    private const int EventsMax = 150;
     private readonly Random _random;
-    private readonly List<TestBatch> _batches;
-    private readonly List<double[]> _expected = [];
-    private readonly PlainRuntime _plain = new(TestProject.Plan);
+    private readonly StreamCase _case;
+    private readonly List<string> _expected = [];
+    private readonly Dictionary<(int Entity, string Key), byte[]> _blocks;
     private readonly List<(int Batch, TaskCompletionSource Published)> _waiters = [];
     private readonly string _name;
     private int _published;
     private int _next;
 
+    /// <summary>The newest batch that was ever applied.</summary>
+    private int _reached = -1;
+
     public DisturbedStream(int seed, int silos, int batches, OrleansRuntimeOptions? options = null)
+        : this(new PlainCase(seed, batches), seed, silos, options)
     {
+    }
+
+    public DisturbedStream(StreamCase of, int seed, int silos, OrleansRuntimeOptions? options = null)
+    {
+        _case = of;
         _name = $"seed {seed}, {silos} silos";
         Console.WriteLine(_name);
         _random = new Random(seed);
-        _batches = [.. TestProject.Batches(seed, batches, EventsMax)];
-        foreach (var batch in _batches)
+        using (var undisturbed = new LocalRuntime(of.Plan, new LocalRuntimeOptions { Shards = 1 }))
         {
-            _plain.Apply(batch);
-            _expected.Add(batch.Values());
+            for (var batch = 0; batch < of.Count; batch++)
+            {
+                if (of.Erases(batch))
+                    of.Erase(undisturbed, batch);
+                _expected.Add(of.Apply(undisturbed, batch));
+            }
+
+            _blocks = undisturbed.Read(of.Entities());
         }
 
         Storage.BeforeWrite = CheckNotBeyondPublished;
@@ -38,7 +52,7 @@ internal sealed class DisturbedStream : IDisposable
             WriteBehind = TimeSpan.FromMilliseconds(20),
             WriteBehindMin = TimeSpan.Zero,
             Placement = Placement.EntityPlacementPreference.Even,
-        });
+        }, of.Plan);
         TakeOver(0);
     }
 
@@ -55,7 +69,7 @@ internal sealed class DisturbedStream : IDisposable
 
     public int Published => _published;
 
-    public int Count => _batches.Count;
+    public int Count => _case.Count;
 
     /// <summary>What went wrong with a write, if anything did.</summary>
     public string? Violation { get; private set; }
@@ -72,11 +86,16 @@ internal sealed class DisturbedStream : IDisposable
     /// <summary>Applies the next batch, and publishes and checkpoints now and then.</summary>
     public void Step()
     {
-        var batch = _batches[_next];
-        batch.ResetVectors();
-        Runtime.Apply(batch);
+        if (_reached < _next && _case.Erases(_reached = _next))
+        {
+            // What was read and not published comes again after a crash, and then finds the entity gone.
+            Publish(_next);
+            _case.Erase(Runtime, _next);
+        }
+
+        var actual = _case.Apply(Runtime, _next);
         if (_next >= _published)
-            CollectionAssert.AreEqual(_expected[_next], batch.Values(), $"{_name}, batch {_next}");
+            Assert.AreEqual(_expected[_next], actual, $"{_name}, batch {_next}");
         _next++;
         if (_next > _published && _random.Next(3) == 0)
             Publish(_published + 1 + _random.Next(_next - _published));
@@ -87,7 +106,7 @@ internal sealed class DisturbedStream : IDisposable
     /// <summary>Applies the rest, and compares every block as another silo sees it, then as it is stored.</summary>
     public void Finish()
     {
-        while (_next < _batches.Count)
+        while (_next < Count)
             Step();
         Publish(_next);
         Checkpoints.CompleteAsync().Wait();
@@ -97,19 +116,14 @@ internal sealed class DisturbedStream : IDisposable
         Assert.AreEqual(_next, Checkpoints.Last!.Partitions[0].NextOffset);
         Assert.AreEqual(0, Runtime.UnsavedBytes);
         foreach (var silo in Cluster.Silos)
-            Runtimes.AssertSame(_plain.Blocks, Cluster.Service<OrleansRuntime>(silo).Read(_plain.Blocks.Keys));
-        var stored = Storage.Records(ClusterNames.EntityState).Select(record => Block(record.Bytes)).ToDictionary(
-            block => Convert.ToHexString(Core.Plans.EntityPlan.Key(block)), block => block);
-        foreach (var ((_, key), block) in _plain.Blocks)
-            Assert.IsTrue(block.AsSpan().SequenceEqual(stored[key]), $"{_name}: the stored block of {key} differs");
+            Runtimes.AssertSame(_blocks, Cluster.Service<OrleansRuntime>(silo).Read(_blocks.Keys));
+        var stored = Storage.Records(ClusterNames.EntityState).Select(record => EntityRecord.Read(record.Bytes).Block.ToArray()).Where(block => block.Length > 0)
+            .ToDictionary(block => (Core.Plans.EntityPlan.LayoutOf(block), Convert.ToHexString(Core.Plans.EntityPlan.Key(block))));
+        foreach (var ((entity, key), block) in _blocks)
+            Assert.IsTrue(block.AsSpan().SequenceEqual(stored.GetValueOrDefault((_case.Plan.Entities[entity].LayoutFingerprint, key), [])), $"{_name}: the stored block of {key} differs");
     }
 
     public void Dispose() => Cluster.Dispose();
-
-    private static byte[] Block(byte[] record)
-    {
-        return EntityRecord.Read(record).Block.ToArray();
-    }
 
     private PartitionCheckpoint[] Partitions() =>
     [
@@ -140,12 +154,8 @@ internal sealed class DisturbedStream : IDisposable
     {
         if (state != ClusterNames.EntityState)
             return;
-        var offsets = AppliedOffsets.Read(EntityRecord.Read(record).Offsets);
-        var plan = new ClusterPlan(TestProject.Plan);
-        foreach (var batch in _batches.Skip(Volatile.Read(ref _published)))
-        {
-            if (batch.Events.Count > 0 && offsets.Next(plan.SourceIds[batch.Apply.Source], 0, 0) > batch.Events[0].Offset)
-                Violation = $"{_name}: the record of {id} holds events beyond P, batch {_published}";
-        }
+        var entity = EntityRecord.Read(record);
+        if (_case.IsBeyond(AppliedOffsets.Read(entity.Offsets), Volatile.Read(ref _published)))
+            Violation = $"{_name}: the record of {id} holds events beyond P, batch {_published}";
     }
 }

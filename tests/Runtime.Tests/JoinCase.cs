@@ -19,6 +19,22 @@ internal static class JoinCase
 
     public static ProjectPlan Plan(JoinUnmatched unmatched, int limit) => TestProject.Compile(Definition(unmatched, limit));
 
+    /// <summary>With a user fed by the pairs, a place fed by one side, and an ad that the pairs feed too.</summary>
+    public static ProjectPlan PlanOfOwners(JoinUnmatched unmatched)
+    {
+        var definition = Definition(unmatched, 1000);
+        return TestProject.Compile(definition with
+        {
+            Entities = [.. definition.Entities, new() { Name = "place", Keys = ["PLACE"] }, new() { Name = "ad", Keys = ["AD"] }],
+            FeatureViews =
+            [
+                .. definition.FeatureViews,
+                new() { Name = "places", Entity = "place", Source = "clicks", Features = [new() { Name = "clicks", Aggregate = Aggregate.Count }] },
+                new() { Name = "ads", Entity = "ad", Source = "clicked", Features = [new() { Name = "pairs", Aggregate = Aggregate.Count }, new() { Name = "prices", Aggregate = Aggregate.Sum, Of = "PRICE" }] },
+            ],
+        });
+    }
+
     public static ProjectDefinition Definition(JoinUnmatched unmatched, int limit) => new()
     {
         Project = "test",
@@ -178,7 +194,6 @@ internal static class JoinCase
     {
         private readonly List<Event> _kept = [];
         private readonly HashSet<Event> _matched = [];
-        private readonly long[] _newestMs = [long.MinValue, long.MinValue];
 
         public List<Pair> Made { get; } = [];
 
@@ -190,7 +205,8 @@ internal static class JoinCase
             List<Event> gone = [];
             foreach (var one in batch.All)
             {
-                _newestMs[one.Side] = Math.Max(_newestMs[one.Side], one.TimeMs);
+                gone.AddRange(_kept.Where(other => other.TimeMs + KeptMs < one.TimeMs));
+                _kept.RemoveAll(other => other.TimeMs + KeptMs < one.TimeMs);
                 if (one.User is null)
                     continue;
                 var ordinal = 0;
@@ -208,13 +224,6 @@ internal static class JoinCase
                     _kept.Remove(own[index]);
                     Overflowed++;
                 }
-            }
-
-            var passedMs = Math.Min(_newestMs[0], _newestMs[1]);
-            if (batch.All.Count > 0 && passedMs > long.MinValue)
-            {
-                gone.AddRange(_kept.Where(one => one.TimeMs + KeptMs < passedMs));
-                _kept.RemoveAll(one => one.TimeMs + KeptMs < passedMs);
             }
 
             pairs.AddRange(gone.Where(one => !_matched.Contains(one) && unmatched is var asked && (asked == JoinUnmatched.Both || asked == (one.Side == Impressions ? JoinUnmatched.Left : JoinUnmatched.Right)))

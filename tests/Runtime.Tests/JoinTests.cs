@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
@@ -28,7 +30,7 @@ public sealed class JoinTests
         }
     }
 
-    /// <summary>What is made of all events does not depend on how they are cut into batches, nor on which side is read first.</summary>
+    /// <summary>What is made of all events does not depend on how they are cut into batches, nor on the order in which the alignment lets them through.</summary>
     [TestMethod]
     public void OrderOfArrivalMakesNoDifference()
     {
@@ -47,15 +49,191 @@ public sealed class JoinTests
             {
                 using var runtime = NewRuntime(plan, 2);
                 List<string> made = [];
-                foreach (var run in arrival.Chunk(batchEvents))
+                for (var at = 0; at < arrival.Count;)
                 {
-                    foreach (var side in new[] { Impressions, Clicks })
-                        made.AddRange(Apply(runtime, plan, Event.Batch(plan, side, run.Where(one => one.Side == side))));
+                    var run = arrival.Skip(at).Take(batchEvents).TakeWhile(one => one.Side == arrival[at].Side).ToList();
+                    made.AddRange(Apply(runtime, plan, Event.Batch(plan, arrival[at].Side, run)));
+                    at += run.Count;
                 }
 
                 // Positions are of the event that came later; without them the pairs are the same.
                 return [.. made.Select(text => text.EndsWith("#u", StringComparison.Ordinal) ? text : text[..text.IndexOf(" at ", StringComparison.Ordinal)]).Order(StringComparer.Ordinal)];
             }
+        }
+    }
+
+    /// <summary>A side that has nothing to read keeps nothing in memory, and what found no partner comes to be.</summary>
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(3)]
+    public void ASilentSideHoldsNothingBack(int shards)
+    {
+        var plan = Plan(JoinUnmatched.Left, 1000);
+        using var runtime = NewRuntime(plan, shards);
+        List<string> made = [];
+        for (var user = 0; user < 1000; user++)
+            made.AddRange(Apply(runtime, plan, Event.Batch(plan, Impressions, [new Event(Impressions, TestProject.StartMs + user * 1000, 0, user, user, "ad", 1)])));
+        // The last to leave is more than what is kept before the newest.
+        Assert.HasCount((int)(999 - KeptMs / 1000), made);
+        Assert.IsTrue(made.TrueForAll(text => text.EndsWith("#u", StringComparison.Ordinal)));
+        // A partner that comes within what the sides may be apart finds the others.
+        var click = new Event(Clicks, TestProject.StartMs + 999_000 - LatenessMs - AlignMs, 0, 0, 999 - KeptMs / 1000, "ad", 2);
+        StringAssert.EndsWith(Apply(runtime, plan, Event.Batch(plan, Clicks, [click])).Single(), "#1");
+    }
+
+    /// <summary>One event far ahead of all others takes along those that wait, and none that come after it.</summary>
+    [TestMethod]
+    public void AnEventOfTheFutureIsForgotten()
+    {
+        var plan = Plan(JoinUnmatched.Both, 1000);
+        using var runtime = NewRuntime(plan, 1);
+        Apply(runtime, plan, Event.Batch(plan, Impressions, [new Event(Impressions, TestProject.StartMs, 0, 0, 1, "ad", 1)]));
+        Assert.HasCount(1, Apply(runtime, plan, Event.Batch(plan, Impressions, [new Event(Impressions, TestProject.StartMs + 100 * KeptMs, 1, 0, 2, "ad", 1)])));
+        Apply(runtime, plan, Event.Batch(plan, Impressions, [new Event(Impressions, TestProject.StartMs + 1000, 0, 1, 1, "ad", 1)]));
+        StringAssert.EndsWith(Apply(runtime, plan, Event.Batch(plan, Clicks, [new Event(Clicks, TestProject.StartMs + 2000, 0, 0, 1, "ad", 1)])).Single(), "#1");
+    }
+
+    /// <summary>
+    /// Of an erased entity no event waits any more, by whichever side says whose it is: none is left in a checkpoint, none makes a pair with what comes later, and what comes later
+    /// makes pairs again.
+    /// </summary>
+    [TestMethod]
+    [DataRow("user", 1)]
+    [DataRow("user", 3)]
+    [DataRow("place", 2)]
+    [DataRow("ad", 2)]
+    public void AnErasedEntityWaitsNowhere(string entity, int shards)
+    {
+        var plan = PlanOfOwners(JoinUnmatched.Both);
+        using var runtime = NewRuntime(plan, shards);
+        List<SideBatch> batches = [.. new[] { Impressions, Clicks }.Select(side => Event.Batch(plan, side,
+            Enumerable.Range(0, 50).Select(index => new Event(side, TestProject.StartMs, 0, index, side * 1000 + index, $"ad {index}", index))))];
+        foreach (var batch in batches)
+            Assert.IsEmpty(Apply(runtime, plan, batch));
+        Erase(runtime, plan, entity, entity == "user" ? "7" : $"{entity} 7");
+        var saved = System.Text.Encoding.Latin1.GetString([.. Runtimes.BlocksOf(Checkpoint(runtime, plan, batches)).Where(block => block.Key.Entity >= plan.Entities.Count).SelectMany(block => block.Value)]);
+        Assert.Contains("ad 8", saved);
+        Assert.Contains("place 8", saved);
+        // A user is known from both sides, a place from the click alone, an ad from both.
+        Assert.AreEqual(entity == "user", saved.Contains("place 7", StringComparison.Ordinal));
+
+        // Each of the others finds a partner, and the erased none.
+        var partners = new[] { Impressions, Clicks }.SelectMany(side => Apply(runtime, plan, Event.Batch(plan, side,
+            new[] { 7, 8 }.Select(index => new Event(side, TestProject.StartMs + 1, 0, 100 + index, (1 - side) * 1000 + index, $"ad {index}", index))))).Order(StringComparer.Ordinal).ToList();
+        Assert.HasCount(entity == "ad" ? 2 : 3, partners);
+        Assert.AreEqual(entity switch { "user" => 1, "place" => 1, _ => 0 }, partners.Count(pair => pair.Contains("AD=ad \"7", StringComparison.Ordinal) || pair.Contains("AD=ad 7", StringComparison.Ordinal)));
+        var again = new Event(Clicks, TestProject.StartMs + 2, 0, 200, 7, "ad 7", 7);
+        Assert.HasCount(entity == "user" ? 0 : 0, Apply(runtime, plan, Event.Batch(plan, Clicks, [again with { User = 77 }])));
+        Assert.HasCount(1, Apply(runtime, plan, Event.Batch(plan, Impressions, [again with { Side = Impressions, User = 77, Offset = 201 }])));
+    }
+
+    /// <summary>
+    /// A crash after the erasure and before the next checkpoint: the tombstone is there, and the events come again. Everybody else ends up as if there had been no crash, and nothing
+    /// waits that did not.
+    /// </summary>
+    [TestMethod]
+    [DataRow("user", 1, 2)]
+    [DataRow("place", 2, 1)]
+    [DataRow("ad", 3, 2)]
+    public void AReplayBringsNothingErasedBack(string entity, int shards, int shardsAfter)
+    {
+        var (erased, together) = (0, 0);
+        for (var seed = 31; seed <= 50; seed++)
+        {
+            var random = new Random(seed);
+            var plan = PlanOfOwners(JoinUnmatched.Both);
+            List<SideBatch> batches = [.. Batches(plan, seed, 40)];
+            var (saved, erasedAt) = (random.Next(5, 15), random.Next(15, 30));
+            using var runtime = NewRuntime(plan, shards);
+            batches[..saved].ForEach(batch => Apply(runtime, plan, batch));
+            var checkpoint = Checkpoint(runtime, plan, batches[..saved]);
+            batches[saved..erasedAt].ForEach(batch => Apply(runtime, plan, batch));
+            var tombstone = Erase(runtime, plan, entity, entity switch { "user" => $"{random.Next(3)}", "place" => batches[..erasedAt].SelectMany(batch => batch.All).Last(one => one.Side == Clicks).Place, _ => $"ad \"{random.Next(3)}" });
+            using var restored = Restore(checkpoint, plan, shardsAfter, tombstone);
+            restored.Restore([tombstone]);
+            batches[saved..(erasedAt - 1)].ForEach(batch => Apply(restored, plan, batch));
+            var (before, after) = (batches[erasedAt - 1], batches[erasedAt]);
+            if (before.Side == after.Side)
+            {
+                // Read together, they take effect together.
+                Apply(runtime, plan, after);
+                Apply(restored, plan, Event.Batch(plan, before.Side, before.All.Concat(after.All)));
+                together++;
+            }
+            else
+            {
+                Apply(restored, plan, before);
+                AssertSame(runtime, restored, $"{entity}, seed {seed}: at the erasure");
+                Apply(runtime, plan, after);
+                Apply(restored, plan, after);
+            }
+
+            foreach (var batch in batches[(erasedAt + 1)..])
+                Assert.AreEqual(string.Join('\n', Apply(runtime, plan, batch)), string.Join('\n', Apply(restored, plan, batch)), $"{entity}, seed {seed}");
+            AssertSame(runtime, restored, $"{entity}, seed {seed}: at the end");
+            erased += tombstone.Guards.Count;
+        }
+
+        Assert.AreEqual(20 * 2, erased);
+        Assert.IsGreaterThan(4, together);
+    }
+
+    /// <summary>Saved in the middle of a replay, and after it: the checkpoint that follows the erasure has nothing of it, and a tombstone finds what an older one has.</summary>
+    [TestMethod]
+    public void ACheckpointFromBeforeTheErasureIsCleanedAtTheStart()
+    {
+        var plan = PlanOfOwners(JoinUnmatched.Both);
+        using var runtime = NewRuntime(plan, 2);
+        List<SideBatch> batches = [Event.Batch(plan, Clicks, Enumerable.Range(0, 20).Select(index => new Event(Clicks, TestProject.StartMs, 0, index, index, $"ad {index}", index)))];
+        batches.ForEach(batch => Apply(runtime, plan, batch));
+        var checkpoint = Checkpoint(runtime, plan, batches);
+        var tombstone = Erase(runtime, plan, "user", "7");
+        using var restored = Restore(checkpoint, plan, 2, tombstone);
+        restored.Restore([tombstone]);
+        var changed = Runtimes.BlocksOf(Checkpoint(restored, plan, batches)).Single();
+        Assert.AreEqual((plan.Entities.Count, 0), (changed.Key.Entity, changed.Value.Length), "The key's block, and that it is gone.");
+    }
+
+    private static Tombstone Erase(LocalRuntime runtime, ProjectPlan plan, string entity, string text)
+    {
+        Tombstone? erased = null;
+        runtime.OnErase(tombstone => erased = tombstone, (tombstone, _) =>
+        {
+            runtime.Confirm([tombstone]);
+            return Task.CompletedTask;
+        });
+        var keys = new EventBatch(new RowSchema(plan.Entities.First(one => one.Name == entity).Keys));
+        var row = keys.Add(default);
+        if (entity == "user")
+            keys.SetInt64(row, 0, long.Parse(text, CultureInfo.InvariantCulture));
+        else
+            keys.SetText(row, 0, Encoding.UTF8.GetBytes(text));
+        var key = new byte[EntityPlan.KeyBytesMax];
+        var plans = plan.Entities.First(one => one.Name == entity);
+        var length = plans.EncodeKey(keys.Row(row), [0], key);
+        runtime.EraseAsync(plans.Index, key.AsMemory(0, length), CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        return erased!;
+    }
+
+    /// <summary>All that both would save, had nothing been saved; but for the sequences of blocks, which an erasure moves on.</summary>
+    private static void AssertSame(LocalRuntime expected, LocalRuntime actual, string when)
+    {
+        var (left, right) = (State(expected), State(actual));
+        CollectionAssert.AreEqual(left.Keys.ToList(), right.Keys.ToList(), when);
+        foreach (var (place, block) in left)
+            Assert.AreEqual(Convert.ToHexString(block), Convert.ToHexString(right[place]), $"{when}: {place}");
+
+        static SortedDictionary<string, byte[]> State(LocalRuntime runtime)
+        {
+            runtime.MarkAllUnsaved();
+            runtime.BeginSnapshot();
+            return new(Runtimes.BlocksOf(runtime.CopySnapshot(Runtimes.Header())).Where(block => block.Value.Length > 0).ToDictionary(block => $"{block.Key.Entity} {block.Key.Key}", block => Unsequenced(block.Value)));
+        }
+
+        static byte[] Unsequenced(byte[] block)
+        {
+            EntityPlan.SetSequence(block, 0);
+            return block;
         }
     }
 
@@ -165,4 +343,38 @@ public sealed class JoinTests
     }
 
     private static LocalRuntime NewRuntime(ProjectPlan plan, int shards) => new(plan, new LocalRuntimeOptions { Shards = shards });
+
+    private static Checkpoint Checkpoint(LocalRuntime runtime, ProjectPlan plan, IEnumerable<SideBatch> applied)
+    {
+        var partitions = applied.SelectMany(batch => batch.All).GroupBy(one => (one.Topic, one.Partition)).Select(partition => new PartitionCheckpoint
+        {
+            Topic = partition.Key.Topic,
+            Partition = partition.Key.Partition,
+            NextOffset = partition.Max(one => one.Offset) + 1,
+            NewestMs = 0,
+            WitnessOffset = -1,
+            WitnessTimestampMs = -1,
+            WitnessHash = 0,
+            SeenIds = [],
+        }).ToList();
+        runtime.Advance(partitions);
+        runtime.BeginSnapshot();
+        var times = plan.Sources.ToDictionary(source => source.Definition.Name, source => runtime.StreamTimeMs(source.Index));
+        return runtime.CopySnapshot(Runtimes.Header() with { StreamTimesMs = times, Partitions = partitions });
+    }
+
+    /// <summary>What a store has: the checkpoint, without the block of an entity that was erased since.</summary>
+    private static LocalRuntime Restore(Checkpoint checkpoint, ProjectPlan plan, int shards, Tombstone? erased = null)
+    {
+        var restored = NewRuntime(plan, shards);
+        restored.Restore(checkpoint.Header, visit =>
+        {
+            for (var index = 0; index < checkpoint.Keys.Count; index++)
+            {
+                if (checkpoint.Blocks[index].Length > 0 && !(checkpoint.Entities[index] == erased?.Entity && checkpoint.Keys[index].SequenceEqual(erased.Key)))
+                    visit(checkpoint.Entities[index], checkpoint.Keys[index], checkpoint.Blocks[index]);
+            }
+        });
+        return restored;
+    }
 }

@@ -48,7 +48,29 @@ public sealed class MigrationTests : IDisposable
     public void AddedFeaturesStartEmptyAndTheOthersGoOn()
     {
         using var after = Migrates(_old with { FeatureViews = [.. _old.FeatureViews.Select(view => view with { Features = [.. view.Features, new FeatureDefinition { Name = "more", Aggregate = Aggregate.Max, Of = view.Name == "spend" ? "AMOUNT" : "OK ? 1.0 : 0.0" }] })] });
-        Assert.AreEqual("spend:more, access:more", string.Join(", ", new Migration(after.Plan, Migration.LayoutsOf(TestProject.Plan)).EmptyFeatures));
+        Assert.AreEqual("spend:more, access:more", string.Join(", ", new Migration(after.Plan, Migration.LayoutsOf(TestProject.Plan)).Features(CarriedState.None)));
+    }
+
+    /// <summary>A window or an aggregate that is added to others leaves them alone, and has what was kept for them.</summary>
+    [TestMethod]
+    public void AddedWindowsLeaveTheOthersAlone()
+    {
+        var view = _old.FeatureViews[0];
+        var sum = view.Features.First(feature => feature.Name == "sum");
+        FeatureDefinition[] more =
+        [
+            sum with { Name = "mean", Aggregate = Aggregate.Mean }, sum with { Name = "longer", Window = new WindowDefinition.Sliding(TimeSpan.FromDays(1)) },
+            sum with { Name = "devices", Aggregate = Aggregate.CountDistinct, Of = "DEVICE" }, sum with { Name = "tiled", Window = new WindowDefinition.Sliding(TimeSpan.FromDays(1)) { Tile = TimeSpan.FromHours(1) } },
+        ];
+        using var after = Migrates(_old with { FeatureViews = [view with { Features = [.. more, .. view.Features] }, _old.FeatureViews[1]] });
+        var migration = new Migration(after.Plan, Migration.LayoutsOf(TestProject.Plan));
+        Assert.AreEqual("spend:devices, spend:tiled", string.Join(", ", migration.Features(CarriedState.None)));
+        Assert.AreEqual("spend:longer", string.Join(", ", migration.Features(CarriedState.Part)));
+        foreach (var (id, block) in _store.Blocks.Where(pair => pair.Key.Entity == TestProject.Customer))
+        {
+            var (mean, expected) = (Value(after.Plan, id, block, "spend", "mean"), Value(after.Plan, id, block, "spend", "sum") / Value(after.Plan, id, block, "spend", "n"));
+            Assert.IsTrue(double.IsNaN(expected) ? double.IsNaN(mean) : Math.Abs(mean - expected) <= 1e-9 * Math.Abs(expected), $"{mean} is not {expected}");
+        }
     }
 
     [TestMethod]
@@ -106,6 +128,11 @@ public sealed class MigrationTests : IDisposable
             exception.Message);
         _store.Save(new Checkpoint(_store.LoadHeader()! with { Layouts = [new EntityLayout("customer", "nonsense")] }, [], new BlockSet(), new BlockSet()));
         StringAssert.StartsWith(Refused(_old with { Entities = [_old.Entities[1], _old.Entities[0]] }).Message, "The data are damaged: A block layout does not begin with");
+        _store.Save(new Checkpoint(_store.LoadHeader()! with { Layouts = [new EntityLayout("customer", "block layout 1\n0123456789abcdef 8\n")] }, [], new BlockSet(), new BlockSet()));
+        Assert.AreEqual(
+            "The data were written by another version under other definitions, and cannot be migrated: A block layout is of version 1, and this program reads version 2. " +
+            "Start with the old definitions and that version, or with an empty data directory to rebuild the state from the topics.",
+            Refused(_old with { Entities = [_old.Entities[1], _old.Entities[0]] }).Message);
     }
 
     [TestMethod]
@@ -164,7 +191,7 @@ public sealed class MigrationTests : IDisposable
                 foreach (var feature in entity.Features)
                 {
                     var old = TestProject.Plan.Entities[index].Features.FirstOrDefault(old => old.View.Name == feature.View.Name && old.Definition == feature.Definition);
-                    if (old is not null && entity.IsKept(TestProject.Plan.Entities[index].Layout, entity.IndexOf(feature.View.Name, feature.Name)))
+                    if (old is not null && new BlockMigration(TestProject.Plan.Entities[index].Layout, entity).StateOf(entity.IndexOf(feature.View.Name, feature.Name)) == CarriedState.Whole)
                         Assert.AreEqual(Value(TestProject.Plan, (index, key), block, feature.View.Name, feature.Name), Value(plan, (entity.Index, key), migrated, feature.View.Name, feature.Name), feature.Name);
                 }
             }

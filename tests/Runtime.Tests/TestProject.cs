@@ -43,7 +43,7 @@ internal static class TestProject
 
     public static ProjectPlan Compile(ProjectDefinition definition)
     {
-        Assert.IsEmpty(DefinitionValidator.Validate(definition));
+        Assert.AreEqual("", string.Join("\n", DefinitionValidator.Validate(definition)));
         return ProjectPlan.Compile(definition);
     }
 

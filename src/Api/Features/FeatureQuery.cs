@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using FeatureStore.Api.Http;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
@@ -87,7 +88,9 @@ internal sealed class FeatureQuery
         if (NewestMs(row, column) == long.MinValue || IsNull(row, column, of))
             writer.WriteNullValue();
         else if (of.Kind is FeatureKind.Number)
-            writer.WriteNumberValue(Value(row, column));
+            writer.WriteDoubleValue(Value(row, column));
+        else if (of.Kind is FeatureKind.Integer && IsExact(Value(row, column)))
+            writer.WriteNumberValue((long)Value(row, column));
         else
             writer.WriteRawValue(_json.WrittenSpan.Slice(_places[column * Rows + row].Start, _places[column * Rows + row].Length), skipInputValidation: true);
     }
@@ -98,7 +101,7 @@ internal sealed class FeatureQuery
         if (of.IsText && Vectors!.TryGetText(row, column, out var text))
             writer.WriteStringValue(text);
         else if (!of.IsText && Vectors![row, column] is var number && double.IsFinite(number))
-            writer.WriteNumberValue(number);
+            writer.WriteDoubleValue(number);
         else
             writer.WriteNullValue();
     }
@@ -167,7 +170,7 @@ internal sealed class FeatureQuery
     {
         if (of.View is null)
             return of.IsText ? !Vectors!.TryGetText(row, column, out _) : !double.IsFinite(Vectors![row, column]);
-        return of.Kind is FeatureKind.Number ? !double.IsFinite(Value(row, column)) : _places[column * Rows + row].Length == 0;
+        return of.Kind is FeatureKind.Number or FeatureKind.Integer ? !double.IsFinite(Value(row, column)) : _places[column * Rows + row].Length == 0;
     }
 
     /// <summary>Columns of a service's set are the features of its vector, in their order.</summary>
@@ -224,11 +227,17 @@ internal sealed class FeatureQuery
             }
 
             foreach (var other in group.Others)
-                _places[group.Columns[other] * Rows + first + index] = Append(entity, block, groupAsOfMs, group.Features[other]);
+            {
+                if (entity.Features[group.Features[other]].Kind is not FeatureKind.Integer || !IsExact(values[other]))
+                    _places[group.Columns[other] * Rows + first + index] = Append(entity, block, groupAsOfMs, group.Features[other]);
+            }
         }
     }
 
-    /// <summary>Appends a value that is no number.</summary>
+    /// <summary>Whether a double tells all of an integer's digits: such a number is an integer, and no other is rounded to it. The default of a feature may be none.</summary>
+    private static bool IsExact(double integer) => Math.Abs(integer) < 1L << 53 && integer == (long)integer;
+
+    /// <summary>Appends a value that no double tells.</summary>
     /// <returns>Its place; of no length for null.</returns>
     private (int Start, int Length) Append(EntityPlan entity, ReadOnlySpan<byte> block, long asOfMs, int feature)
     {

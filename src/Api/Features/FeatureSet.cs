@@ -36,7 +36,7 @@ internal sealed class FeatureSet
     /// <summary>The service, where the features are a service's.</summary>
     public ServicePlan? Service { get; }
 
-    /// <summary>Whether some views' values are no numbers.</summary>
+    /// <summary>Whether some views' values may be more than doubles tell.</summary>
     public bool HasOthers { get; }
 
     /// <summary>What computes the columns that no view gives; null where the features are listed.</summary>
@@ -158,7 +158,7 @@ internal sealed record EntityPart(EntityPlan Entity, ReadGroup[] Groups)
 /// <param name="Source">The source.</param>
 /// <param name="Features">Indexes in the entity plan.</param>
 /// <param name="Columns">Where each value goes.</param>
-/// <param name="Others">Which of them are no numbers.</param>
+/// <param name="Others">Which of them are no numbers, or may be greater integers than a double tells exactly.</param>
 internal sealed record ReadGroup(SourcePlan Source, int[] Features, int[] Columns, int[] Others);
 
 /// <summary>A column that comes in.</summary>

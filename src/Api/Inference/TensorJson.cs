@@ -42,7 +42,7 @@ internal static class TensorJson
             if (!float.IsFinite((float)value) && (tensor.Datatype != "FP64" || !double.IsFinite(value)))
                 writer.WriteNullValue();
             else if (tensor.Datatype == "FP64")
-                writer.WriteNumberValue(value);
+                writer.WriteDoubleValue(value);
             else
                 writer.WriteNumberValue((float)value);
         }

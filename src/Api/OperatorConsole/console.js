@@ -324,7 +324,7 @@ function eraseNode(path, entity, key) {
 }
 
 function entityNodes(found) {
-  const nodes = found.found ? [] : [empty('Never seen. No event of any view of this entity has carried this key.')];
+  const nodes = found.found ? [] : [empty('Not known. No event of any view of this entity has carried this key, or it was erased.')];
   for (const view of found.views) {
     const rows = view.features.map(feature => el('tr', {}, el('td', {}, feature.name),
       number(plain(feature.value)), el('td', {}, state(feature.status, feature.status.replaceAll('_', ' ').toLowerCase()))));

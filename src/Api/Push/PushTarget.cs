@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using FeatureStore.Api.Http;
 using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Events;
 using FeatureStore.Core.Plans;
@@ -111,7 +112,7 @@ internal sealed class PushTarget
                     writer.WriteStringValue(time);
                     break;
                 case FieldType.Double:
-                    writer.WriteNumberValue(row.Double(field));
+                    writer.WriteDoubleValue(row.Double(field));
                     break;
                 default:
                     writer.WriteNumberValue(row.Int64(field));

@@ -117,7 +117,7 @@ internal sealed class ScoreEndpoint(ProjectPlan plan, IModelCatalog models, Enti
     private static void WriteNumber(Utf8JsonWriter writer, double value)
     {
         if (double.IsFinite(value))
-            writer.WriteNumberValue(value);
+            writer.WriteDoubleValue(value);
         else
             writer.WriteNullValue();
     }

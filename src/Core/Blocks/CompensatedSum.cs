@@ -12,8 +12,10 @@ internal struct CompensatedSum
 
     public void Add(double value)
     {
+        // What a step loses is found without asking which of both is greater (D. Knuth, 1969): that could not be predicted.
         var total = Sum + value;
-        Error += Math.Abs(Sum) >= Math.Abs(value) ? Sum - total + value : value - total + Sum;
+        var added = total - Sum;
+        Error += Sum - (total - added) + (value - added);
         Sum = total;
     }
 

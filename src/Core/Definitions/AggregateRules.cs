@@ -11,6 +11,12 @@ internal static class AggregateRules
     public static bool TakesText(Aggregate aggregate) => aggregate is Aggregate.First or Aggregate.Last or Aggregate.FirstN or Aggregate.LastN
         or Aggregate.CountDistinct or Aggregate.ApproxCountDistinct or Aggregate.TopK;
 
+    /// <summary>Whether it takes inputs of type int exactly; else they are rounded to doubles.</summary>
+    public static bool TakesInteger(Aggregate aggregate) => TakesText(aggregate) || IsIntegerOfIntegers(aggregate);
+
+    /// <summary>Whether its value over inputs of type int is one number that is an integer too.</summary>
+    public static bool IsIntegerOfIntegers(Aggregate aggregate) => aggregate is Aggregate.Sum or Aggregate.Min or Aggregate.Max or Aggregate.First or Aggregate.Last;
+
     public static bool TakesBy(Aggregate aggregate) => aggregate is Aggregate.Count or Aggregate.Sum or Aggregate.Mean or Aggregate.Min or Aggregate.Max
         or Aggregate.First or Aggregate.Last or Aggregate.Variance or Aggregate.Stddev or Aggregate.Rate;
 

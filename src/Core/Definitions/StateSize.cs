@@ -1,3 +1,6 @@
+using FeatureStore.Core.Blocks.Sketches;
+using FeatureStore.Core.Expressions;
+
 namespace FeatureStore.Core.Definitions;
 
 /// <summary>
@@ -11,15 +14,6 @@ internal static class StateSize
 
     /// <summary>Growing state takes up to twice what it holds.</summary>
     private const int Growth = 2;
-
-    /// <summary>HyperLogLog++ with 2^14 registers of a byte, and the head of it.</summary>
-    private const int HyperLogLogBytes = 20_000;
-
-    /// <summary>The buckets of a quantile sketch, at most 2,048 on each side of zero.</summary>
-    private const int QuantileBytes = 40_000;
-
-    /// <summary>Space-Saving watches so many values for each that it answers.</summary>
-    private const int WatchedPerAnswer = 16;
 
     /// <summary>How much older than the newest an event may be that still takes effect.</summary>
     public static TimeSpan DisorderOf(SourceDefinition source) => Clamp(source.Lateness) + Clamp(source.Align);
@@ -45,8 +39,8 @@ internal static class StateSize
 
     private static double RingBytes(SourceDefinition source, object ring, IReadOnlyCollection<FeatureDefinition> features)
     {
-        var inputs = features.Select(feature => feature.Of).Concat(features.Select(feature => feature.By)).OfType<string>().Distinct().ToArray();
-        var texts = inputs.Count(input => MayBeText(source, features, input));
+        // One that is both a value and a key is kept as both.
+        string[] inputs = [.. features.Select(feature => feature.Of).OfType<string>().Distinct(), .. features.Select(feature => feature.By).OfType<string>().Distinct()];
         var events = features.Max(feature => feature.Window switch
         {
             WindowDefinition.Sliding sliding => Math.Clamp(sliding.Limit, 1, DefinitionLimits.WindowEventsMax),
@@ -54,7 +48,17 @@ internal static class StateSize
             WindowDefinition.Last last => Math.Clamp(last.Count, 1, DefinitionLimits.LastEventsMax) + WindowDefinition.LimitDefault,
             _ => 0,
         });
-        return (1.25 * events + 4) * (sizeof(long) + sizeof(double) * (inputs.Length - texts) + TextBytes * texts);
+        return (1.25 * events + 4) * (sizeof(long) + inputs.Sum(input => InputBytes(source, features, input)));
+    }
+
+    /// <summary>What is an integer is kept as one for those that take it so, and as a double for the others.</summary>
+    private static int InputBytes(SourceDefinition source, IReadOnlyCollection<FeatureDefinition> features, string input)
+    {
+        if (MayBeText(source, features, input))
+            return TextBytes;
+        var isInteger = DefinitionChecks.Schema(source.EventFields) is { } schema && CompiledExpression.Compile(input, schema, out _)?.Type == ExpressionType.Int;
+        return isInteger && features.Any(feature => feature.By == input || feature.Of == input && AggregateRules.TakesInteger(feature.Aggregate))
+            ? Blocks.EventInput.IntegerBytes + sizeof(double) : sizeof(double);
     }
 
     /// <summary>An expression is taken for a text where one could stand, unless it is a field of another type.</summary>
@@ -82,10 +86,10 @@ internal static class StateSize
         Aggregate.Min or Aggregate.Max => 16,
         Aggregate.First or Aggregate.Last => RowBytes + TextBytes,
         Aggregate.FirstN or Aggregate.LastN => RowBytes + Math.Clamp(feature.N ?? 1, 1, DefinitionLimits.ListMax) * (sizeof(long) + TextBytes),
-        Aggregate.CountDistinct => Growth * Math.Clamp(feature.Limit ?? DefinitionLimits.DistinctValuesDefault, 1, DefinitionLimits.DistinctValuesMax) * (TextBytes + RowBytes),
-        Aggregate.ApproxCountDistinct => HyperLogLogBytes,
-        Aggregate.Quantile => QuantileBytes,
-        Aggregate.TopK => Growth * WatchedPerAnswer * Math.Clamp(feature.K ?? 1, 1, DefinitionLimits.ListMax) * (TextBytes + RowBytes),
+        Aggregate.CountDistinct => new DistinctCounts(wide: true, counted: true, Math.Clamp(feature.Limit ?? DefinitionLimits.DistinctValuesDefault, 1, DefinitionLimits.DistinctValuesMax)).SizeMax,
+        Aggregate.ApproxCountDistinct => new HyperLogLog().SizeMax,
+        Aggregate.Quantile => new QuantileSketch().SizeMax,
+        Aggregate.TopK => new TopK(Math.Clamp(feature.K ?? 1, 1, DefinitionLimits.ListMax), TopKKey.Text).SizeMax,
         Aggregate.Histogram => sizeof(long) * (Math.Min(feature.Bounds?.Count ?? 0, DefinitionLimits.HistogramBoundsMax) + 1.0),
         _ => 128,
     };

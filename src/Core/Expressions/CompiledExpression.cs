@@ -12,6 +12,7 @@ public sealed class CompiledExpression
     private static readonly VectorNames _noNames = [];
 
     private readonly Node<double> _number;
+    private readonly Node<long> _integer;
     private readonly Node<bool> _condition;
     private readonly Node<ReadOnlySpan<byte>> _text;
 
@@ -22,6 +23,7 @@ public sealed class CompiledExpression
         Field = root.Node is IField field ? field.Field : -1;
         FieldsUsed = checker.FieldsUsed;
         _number = NumberOf(root);
+        _integer = Type == ExpressionType.Int ? (Node<long>)root.Node : new Nothing<long>();
         _condition = CelType.Bool.Accepts(root.Type) ? (Node<bool>)root.As(CelType.Bool) : new Nothing<bool>();
         _text = checker.Convert<ReadOnlySpan<byte>>("string", root);
     }
@@ -77,6 +79,16 @@ public sealed class CompiledExpression
         var has = _number.Try(row, scope, out var value);
         Leave(scope, _number);
         return has ? value : double.NaN;
+    }
+
+    /// <summary>The value of an expression of type int.</summary>
+    /// <returns>False where null, an evaluation error, or of another type.</returns>
+    internal bool TryEvaluateInteger(in FieldRow row, out long value)
+    {
+        var scope = Enter(_integer);
+        var has = _integer.Try(row, scope, out value);
+        Leave(scope, _integer);
+        return has;
     }
 
     /// <summary>True where the value is true; false where it is false, null, or an evaluation error.</summary>

@@ -60,7 +60,11 @@ public sealed class JoinPlan
     /// <summary>How far apart two partners may be.</summary>
     public long WithinMs { get; }
 
-    /// <summary>How far the time of both sides must have passed an event for it to leave: no partner can come any more.</summary>
+    /// <summary>
+    /// How much later than an event another one, of either side, must be for it to leave. The sides are aligned: what the other side can still bring is at most the alignment and
+    /// the lateness behind, unless it has had nothing to read. So the rule goes by the events alone, a side that is silent holds nothing back, and a replay up to some
+    /// position lets go of the same events.
+    /// </summary>
     public long KeptMs { get; }
 
     /// <summary>Events of a side kept for a key.</summary>
@@ -71,7 +75,43 @@ public sealed class JoinPlan
     /// <summary>Hash of what its blocks hold.</summary>
     public ulong LayoutFingerprint { get; }
 
+    /// <summary>
+    /// By side, whose events its events are: those of the entities that the side's source feeds, and of those that the joined source feeds with a key that is wholly of this side or
+    /// of what is equal on both.
+    /// </summary>
+    public IReadOnlyList<IReadOnlyList<JoinOwner>> Owners { get; private set; } = [[], []];
+
+    /// <summary>Whether an event is one of an entity's.</summary>
+    public bool IsOf(in JoinEvent one, EntityPlan entity, ReadOnlySpan<byte> key)
+    {
+        ArgumentNullException.ThrowIfNull(entity);
+        Span<byte> own = stackalloc byte[EntityPlan.KeyBytesMax];
+        foreach (var owner in Owners[one.Side])
+        {
+            if (owner.Entity == entity.Index && key.SequenceEqual(own[..entity.EncodeKey(one.Fields, owner.Fields, own)]))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether an entity's events may wait.</summary>
+    public bool HasOwner(int entity) => Owners.Any(side => side.Any(owner => owner.Entity == entity));
+
     private SourcePlan[] Sides => [Left, Right];
+
+    /// <summary>Finds whose events the sides' events are.</summary>
+    internal void FindOwners(IReadOnlyList<EntityPlan> entities)
+    {
+        Owners = [.. Enumerable.Range(0, 2).Select(side => entities.SelectMany(entity => new[]
+        {
+            FieldsOf(entity, Sides[side].Index, [.. entity.Keys.Select(key => SchemaOf(side).IndexOf(key.Name))]),
+            FieldsOf(entity, Source.Index, [.. entity.Keys.Select(key => Array.IndexOf(_targets[side], Source.Schema.IndexOf(key.Name)))]),
+        }).OfType<JoinOwner>().DistinctBy(owner => (owner.Entity, string.Join(',', owner.Fields))).ToArray())];
+
+        static JoinOwner? FieldsOf(EntityPlan entity, int source, int[] fields) =>
+            entity.IsFedBy(source) && !fields.Contains(-1) ? new JoinOwner(entity.Index, fields) : null;
+    }
 
     /// <summary>Encodes the key of an event as an entity's is.</summary>
     /// <returns>Bytes written; 0 where a field is null or the key too long: the event joins nothing.</returns>
@@ -100,8 +140,9 @@ public sealed class JoinPlan
     /// <param name="events">Batch of the event.</param>
     /// <param name="row">Its row.</param>
     /// <param name="joined">Gets the pairs.</param>
+    /// <param name="isApart">Says which are none; null: none is.</param>
     /// <returns>Pairs made.</returns>
-    public int Add(Span<byte> block, int side, EventBatch events, int row, EventBatch joined)
+    public int Add(Span<byte> block, int side, EventBatch events, int row, EventBatch joined, JoinPairRule? isApart = null)
     {
         ArgumentNullException.ThrowIfNull(events);
         ArgumentNullException.ThrowIfNull(joined);
@@ -118,6 +159,8 @@ public sealed class JoinPlan
             if (timeMs > header.TimeMs + WithinMs)
                 break;
             if (JoinRow.Side(kept) == side || timeMs < header.TimeMs - WithinMs)
+                continue;
+            if (isApart is not null && isApart(new JoinEvent(side, header.Partition, header.Offset, fields), EventOf(kept)))
                 continue;
             JoinRow.SetMatched(kept);
             AddPair(joined, header, side, fields, kept, ++pairs);
@@ -148,6 +191,32 @@ public sealed class JoinPlan
         }
 
         return gone;
+    }
+
+    /// <summary>Whether a block keeps an event that a rule means.</summary>
+    public bool HasAny(ReadOnlySpan<byte> block, JoinEventRule rule)
+    {
+        ArgumentNullException.ThrowIfNull(rule);
+        for (var (at, length) = (RowsStart(block), BlockHeader.Length(block)); at < length; at += JoinRow.Length(block[at..]))
+        {
+            if (rule(EventOf(block[at..])))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Takes out the events that a rule means, as if they had never come; the partners that they had stay as ones that had one.</summary>
+    public void Erase(Span<byte> block, JoinEventRule rule)
+    {
+        ArgumentNullException.ThrowIfNull(rule);
+        for (var at = RowsStart(block); at < BlockHeader.Length(block);)
+        {
+            if (rule(EventOf(block[at..])))
+                Remove(block, at);
+            else
+                at += JoinRow.Length(block[at..]);
+        }
     }
 
     /// <summary>Takes out the events before a time; those that had no partner are added to a batch where they are asked for, in order of time.</summary>
@@ -184,6 +253,12 @@ public sealed class JoinPlan
         }
 
         return rows == RowsOf(block) && left == CountOf(block, 0) ? null : "has another number of rows than it says";
+    }
+
+    private JoinEvent EventOf(ReadOnlySpan<byte> kept)
+    {
+        var side = JoinRow.Side(kept);
+        return new JoinEvent(side, JoinRow.Partition(kept), JoinRow.Offset(kept), JoinRow.Fields(kept, SchemaOf(side)));
     }
 
     private RowSchema SchemaOf(int side) => (side == 0 ? Left : Right).Schema;

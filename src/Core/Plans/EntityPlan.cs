@@ -163,7 +163,11 @@ public sealed class EntityPlan
         foreach (var group in _groups)
             NewestMs(block, fixedOffset, group) = long.MinValue;
         foreach (var container in _containers)
+        {
             container.Initialize(block, fixedOffset);
+            if (container.CountsUnknown)
+                container.UnknownMs(block, fixedOffset) = long.MinValue;
+        }
     }
 
     /// <summary>Applies an event of a source.</summary>
@@ -180,14 +184,14 @@ public sealed class EntityPlan
         ref var resume = ref Memory.At<long>(block, fixedOffset + _resumeOffset);
         var taken = route.Taken(row);
         if (resume == 0 && !Reserve(block, fixedOffset, route, row, timeMs, taken))
-            return LengthWanted(block, fixedOffset);
+            return (int)LengthWanted(block);
 
         var done = 0;
         for (var group = 0; group < route.Groups.Length; group++)
         {
             var containers = route.Groups[group].Containers;
             if (route.Takes(taken, group, row) && done + containers.Length > resume && !TryAdd(block, fixedOffset, route.Groups[group], row, timeMs, ref resume, done))
-                return LengthWanted(block, fixedOffset);
+                return (int)LengthWanted(block);
             done += containers.Length;
         }
 
@@ -278,24 +282,6 @@ public sealed class EntityPlan
             dataOffset = store.Copy(block, resized, fixedOffset, dataOffset);
     }
 
-    /// <summary>Makes a block of this layout from one of another: slots that both have are carried over, the rest starts empty.</summary>
-    /// <param name="from">Layout of the block.</param>
-    /// <param name="block">The block.</param>
-    /// <returns>The new block; its key and sequence are those of the old one.</returns>
-    /// <exception cref="InvalidDataException">The block has another layout, is damaged, or belongs to an entity with other keys.</exception>
-    public byte[] Migrate(BlockLayout from, ReadOnlySpan<byte> block)
-    {
-        ArgumentNullException.ThrowIfNull(from);
-        if (!HasKeysOf(from))
-            throw new InvalidDataException($"A block of entity \"{Name}\" has keys of other types, or another format. Rebuild its state from the sources.");
-        var key = BlockHeader.Check(block, from.Fingerprint, from.FixedSize) is null ? BlockHeader.Key(block) : default;
-        var empty = new byte[EmptyLength(key.Length)];
-        Initialize(empty, key);
-        var migrated = BlockMigration.Migrate(from, block, Layout, empty);
-        var problem = migrated is null ? "has not the layout that it is stored under" : Check(migrated);
-        return problem is null ? migrated! : throw new InvalidDataException($"A block of entity \"{Name}\" {problem}. Rebuild its state from the sources.");
-    }
-
     /// <summary>Whether blocks of another layout have keys of the same types, without which none of them can be migrated.</summary>
     public bool HasKeysOf(BlockLayout from)
     {
@@ -303,11 +289,18 @@ public sealed class EntityPlan
         return from.Slots.Count > 0 && from.Slots[0].Fingerprint == Layout.Slots[0].Fingerprint;
     }
 
-    /// <summary>Whether <see cref="Migrate"/> carries a feature's state over from blocks of another layout; else it starts empty.</summary>
-    public bool IsKept(BlockLayout from, int feature)
+    internal Container[] Containers => _containers;
+
+    internal FeatureState StateOf(int feature) => _readers[feature].State;
+
+    /// <summary>Bytes of a block with all the room that its stores want.</summary>
+    internal long LengthWanted(ReadOnlySpan<byte> block)
     {
-        ArgumentNullException.ThrowIfNull(from);
-        return from.Find(_readers[feature].Container.Fingerprint) is not null;
+        var fixedOffset = BlockHeader.FixedOffset(block);
+        var length = (long)fixedOffset + _fixedSize;
+        foreach (var store in _stores)
+            length += store.BytesWanted(block, fixedOffset);
+        return length;
     }
 
     /// <summary>Reads features from a block as of a time. Null, and what is no number, is NaN.</summary>
@@ -327,16 +320,26 @@ public sealed class EntityPlan
         var reading = new BlockReading(block, asOfMs, _isRunning ? null : Scratch.Begin(_folds.Bytes, _folds.Rows));
         (Container? Container, int Window) at = default;
         Sliding.Extent extent = default;
+        FeatureReader? last = null;
+        scoped ReadOnlySpan<byte> row = default;
         for (var index = 0; index < features.Length; index++)
         {
             var reader = _readers[features[index]];
-            if (reader.RunningColumn is not { } column)
+            if (reader.Kind is not (FeatureKind.Number or FeatureKind.Integer))
             {
-                values[index] = reader.Read(reading);
+                values[index] = double.NaN;
                 continue;
             }
 
             // Neighbours often share a window.
+            if (reader.RunningColumn is not { } column)
+            {
+                row = reader.SharesRow(last) ? row : reader.Row(reading);
+                last = reader;
+                values[index] = reader.Read(reading, row);
+                continue;
+            }
+
             if (reader.Container != at.Container || reader.Window != at.Window)
             {
                 extent = ((Sliding)reader.Container).ExtentAt(reading, reader.Window);
@@ -400,14 +403,23 @@ public sealed class EntityPlan
                 return "has an impossible time";
         }
 
-        var dataOffset = fixedOffset + _fixedSize;
-        foreach (var store in _stores)
+        return Check(_containers, block, fixedOffset + _fixedSize);
+    }
+
+    /// <summary>Says what is wrong with containers from outside the process.</summary>
+    internal static string? Check(Container[] containers, ReadOnlySpan<byte> block, int dataOffset)
+    {
+        var fixedOffset = BlockHeader.FixedOffset(block);
+        foreach (var container in containers)
         {
-            if (store.Check(block, fixedOffset, ref dataOffset) is { } storeProblem)
-                return storeProblem;
+            foreach (var store in container.Stores)
+            {
+                if (store.Check(block, fixedOffset, ref dataOffset) is { } storeProblem)
+                    return storeProblem;
+            }
         }
 
-        foreach (var container in _containers)
+        foreach (var container in containers)
         {
             if (container.Check(block, fixedOffset) is { } containerProblem)
                 return containerProblem;
@@ -458,12 +470,12 @@ public sealed class EntityPlan
     private static bool Retract(Span<byte> block, int fixedOffset, InputGroup group, in FieldRow row, long timeMs, bool isTrial)
     {
         if (NewestMs(block, fixedOffset, group) == long.MinValue)
-            return false;
+            return !KnowsAny(block, fixedOffset, group, timeMs);
         Span<byte> inputs = group.InputBytes <= StackBytesMax ? stackalloc byte[StackBytesMax] : InputsOfThread(group.InputBytes);
         group.Evaluate(row, inputs);
         foreach (var container in group.Containers)
         {
-            if (isTrial && !container.Holds(block, fixedOffset, timeMs, inputs))
+            if (isTrial && container.KnowsAll(block, fixedOffset, timeMs) && !container.Holds(block, fixedOffset, timeMs, inputs))
                 return false;
             if (!isTrial)
                 container.TryRemove(block, fixedOffset, timeMs, inputs);
@@ -472,19 +484,22 @@ public sealed class EntityPlan
         return true;
     }
 
+    private static bool KnowsAny(ReadOnlySpan<byte> block, int fixedOffset, InputGroup group, long timeMs)
+    {
+        foreach (var container in group.Containers)
+        {
+            if (container.KnowsAll(block, fixedOffset, timeMs))
+                return true;
+        }
+
+        return false;
+    }
+
     private static Span<byte> InputsOfThread(int length)
     {
         if (_inputs is null || _inputs.Length < length)
             _inputs = new byte[length];
         return _inputs.AsSpan(0, length);
-    }
-
-    private int LengthWanted(ReadOnlySpan<byte> block, int fixedOffset)
-    {
-        var length = fixedOffset + _fixedSize;
-        foreach (var store in _stores)
-            length += store.BytesWanted(block, fixedOffset);
-        return length;
     }
 
     private static ref long NewestMs(ReadOnlySpan<byte> block, int fixedOffset, InputGroup group) => ref Memory.At<long>(block, fixedOffset + group.NewestOffset);

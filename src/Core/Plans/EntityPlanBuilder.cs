@@ -8,7 +8,7 @@ namespace FeatureStore.Core.Plans;
 internal sealed class EntityPlanBuilder
 {
     /// <summary>Goes up when bytes of the same description come to mean something else.</summary>
-    private const int Format = 1;
+    private const int Format = 2;
 
     private readonly List<LayoutSlot> _slots = [];
 
@@ -28,7 +28,7 @@ internal sealed class EntityPlanBuilder
         ViewCount = views.Count;
         ViewsOffset = FixedSize;
         foreach (var view in views)
-            AddSlot($"view {view.Name} of {view.Source}", 8);
+            AddSlot($"view {view.Name} of {view.Source}", 8, SlotKind.Time);
 
         Kinds = new FeatureKind[views.Sum(view => view.Features.Count)];
         Readers = new FeatureReader[Kinds.Length];
@@ -86,9 +86,20 @@ internal sealed class EntityPlanBuilder
     public int FoldBytes { get; private set; }
 
     /// <summary>The place for a container about to be made.</summary>
-    public ContainerPlace Place(int newestOffset) => new(FixedSize, newestOffset);
+    /// <param name="newestOffset">Of the newest time of its condition.</param>
+    /// <param name="countsUnknown">Whether it says up to when events may be missing.</param>
+    public ContainerPlace Place(int newestOffset, bool countsUnknown)
+    {
+        if (countsUnknown)
+            AddSlot("unknown", 8, SlotKind.Unknown);
+        return new(FixedSize, newestOffset, countsUnknown ? FixedSize - 8 : -1);
+    }
 
-    public void Add(Container container) => AddSlot(container.Description, container.FixedSize, container.Stores);
+    public void Add(Container container)
+    {
+        _slots.Add(new LayoutSlot(SlotKind.Container, container.Shape.Family, FixedSize, container.FixedSize, container.Shape));
+        FixedSize += container.FixedSize;
+    }
 
     /// <summary>Makes room for rows that stay folded during a reading.</summary>
     /// <returns>The first one's index and offset.</returns>
@@ -103,13 +114,13 @@ internal sealed class EntityPlanBuilder
     private InputGroup BuildGroup(SourcePlan source, string? where, (int Index, FeatureDefinition Definition)[] features)
     {
         var newestOffset = FixedSize;
-        AddSlot($"newest of {source.Definition.Name} by {source.Definition.Timestamp} where {where ?? "true"}", 8);
+        AddSlot($"newest {InputGroupBuilder.EventsOf(source, where)}", 8, SlotKind.Newest);
         return new InputGroupBuilder(this, source, newestOffset, where, features).Build(Kinds);
     }
 
-    private void AddSlot(string description, int size, IReadOnlyList<Store>? stores = null)
+    private void AddSlot(string description, int size, SlotKind kind = SlotKind.Plain)
     {
-        _slots.Add(new LayoutSlot(description, FixedSize, size, [.. (stores ?? []).Select(store => store.HeadOffset - FixedSize)]));
+        _slots.Add(new LayoutSlot(kind, BlockLayout.FingerprintOf(description), FixedSize, size, null));
         FixedSize += size;
     }
 }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using FeatureStore.Core.Blocks;
 using FeatureStore.Core.Blocks.Cells;
 using FeatureStore.Core.Blocks.Containers;
+using FeatureStore.Core.Blocks.Sketches;
 
 namespace FeatureStore.Core.Plans;
 
@@ -12,13 +13,19 @@ internal static class FeatureJson
     /// <summary>Most values of a top list.</summary>
     private const int KeysMax = 100;
 
-    private const int NumberBytesMax = 32;
+    private const int NumberBytesMax = 40;
 
     public static void Write(FeatureReader reader, in BlockReading reading, Utf8JsonWriter writer)
     {
-        if (reader.Kind == FeatureKind.Number)
+        if (reader.Kind is FeatureKind.Integer && reader.TryInteger(reading, out var integer))
         {
-            Write(reading.Block.IsEmpty ? reader.Empty : reader.Read(reading), writer);
+            Write(integer, writer);
+            return;
+        }
+
+        if (reader.Kind is FeatureKind.Number or FeatureKind.Integer)
+        {
+            Write(reading.Block.IsEmpty ? reader.Empty : reader.Read(reading, reader.Row(reading)), writer);
             return;
         }
 
@@ -53,6 +60,13 @@ internal static class FeatureJson
             writer.WriteNullValue();
     }
 
+    private static void Write(Int128 value, Utf8JsonWriter writer)
+    {
+        Span<byte> text = stackalloc byte[NumberBytesMax];
+        value.TryFormat(text, out var length, default, CultureInfo.InvariantCulture);
+        writer.WriteRawValue(text[..length], skipInputValidation: true);
+    }
+
     /// <summary>The shortest text that reads back to the same number; of powers of two, for which the runtime's shortest may read back to the number below, 17 digits.</summary>
     private static int Format(double value, Span<byte> text)
     {
@@ -68,6 +82,8 @@ internal static class FeatureJson
             writer.WriteNullValue();
         else if (input.Length == EventInput.NumberBytes)
             Write(Memory.At<double>(input), writer);
+        else if (input.Length == EventInput.IntegerBytes)
+            Write(EventInput.Integer(input), writer);
         else
             writer.WriteStringValue(EventInput.Text(input));
     }
@@ -116,8 +132,10 @@ internal static class FeatureJson
         {
             writer.WriteStartObject();
             writer.WritePropertyName("value"u8);
-            if (top.OfTexts)
+            if (top.Key is TopKKey.Text)
                 writer.WriteStringValue(top.Sketch.KeyOf(state, place));
+            else if (top.Key is TopKKey.Int64)
+                writer.WriteNumberValue((long)top.Sketch.NumberOf(state, place));
             else
                 Write(BitConverter.UInt64BitsToDouble(top.Sketch.NumberOf(state, place)), writer);
             writer.WriteNumber("count"u8, top.Sketch.CountOf(state, place));
@@ -138,12 +156,21 @@ internal static class FeatureJson
             {
                 writer.WritePropertyName(text[..Format(Memory.At<double>(key), text)]);
             }
+            else if (key.Length == EventInput.IntegerBytes)
+            {
+                EventInput.Integer(key).TryFormat(text, out var length, default, CultureInfo.InvariantCulture);
+                writer.WritePropertyName(text[..length]);
+            }
             else
             {
                 writer.WritePropertyName(EventInput.Text(key));
             }
 
-            Write(reader.NumberOfKey(map, map.Row(state, index)), writer);
+            var row = map.Row(state, index);
+            if (reader.AreIntegers && reader.Integer(map.Cells.Part(row, 0)) is var value && !EventInput.IsNull(value))
+                Write(value, writer);
+            else
+                Write(reader.NumberOfKey(map, row), writer);
         }
 
         writer.WriteEndObject();

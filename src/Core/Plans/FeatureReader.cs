@@ -31,20 +31,23 @@ internal sealed class FeatureReader
         _dependsOnTime = DependsOnTime(definition.Aggregate);
         _nothing = new byte[state.Cells.Size];
         state.Cells.Clear(_nothing);
-        Empty = kind == FeatureKind.Number ? OrDefault(Number(_nothing, 0)) : double.NaN;
+        AreIntegers = state.First >= 0 && state.Cells.Cells[state.First].Value.Width == EventInput.IntegerBytes && AggregateRules.IsIntegerOfIntegers(definition.Aggregate);
+        Empty = kind is FeatureKind.Number or FeatureKind.Integer ? OrDefault(Number(_nothing, 0)) : double.NaN;
     }
-
-    /// <summary>Of the slot that holds the feature's state.</summary>
-    public ulong SlotFingerprint => _state.Container.Fingerprint;
 
     /// <summary>Whether a value changes while no event comes or goes.</summary>
     public static bool DependsOnTime(Aggregate aggregate) => aggregate is Aggregate.DecayedSum or Aggregate.DecayedCount or Aggregate.TimeSinceLast;
 
     public FeatureKind Kind { get; }
 
+    /// <summary>Whether its value, or each of a map's, is an integer.</summary>
+    public bool AreIntegers { get; }
+
     public Container Container => _state.Container;
 
     public int Window => _state.Window;
+
+    public FeatureState State => _state;
 
     /// <summary>Where an exact sliding window has a count or a sum that runs along: index of its column; −1: events are counted. Null: there is none.</summary>
     public int? RunningColumn { get; init; }
@@ -52,14 +55,12 @@ internal sealed class FeatureReader
     /// <summary>The value of an entity never seen.</summary>
     public double Empty { get; }
 
-    /// <summary>The value as of the reading's time; NaN for null and for what is no number.</summary>
-    public double Read(in BlockReading reading)
-    {
-        if (Kind != FeatureKind.Number)
-            return double.NaN;
-        var row = Container.Row(reading, _state);
-        return OrDefault(Number(row, _dependsOnTime ? Container.AsOfMs(reading, row) : 0));
-    }
+    /// <summary>The value, from its row, of a feature that is a number; NaN for null.</summary>
+    public double Read(in BlockReading reading, ReadOnlySpan<byte> row) => OrDefault(Number(row, _dependsOnTime ? Container.AsOfMs(reading, row) : 0));
+
+    /// <summary>Whether it is finished from the same row as another.</summary>
+    public bool SharesRow(FeatureReader? other) =>
+        other is not null && _state.Cells == other._state.Cells && _state.Container == other._state.Container && _state.Window == other._state.Window;
 
     /// <summary>The value of a count or a sum that runs along.</summary>
     public double ReadRunning(in BlockReading reading, int column, in Sliding.Extent extent)
@@ -74,6 +75,16 @@ internal sealed class FeatureReader
             Aggregate.Sum => sum,
             _ => sum / count,
         });
+    }
+
+    /// <summary>The value of a feature that is an integer.</summary>
+    /// <returns>False where it is null, or the default.</returns>
+    public bool TryInteger(in BlockReading reading, out Int128 value)
+    {
+        value = RunningColumn is { } column && !reading.Block.IsEmpty && Container is Sliding sliding
+            ? sliding.SumOfIntegers(reading, Window, column, sliding.ExtentAt(reading, Window))
+            : Integer(FirstPart(Row(reading)));
+        return !EventInput.IsNull(value);
     }
 
     /// <summary>The row of cells of an entity's block; of one never seen, that of nothing.</summary>
@@ -91,11 +102,16 @@ internal sealed class FeatureReader
     /// <summary>The number of one key of a map.</summary>
     public double NumberOfKey(MapCell map, ReadOnlySpan<byte> row) => Number(map.Cells, row, 0, 1, 0);
 
+    /// <summary>The integer that a state holds, which may be null.</summary>
+    public Int128 Integer(ReadOnlySpan<byte> state) => EventInput.Integer(_definition.Aggregate is Aggregate.First or Aggregate.Last ? EdgeCell.Value(state) : state);
+
     /// <summary>What is no number is null: finite inputs can overflow a double.</summary>
     private double Number(CellRow cells, ReadOnlySpan<byte> row, int first, int second, long asOfMs)
     {
         var cell = cells.Cells[first].Cell;
         var state = cells.Part(row, first);
+        if (AreIntegers)
+            return Integer(state) is var integer && EventInput.IsNull(integer) ? double.NaN : (double)integer;
         switch (_definition.Aggregate)
         {
             case Aggregate.Count:

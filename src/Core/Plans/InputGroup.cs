@@ -31,7 +31,7 @@ internal sealed class InputGroup(CompiledExpression? where, int newestOffset, (E
     }
 }
 
-/// <summary>What an event contributes: a number, a text of at most 63 bytes, or for what is neither, and only counts, 1.</summary>
+/// <summary>What an event contributes: a number, an integer, a text of at most 63 bytes, or for what is neither, and only counts, 1.</summary>
 internal sealed class EventExpression
 {
     private readonly CompiledExpression _expression;
@@ -40,12 +40,16 @@ internal sealed class EventExpression
 
     /// <param name="text">Source of the expression.</param>
     /// <param name="schema">Fields of its rows.</param>
-    /// <param name="isText">Whether it is taken as a text.</param>
-    public EventExpression(string text, RowSchema schema, bool isText)
+    /// <param name="width">Of its inputs: what it is taken as.</param>
+    public EventExpression(string text, RowSchema schema, int width)
     {
         _expression = CompiledExpression.CompileSound(text, schema);
         _field = _expression.Field;
-        if (isText)
+        if (width == EventInput.IntegerBytes)
+        {
+            _kind = _field >= 0 ? Kind.IntegerField : Kind.Integer;
+        }
+        else if (width == EventInput.TextBytes)
         {
             _kind = _field >= 0 ? Kind.TextField : Kind.Text;
         }
@@ -66,6 +70,8 @@ internal sealed class EventExpression
         DoubleField,
         Int64Field,
         Presence,
+        Integer,
+        IntegerField,
         Text,
         TextField,
     }
@@ -73,7 +79,13 @@ internal sealed class EventExpression
     /// <summary>Writes the input; null, and counted as skipped, where it is null, NaN, infinite or too long.</summary>
     public void Evaluate(in FieldRow row, Span<byte> input)
     {
-        if (_kind is Kind.Text or Kind.TextField ? TryText(row, input) : TryNumber(row, input))
+        var has = _kind switch
+        {
+            Kind.Text or Kind.TextField => TryText(row, input),
+            Kind.Integer or Kind.IntegerField => TryInteger(row, input),
+            _ => TryNumber(row, input),
+        };
+        if (has)
             return;
         EventInput.WriteNull(input);
         CoreInstruments.InputsSkipped.Add(1);
@@ -91,6 +103,15 @@ internal sealed class EventExpression
         };
         EventInput.WriteNumber(input, value);
         return double.IsFinite(value);
+    }
+
+    private bool TryInteger(in FieldRow row, Span<byte> input)
+    {
+        var value = 0L;
+        var has = _kind is Kind.IntegerField ? row.Has(_field) : _expression.TryEvaluateInteger(row, out value);
+        if (has)
+            EventInput.WriteInteger(input, _kind is Kind.IntegerField ? row.Int64(_field) : value);
+        return has;
     }
 
     private bool TryText(in FieldRow row, Span<byte> input)

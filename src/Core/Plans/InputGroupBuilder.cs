@@ -61,8 +61,8 @@ internal sealed partial class InputGroupBuilder
             { Aggregate: Aggregate.TopK } => FeatureKind.TopList,
             { Aggregate: Aggregate.Histogram } => FeatureKind.NumberList,
             { Aggregate: Aggregate.FirstN or Aggregate.LastN } => IsText(definition) ? FeatureKind.TextList : FeatureKind.NumberList,
-            { Aggregate: Aggregate.First or Aggregate.Last } => IsText(definition) ? FeatureKind.Text : FeatureKind.Number,
-            _ => FeatureKind.Number,
+            { Aggregate: Aggregate.First or Aggregate.Last } when IsText(definition) => FeatureKind.Text,
+            _ => AggregateRules.IsIntegerOfIntegers(definition.Aggregate) && TypeOf(definition.Of!) == ExpressionType.Int ? FeatureKind.Integer : FeatureKind.Number,
         };
     }
 
@@ -70,33 +70,36 @@ internal sealed partial class InputGroupBuilder
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    private bool IsTextExpression(string expression) => CompiledExpression.CompileSound(expression, _source.Schema).Type == ExpressionType.String;
+    private ExpressionType TypeOf(string expression) => CompiledExpression.CompileSound(expression, _source.Schema).Type;
 
-    private bool IsText(FeatureDefinition definition) => definition.Of is { } of && AggregateCells.TakesText(definition.Aggregate) && IsTextExpression(of);
+    private bool IsText(FeatureDefinition definition) => definition.Of is { } of && AggregateRules.TakesText(definition.Aggregate) && TypeOf(of) == ExpressionType.String;
 
     /// <summary>The place of an input among those of an event.</summary>
-    private InputSlot Input(string? expression, bool isText)
+    private InputSlot Input(string? expression, bool takesText, bool takesInteger)
     {
         if (expression is null)
             return default;
-        // What an expression says depends on the types of the fields that it names.
-        var fields = FieldName().Matches(expression).Select(match => _source.Schema.IndexOf(match.Value)).Where(field => field >= 0).Distinct().Order()
-            .Select(field => $"{_source.Schema.Fields[field].Name}:{_source.Schema.Fields[field].Type}");
-        var description = $"{(isText ? "text" : "number")} {expression} [{string.Join(' ', fields)}]";
+        var (kind, width) = TypeOf(expression) switch
+        {
+            ExpressionType.String when takesText => ("text", EventInput.TextBytes),
+            ExpressionType.Int when takesInteger => ("integer", EventInput.IntegerBytes),
+            _ => ("number", EventInput.NumberBytes),
+        };
+        var description = $"{kind} {Typed(_source, expression)}";
         var at = _inputs.FindIndex(input => input.Description == description);
         if (at < 0)
         {
             at = _inputs.Count;
-            var slot = new InputSlot(_inputs.Sum(input => input.Slot.Width), isText ? EventInput.TextBytes : EventInput.NumberBytes);
-            _inputs.Add((description, new EventExpression(expression, _source.Schema, isText), slot));
+            var slot = new InputSlot(_inputs.Sum(input => input.Slot.Width), width);
+            _inputs.Add((description, new EventExpression(expression, _source.Schema, width), slot));
         }
 
         return _inputs[at].Slot;
     }
 
-    private InputSlot Value(FeatureDefinition definition) => Input(definition.Of, IsText(definition));
+    private InputSlot Value(FeatureDefinition definition) => Input(definition.Of, AggregateRules.TakesText(definition.Aggregate), AggregateRules.TakesInteger(definition.Aggregate));
 
-    private InputSlot Key(FeatureDefinition definition) => Input(definition.By, definition.By is { } by && IsTextExpression(by));
+    private InputSlot Key(FeatureDefinition definition) => Input(definition.By, takesText: true, takesInteger: true);
 
     private CellInput[] CellsOf(FeatureDefinition definition, CellUse use) => AggregateCells.Of(definition, Value(definition), Key(definition), use);
 
@@ -104,12 +107,36 @@ internal sealed partial class InputGroupBuilder
 
     private string Describe(InputSlot slot) => slot.IsNone ? "" : $"({_inputs.Find(input => input.Slot == slot).Description})";
 
-    private string Describe(IEnumerable<CellInput> cells) =>
-        string.Join("; ", cells.Select(cell => $"{cell.Cell.Description}{Describe(cell.Value)}{(cell.Key.IsNone ? "" : $" by {Describe(cell.Key)}")}"));
+    private string Describe(CellInput cell) => $"{cell.Cell.Description}{Describe(cell.Value)}{(cell.Key.IsNone ? "" : $" by {Describe(cell.Key)}")}";
 
-    private string Describe(FormattableString window) => $"{Text(window)} of {_source.Definition.Name} by {_source.Definition.Timestamp} where {_where ?? "true"}: ";
+    private string Describe(IEnumerable<CellInput> cells) => string.Join("; ", cells.Select(Describe));
 
-    private ContainerPlace Place() => _plan.Place(_newestOffset);
+    /// <summary>What a container keeps.</summary>
+    /// <param name="kind">Its kind.</param>
+    /// <param name="window">What tells its family from others of its kind, source and condition.</param>
+    /// <param name="numbers">See <see cref="ContainerKinds"/>.</param>
+    /// <param name="columns">Inputs kept with events.</param>
+    /// <param name="row">Its cells, with their inputs as they are among an event's.</param>
+    private ContainerShape Shape(ContainerKind kind, FormattableString window, IEnumerable<long> numbers, IEnumerable<InputSlot> columns, CellRow? row = null) => new(
+        kind,
+        BlockLayout.FingerprintOf($"{kind} {Text(window)} {EventsOf(_source, _where)}"),
+        [.. numbers],
+        [.. columns.Select(column => new ColumnShape(BlockLayout.FingerprintOf(Describe(column)), column.Width))],
+        row is null ? [] : [.. row.Cells.ToArray().Select(cell => new CellShape(BlockLayout.FingerprintOf(Describe(cell)), cell.Cell.Size, cell.Cell.SizeMax))]);
+
+    /// <summary>What an expression says depends on the types of the fields that it names.</summary>
+    private static string Typed(SourcePlan source, string expression)
+    {
+        var fields = FieldName().Matches(expression).Select(match => source.Schema.IndexOf(match.Value)).Where(field => field >= 0).Distinct().Order()
+            .Select(field => $"{source.Schema.Fields[field].Name}:{source.Schema.Fields[field].Type}");
+        return $"{expression} [{string.Join(' ', fields)}]";
+    }
+
+    /// <summary>Which events of a source meet a condition.</summary>
+    public static string EventsOf(SourcePlan source, string? where) =>
+        $"of {source.Definition.Name} by {source.Definition.Timestamp} where {(where is null ? "true" : Typed(source, where))}";
+
+    private ContainerPlace Place() => _plan.Place(_newestOffset, _isRemovable);
 
     private T Add<T>(T container)
         where T : Container
@@ -157,9 +184,8 @@ internal sealed partial class InputGroupBuilder
         List<InputSlot> summed = [.. features.Where(feature => IsRunning(feature.Definition)).Select(feature => Value(feature.Definition)).Where(slot => !slot.IsNone).Distinct()];
         var columns = summed.Union(ColumnsOf(features)).ToList();
         var limit = features.Max(feature => WindowOf(feature.Definition).Limit);
-        var description = Describe($"sliding {string.Join(' ', windows.Select(window => $"{window.LengthMs}-{window.DelayMs}"))} limit {limit} disorder {_disorderMs}") +
-            $"sums {summed.Count} columns {string.Join(' ', columns.Select(Describe))}";
-        var container = Add(new Sliding(Place(), description, windows, columns, summed.Count, limit, _disorderMs));
+        var shape = Shape(ContainerKind.Sliding, $"", [limit, _disorderMs, summed.Count, .. windows.SelectMany(window => new[] { window.LengthMs, window.DelayMs })], columns);
+        var container = Add(new Sliding(Place(), shape, windows, columns, summed.Count, limit, _disorderMs));
         foreach (var feature in features)
         {
             int? running = !IsRunning(feature.Definition) ? null : feature.Definition.Of is null ? -1 : summed.IndexOf(Value(feature.Definition));
@@ -177,8 +203,8 @@ internal sealed partial class InputGroupBuilder
         static int Window(FeatureDefinition feature) => ((WindowDefinition.Last)feature.Window!).Count;
         var windows = features.Select(feature => Window(feature.Definition)).Distinct().ToList();
         var columns = ColumnsOf(features);
-        var description = Describe($"last {windows.Max()} disorder {_disorderMs}") + $"columns {string.Join(' ', columns.Select(Describe))}";
-        var container = Add(new LastEvents(Place(), description, windows, columns, _disorderMs));
+        var shape = Shape(ContainerKind.Last, $"", [windows.Max(), _disorderMs], columns);
+        var container = Add(new LastEvents(Place(), shape, windows, columns, _disorderMs));
         foreach (var feature in features)
             Read(feature, EventState(container, windows.IndexOf(Window(feature.Definition)), (EventStore)container.Stores[0], columns, feature.Definition));
     }
@@ -202,16 +228,17 @@ internal sealed partial class InputGroupBuilder
             feature.Window is WindowDefinition.Sliding { Tile: { } tile } window ? new TiledWindow(Ms(window.Length), Ms(window.Delay), Ms(tile)) : default;
         foreach (var part in Parts(features, Kept()))
         {
-            var grows = CellsOf(part[0].Definition, Kept()).Any(cell => cell.Cell.Grows);
-            foreach (var tiles in Chains([.. part.Select(feature => Window(feature.Definition).TileMs).Distinct().Order()], grows))
+            // Rows that grow are not merged, and an event is taken back from the tile that it went into.
+            var areApart = _isRemovable || CellsOf(part[0].Definition, Kept()).Any(cell => cell.Cell.Grows);
+            foreach (var tiles in Chains([.. part.Select(feature => Window(feature.Definition).TileMs).Distinct().Order()], areApart))
             {
                 var chained = part.Where(feature => tiles.Contains(Window(feature.Definition).TileMs)).ToList();
                 List<TiledWindow> windows = [.. chained.Select(feature => Window(feature.Definition)).Distinct().OrderBy(window => (window.DelayMs, window.LengthMs, window.TileMs))];
                 var (row, find) = RowOf(chained.Select(feature => feature.Definition), Kept());
-                var description = Describe($"tiles {string.Join(' ', windows.GroupBy(window => window.TileMs).OrderBy(level => level.Key).Select(level => $"{level.Key}<{level.Max(window => window.LengthMs + window.DelayMs)}"))}") +
-                    Describe(row.Cells.ToArray());
+                var levels = windows.GroupBy(window => window.TileMs).OrderBy(level => level.Key);
+                var shape = Shape(ContainerKind.Tiles, $"", levels.SelectMany(level => new[] { level.Key, level.Max(window => window.LengthMs + window.DelayMs) }), [], row);
                 var fold = row.SizeMax > row.Size ? (-1, 0) : _plan.AddFolds(windows.Count, row.Size);
-                var container = Add(new Tiles(Place(), description, windows, row, fold.Item1, fold.Item2));
+                var container = Add(new Tiles(Place(), shape, windows, row, fold.Item1, fold.Item2));
                 foreach (var feature in chained)
                 {
                     var (first, second) = find(feature.Definition);
@@ -245,9 +272,10 @@ internal sealed partial class InputGroupBuilder
                 var back = part.Max(Back);
                 CellInput[] besides = part.Any(feature => FeatureReader.DependsOnTime(feature.Definition.Aggregate)) ? [new CellInput(new NewestCell(), default)] : [];
                 var (row, find) = RowOf(part.Select(feature => feature.Definition), Kept(), besides);
-                var description = Describe($"tumbling {Ms(periods.Key.Length)}+{Ms(periods.Key.Offset)} {periods.Key.TimeZone} back {back} disorder {_disorderMs}") + Describe(row.Cells.ToArray());
+                var shape = Shape(
+                    ContainerKind.Tumbling, $"{Ms(periods.Key.Length)}+{Ms(periods.Key.Offset)} {periods.Key.TimeZone}", [Ms(periods.Key.Length), back, _disorderMs], [], row);
                 var container = Add(new Tumbling(
-                    Place(), description, new Periods(Ms(periods.Key.Length), Ms(periods.Key.Offset), periods.Key.TimeZone), back, _disorderMs, row));
+                    Place(), shape, new Periods(Ms(periods.Key.Length), Ms(periods.Key.Offset), periods.Key.TimeZone), back, _disorderMs, row));
                 foreach (var feature in part)
                 {
                     var (first, second) = find(feature.Definition);
@@ -271,15 +299,13 @@ internal sealed partial class InputGroupBuilder
                 var windows = part.Select(feature => WindowOf(feature.Definition).Closed).Distinct().ToList();
                 var limit = part.Max(feature => WindowOf(feature.Definition).Limit);
                 var columns = ColumnsOf(part);
-                var headOffset = Place().Offset + StoreHead.Size;
-                var image = new EventStore(headOffset, columns, limit);
+                var image = new EventStore(0, columns, limit);
                 var span = new CellInput(new SpanCell(ofSessions: true), default);
                 var (row, find) = RowOf(part.Select(feature => feature.Definition), use, span);
                 var cells = new CellRow([.. row.Cells.ToArray().Select(cell => cell with { Value = Slot(cell.Value), Key = Slot(cell.Key) })]);
-                var description = Describe($"sessions {rule.Key.GapMs} max {rule.Key.LengthMaxMs} closed {windows.Max()} limit {limit} disorder {_disorderMs}") +
-                    $"columns {string.Join(' ', columns.Select(Describe))} cells {Describe(row.Cells.ToArray())}";
+                var shape = Shape(ContainerKind.Sessions, $"{rule.Key.GapMs} max {rule.Key.LengthMaxMs}", [windows.Max(), limit, _disorderMs], columns, row);
                 var fold = cells.SizeMax > cells.Size ? (-1, 0) : _plan.AddFolds(windows.Count, cells.Size);
-                var container = Add(new Sessions(Place(), description, rule.Key, windows, columns, cells, limit, _disorderMs));
+                var container = Add(new Sessions(Place(), shape, rule.Key, windows, columns, cells, limit, _disorderMs));
                 foreach (var feature in part)
                 {
                     var (first, second) = find(feature.Definition);
@@ -300,9 +326,9 @@ internal sealed partial class InputGroupBuilder
         foreach (var part in parts.Select(part => part.ToArray()))
         {
             var (row, find) = RowOf(part.Select(feature => feature.Definition), use);
-            var description = Describe($"lifetime") + Describe(row.Cells.ToArray());
             var isSmall = row.Cells.ToArray().All(cell => !cell.Cell.Grows && cell.Cell.Size <= AggregateCells.SmallBytesMax);
-            Container container = isSmall ? Add(new Lifetime(Place(), description, row)) : Add(new Tumbling(Place(), description, null, 0, 0, row));
+            var shape = Shape(isSmall ? ContainerKind.Lifetime : ContainerKind.LargeLifetime, $"", [], [], row);
+            Container container = isSmall ? Add(new Lifetime(Place(), shape, row)) : Add(new Tumbling(Place(), shape, null, 0, 0, row));
             foreach (var feature in part)
             {
                 var (first, second) = find(feature.Definition);

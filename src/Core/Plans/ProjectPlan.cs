@@ -40,6 +40,7 @@ public sealed class ProjectPlan
         var sources = definition.Sources.Select(CompileSource).ToList();
         var entities = definition.Entities.Select((entity, index) => new EntityPlan(new EntityPlanBuilder(index, entity, definition, sources))).ToList();
         List<JoinPlan> joins = [.. sources.Where(source => source.Definition.Join is not null).Select((source, index) => new JoinPlan(index, source, sources))];
+        joins.ForEach(join => join.FindOwners(entities));
         foreach (var source in sources)
             Relate(source, definition, sources, entities, joins);
         var services = definition.FeatureServices.Select(service => CompileService(service, entities)).ToList();

@@ -327,8 +327,8 @@ internal sealed class EntityCell : IDisposable
             block = record.Earlier;
         if (block.IsEmpty)
             return;
-        if (owner.Layout(_plan, block) is { } layout && layout.Fingerprint != _plan.LayoutFingerprint)
-            block = _plan.Migrate(layout, block);
+        if (owner.Migration(_plan, block) is { } migration)
+            block = migration.Migrate(block);
         if (_plan.Check(block) is { } problem)
             throw new InvalidDataException($"The stored block of entity \"{Address}\" {problem}. It was written under other definitions, or is damaged: start with the old definitions, or with an empty store.");
         _key ??= EntityPlan.Key(block).ToArray();

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace FeatureStore.Grains.Ownership;
 
@@ -73,16 +74,19 @@ internal sealed class OwnerView
     }
 
     /// <summary>Takes in what another owner told.</summary>
-    public void Learn(OwnerState state)
+    /// <returns>Whether the owner is another than was known.</returns>
+    public bool Learn(OwnerState state)
     {
+        var isNew = state.Silo is not null && !state.Silo.Equals(_silo);
         _silo = state.Silo;
         for (var source = 0; source < Math.Min(_streamTimesMs.Length, state.StreamTimesMs.Length); source++)
             Volatile.Write(ref _streamTimesMs[source], state.StreamTimesMs[source]);
+        return isNew;
     }
 }
 
 /// <summary>Tells or asks the <see cref="IOwnerGrain"/>, several times a second.</summary>
-internal sealed class OwnerExchange(OwnerView view, ClusterPlan plan, IServiceProvider services, TimeProvider time) : BackgroundService
+internal sealed partial class OwnerExchange(OwnerView view, ClusterPlan plan, IServiceProvider services, TimeProvider time, ILogger<OwnerExchange> logger) : BackgroundService
 {
     private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(200);
 
@@ -100,8 +104,8 @@ internal sealed class OwnerExchange(OwnerView view, ClusterPlan plan, IServicePr
                     continue;
                 if (view.IsShared)
                     view.Join(state);
-                else
-                    view.Learn(state);
+                else if (view.Learn(state))
+                    LogOwner(state.Silo!, state.Term);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
@@ -109,4 +113,7 @@ internal sealed class OwnerExchange(OwnerView view, ClusterPlan plan, IServicePr
             }
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Silo {Silo} owns the stream: term {Term}")]
+    private partial void LogOwner(SiloAddress silo, long term);
 }

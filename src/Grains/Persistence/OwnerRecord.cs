@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using FeatureStore.Core.Plans;
 using FeatureStore.Runtime;
@@ -8,6 +9,7 @@ namespace FeatureStore.Grains.Persistence;
 internal sealed record OwnerRecord
 {
     private readonly Lazy<Dictionary<(string Entity, ulong Fingerprint), BlockLayout>> _layouts;
+    private readonly ConcurrentDictionary<(EntityPlan Entity, BlockLayout From), BlockMigration> _migrations = new();
 
     public OwnerRecord() => _layouts = new(LayoutsByFingerprint);
 
@@ -56,8 +58,10 @@ internal sealed record OwnerRecord
     /// <summary>Whether a block that was written as of a cut is of the history that the owner of this record goes on with.</summary>
     public bool Has(long term, long interval) => term >= Term || interval <= Base && Array.BinarySearch(GivenUp, interval) < 0;
 
-    /// <summary>The layout of a block under earlier definitions; null where it is not known.</summary>
-    public BlockLayout? Layout(EntityPlan entity, ReadOnlySpan<byte> block) => _layouts.Value.GetValueOrDefault((entity.Name, EntityPlan.LayoutOf(block)));
+    /// <summary>How a block under earlier definitions is migrated; null where it is under those of now, or its layout is not known.</summary>
+    public BlockMigration? Migration(EntityPlan entity, ReadOnlySpan<byte> block) =>
+        EntityPlan.LayoutOf(block) is var fingerprint && fingerprint != entity.LayoutFingerprint && _layouts.Value.TryGetValue((entity.Name, fingerprint), out var layout)
+            ? _migrations.GetOrAdd((entity, layout), static pair => new BlockMigration(pair.From, pair.Entity)) : null;
 
     /// <exception cref="InvalidDataException">It is damaged.</exception>
     public static OwnerRecord Read(byte[] bytes)

@@ -99,7 +99,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
     private void Migrate(CheckpointHeader header)
     {
         var migration = new Migration(_plan, header.Layouts);
-        LogMigrating(header.Sequence, string.Join(", ", migration.EmptyFeatures.DefaultIfEmpty("none")));
+        LogMigrating(header.Sequence, Names(CarriedState.None), Names(CarriedState.Part));
         var start = Stopwatch.GetTimestamp();
         var reported = start;
         _runtime.Restore(header, visit => _store.LoadBlocks((entity, key, block) =>
@@ -117,6 +117,8 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         LogMigrated(migration.Count, migration.Count / Math.Max(0.001, Stopwatch.GetElapsedTime(start).TotalSeconds));
         _runtime.MarkAllUnsaved();
         _replacesAll = true;
+
+        string Names(CarriedState state) => string.Join(", ", migration.Features(state).DefaultIfEmpty("none"));
     }
 
     /// <inheritdoc/>
@@ -140,6 +142,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
             Partitions = partitions,
             StreamTimesMs = _plan.Sources.ToDictionary(source => source.Definition.Name, source => _runtime.StreamTimeMs(source.Index)),
         };
+        _runtime.Advance(partitions);
         _runtime.BeginSnapshot();
         var snapshot = _runtime.SnapshotNumber;
         _saving = Task.Run(() => SaveAsync(header, snapshot, published));
@@ -272,8 +275,8 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         Volatile.Write(ref _dueAt, _time.GetTimestamp() + (long)(pause.TotalSeconds * _time.TimestampFrequency));
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The definitions have changed since checkpoint {Sequence}: its state is migrated. Features that start empty: {Features}")]
-    private partial void LogMigrating(long sequence, string features);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The definitions have changed since checkpoint {Sequence}: its state is migrated. Features that start empty: {Empty}. Features that lack what reaches further back than was kept: {Partial}")]
+    private partial void LogMigrating(long sequence, string empty, string partial);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Migrated {Count} entities, {Rate:F0} a second")]
     private partial void LogMigrated(long count, double rate);

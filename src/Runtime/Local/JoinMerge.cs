@@ -1,5 +1,4 @@
 using FeatureStore.Core.Events;
-using FeatureStore.Core.Joins;
 
 namespace FeatureStore.Runtime.Local;
 
@@ -10,12 +9,6 @@ namespace FeatureStore.Runtime.Local;
 internal sealed class JoinMerge
 {
     private readonly List<Made> _made = [];
-
-    /// <summary>The time before which a join's events have to wait for no partner any more.</summary>
-    /// <param name="join">The join.</param>
-    /// <param name="streamTimesMs">Of each source.</param>
-    public static long BeforeMs(JoinPlan join, ReadOnlySpan<long> streamTimesMs) =>
-        Math.Min(streamTimesMs[join.Left.Index], streamTimesMs[join.Right.Index]) is > long.MinValue and var passedMs ? passedMs - join.KeptMs : long.MinValue;
 
     public void Merge(Shard[] shards, int join, EventBatch joined)
     {

@@ -46,7 +46,7 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
     }
 
     /// <summary>Takes in an event, and adds the pairs that it makes to <see cref="Joined"/>.</summary>
-    public void Add(ulong hash, ReadOnlySpan<byte> key, int side, EventBatch events, int row, SnapshotPart snapshot)
+    public void Add(ulong hash, ReadOnlySpan<byte> key, int side, EventBatch events, int row, SnapshotPart snapshot, JoinPairRule? isApart)
     {
         var id = Id(hash, key);
         Change(id, snapshot);
@@ -54,7 +54,7 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
         var length = EntityPlan.Length(slot.Block) + plan.LengthOf(side, events.Row(row));
         if (length > slot.Block.Length)
             Move(ref slot, length);
-        plan.Add(slot.Block, side, events, row, Joined);
+        plan.Add(slot.Block, side, events, row, Joined, isApart);
         Attribute(row);
         if (plan.Limited(slot.Block, side, Joined) is > 0 and var gone)
             RuntimeInstruments.JoinOverflowed.Add(gone, new KeyValuePair<string, object?>("source", plan.Name));
@@ -84,6 +84,32 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
         }
 
         Attribute(int.MaxValue);
+    }
+
+    /// <summary>Takes out the events that a rule means, of some of the keys.</summary>
+    /// <param name="rule">The rule.</param>
+    /// <param name="next">Where to go on; first 0.</param>
+    /// <param name="bytesMax">About how many bytes to look at.</param>
+    /// <param name="snapshot">Of the snapshot under way.</param>
+    /// <returns>Whether all keys have been looked at.</returns>
+    public bool EraseSome(JoinEventRule rule, ref int next, int bytesMax, SnapshotPart snapshot)
+    {
+        for (; next < _ids && bytesMax > 0; next++)
+        {
+            ref var slot = ref _slots[next];
+            if (slot.Block.Length == 0)
+                continue;
+            bytesMax -= EntityPlan.Length(slot.Block);
+            if (!plan.HasAny(slot.Block, rule))
+                continue;
+            Change(next, snapshot);
+            plan.Erase(slot.Block, rule);
+            // What is behind the rows is not to hold what they were.
+            slot.Block.AsSpan(EntityPlan.Length(slot.Block)).Clear();
+            Shrink(ref slot);
+        }
+
+        return next == _ids;
     }
 
     /// <summary>Takes in a block from a checkpoint.</summary>

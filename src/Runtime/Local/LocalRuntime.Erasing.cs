@@ -1,3 +1,6 @@
+using FeatureStore.Core.Joins;
+using FeatureStore.Core.Plans;
+
 namespace FeatureStore.Runtime.Local;
 
 /// <summary>How entities are erased, and stay so.</summary>
@@ -6,7 +9,19 @@ public sealed partial class LocalRuntime
     /// <summary>How long a tombstone is kept at least: longer than the hot store keeps the fence of a deleted entity, whose sequence a block that begins anew must pass.</summary>
     private static readonly TimeSpan _tombstoneAge = TimeSpan.FromDays(7);
 
+    /// <summary>More unsettled tombstones are looked at before snapshots only.</summary>
+    private const int UnsettledPerBatchMax = 64;
+
     private readonly LocalRuntimeOptions _options;
+
+    /// <summary>By join, which events of erased entities make no pair.</summary>
+    private readonly JoinPairRule[] _isApart;
+
+    /// <summary>
+    /// Tombstones of which not all that they keep out has been applied again. Until it has, their entities' events may wait in joins, so that a replay makes of them, for other
+    /// entities, what had been made before; with what comes after they make no pair. Then they go.
+    /// </summary>
+    private readonly HashSet<Tombstone> _unsettled = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>By source.</summary>
     private readonly string[] _topics;
@@ -83,6 +98,8 @@ public sealed partial class LocalRuntime
                 var changed = tombstone with { Guards = [.. tombstone.Guards.Select(other => other == old ? guard : other)] };
                 tombstones.Put(changed, _topics);
                 _stale.Remove(tombstone);
+                if (_unsettled.Remove(tombstone))
+                    _unsettled.Add(changed);
                 _changed.Add(changed);
             }
         }
@@ -117,6 +134,24 @@ public sealed partial class LocalRuntime
         }
 
         TombstoneCount = tombstones.Count;
+        _unsettled.UnionWith(tombstones.Where(tombstone => OwnsJoined(tombstone.Entity) && !IsPassed(tombstone)));
+        if (TombstoneCount > 0)
+            EraseJoined();
+    }
+
+    /// <summary>Takes note of how far partitions have been read, which may end with records that were no events. Between two batches.</summary>
+    internal void Advance(IEnumerable<PartitionCheckpoint> partitions)
+    {
+        lock (_applying)
+        {
+            foreach (var partition in partitions)
+            {
+                if (Array.IndexOf(_topics, partition.Topic) is >= 0 and var source)
+                    _positions.Advance(source, partition.Partition, partition.NextOffset);
+            }
+
+            Settle();
+        }
     }
 
     /// <summary>Takes the block of an entity out of the snapshot that was copied last, and is not saved yet.</summary>
@@ -150,9 +185,74 @@ public sealed partial class LocalRuntime
             _topics);
         if (old is null)
             TombstoneCount++;
+        else
+            _unsettled.Remove(old);
+        if (OwnsJoined(entity))
+        {
+            _unsettled.Add(tombstone);
+            Settle();
+        }
+
         _erasing?.Invoke(tombstone);
         return tombstone;
     }
+
+    private bool OwnsJoined(int entity) => _plan.Joins.Any(join => join.HasOwner(entity));
+
+    /// <summary>Lets the events go that wait in joins, of tombstones that have nothing left to keep out.</summary>
+    private void Settle()
+    {
+        if (_unsettled.RemoveWhere(IsPassed) > 0)
+            EraseJoined();
+    }
+
+    private bool IsPassed(Tombstone tombstone) => tombstone.Guards.All(guard => Array.IndexOf(_topics, guard.Topic) is var source && (source < 0 || _positions.HasReached(source, guard.NextOffsets)));
+
+    private void EraseJoined()
+    {
+        foreach (var join in _plan.Joins.Where(join => join.Owners.Any(side => side.Count > 0)))
+        {
+            JoinEventRule rule = (in JoinEvent one) => IsErased(join, one);
+            Run(shard => shard.EraseJoined(join.Index, rule));
+        }
+    }
+
+    /// <summary>Whether an event is one of an entity whose tombstone has it out for good.</summary>
+    private bool IsErased(JoinPlan join, in JoinEvent one)
+    {
+        Span<byte> buffer = stackalloc byte[EntityPlan.KeyBytesMax];
+        foreach (var owner in join.Owners[one.Side])
+        {
+            var key = KeyOf(owner, one, buffer);
+            if (KeepsOut(join, owner, key, one) && !_unsettled.Contains(ShardOf(key, out _).Tombstones(owner.Entity).Find(key)!))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether one of two events lies before the tombstone of an entity whose event it is, and the other does not.</summary>
+    private bool IsApart(JoinPlan join, in JoinEvent one, in JoinEvent other) => IsOutAlone(join, one, other) || IsOutAlone(join, other, one);
+
+    private bool IsOutAlone(JoinPlan join, in JoinEvent one, in JoinEvent other)
+    {
+        Span<byte> buffer = stackalloc byte[EntityPlan.KeyBytesMax];
+        foreach (var owner in join.Owners[one.Side])
+        {
+            var key = KeyOf(owner, one, buffer);
+            if (KeepsOut(join, owner, key, one) && !KeepsOut(join, owner, key, other))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Nothing where a field of the key is null.</summary>
+    private ReadOnlySpan<byte> KeyOf(JoinOwner owner, in JoinEvent one, Span<byte> buffer) =>
+        buffer[.._plan.Entities[owner.Entity].EncodeKey(one.Fields, owner.Fields, buffer)];
+
+    private bool KeepsOut(JoinPlan join, JoinOwner owner, ReadOnlySpan<byte> key, in JoinEvent one) =>
+        ShardOf(key, out _).Tombstones(owner.Entity).KeepsOut((one.Side == 0 ? join.Left : join.Right).Index, one.Partition, one.Offset, key);
 
     /// <summary>Finds the tombstones that are old and guard nothing that could be read again.</summary>
     private void FindStale()
@@ -191,6 +291,7 @@ public sealed partial class LocalRuntime
             if (!ReferenceEquals(tombstones.Find(tombstone.Key), tombstone))
                 continue;
             tombstones.Remove(tombstone.Key);
+            _unsettled.Remove(tombstone);
             TombstoneCount--;
             _snapshotDropped.Add(tombstone);
         }

@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using FeatureStore.Core.Joins;
 using FeatureStore.Core.Plans;
 
 namespace FeatureStore.Runtime.Local;
@@ -48,7 +49,8 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         _streamTimesMs = new long[plan.Sources.Count];
         _streamTimesMs.AsSpan().Fill(long.MinValue);
         _apply = shard => shard.Apply(_work.Batch, _work.Routes, _enriched);
-        _join = shard => shard.Join(_work.Batch, _work.Join, _work.BeforeMs);
+        _isApart = [.. plan.Joins.Select(join => (JoinPairRule)((in JoinEvent one, in JoinEvent other) => IsApart(join, one, other)))];
+        _join = shard => shard.Join(_work.Batch, _work.Join, TombstoneCount > 0 ? _isApart[_work.Join] : null);
         _passes = [.. plan.Sources.Select(source => Passes.Of(plan, source))];
         _nowsMs = new long[plan.Sources.Count];
         _sweeps = plan.Entities.Any(entity => Retention.Of(plan, entity) is not null);
@@ -102,11 +104,8 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         ArgumentNullException.ThrowIfNull(header);
         ArgumentNullException.ThrowIfNull(loadBlocks);
         foreach (var source in _plan.Sources)
-        {
             _streamTimesMs[source.Index] = header.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue);
-            foreach (var partition in header.Partitions.Where(partition => partition.Topic == _topics[source.Index]))
-                _positions.Advance(source.Index, partition.Partition, partition.NextOffset);
-        }
+        Advance(header.Partitions);
 
         loadBlocks((entity, key, block) =>
         {
@@ -182,7 +181,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
     {
         if (routes.Length == 0)
             return;
-        _work = new Work(batch, routes, 0, 0);
+        _work = new Work(batch, routes, 0);
         Run(_apply);
     }
 
@@ -193,7 +192,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         for (var index = 0; index < joins.Count; index++)
         {
             var join = joins[index];
-            _work = new Work(batch, [], join.Index, JoinMerge.BeforeMs(join, _streamTimesMs));
+            _work = new Work(batch, [], join.Index);
             Run(_join);
             _merge.Merge(_shards, join.Index, batch.Joined[index]);
         }
@@ -248,6 +247,8 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         if (_plan.Sources[batch.Source].Join is null)
             _positions.Advance(batch);
         Join(batch);
+        if (_unsettled.Count is > 0 and <= UnsettledPerBatchMax)
+            Settle();
         if (_sweeps)
             Sweep();
     }
@@ -284,9 +285,8 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
 
     /// <param name="Batch">The batch.</param>
     /// <param name="Routes">What to apply it to.</param>
-    /// <param name="Join">Else the join to add it to,</param>
-    /// <param name="BeforeMs">and before when its events go.</param>
-    private readonly record struct Work(ApplyBatch Batch, Route[] Routes, int Join, long BeforeMs);
+    /// <param name="Join">Else the join to add it to.</param>
+    private readonly record struct Work(ApplyBatch Batch, Route[] Routes, int Join);
 
     /// <summary>The thread of a shard.</summary>
     private sealed class ShardWorker : IDisposable

@@ -29,6 +29,12 @@ internal sealed class Migration
         {
             throw new InvalidDataException($"The data are damaged: {exception.Message} Restore a copy or start with empty data.", exception);
         }
+        catch (NotSupportedException exception)
+        {
+            throw new InvalidDataException(
+                $"The data were written by another version under other definitions, and cannot be migrated: {exception.Message} " +
+                "Start with the old definitions and that version, or with an empty data directory to rebuild the state from the topics.", exception);
+        }
     }
 
     /// <summary>Entities migrated so far.</summary>
@@ -38,12 +44,12 @@ internal sealed class Migration
     public IEnumerable<(string Entity, long Count)> Removed =>
         Enumerable.Range(0, _from.Length).Where(index => _from[index].Index < 0).Select(index => (_layouts[index].Entity, _removed[index]));
 
-    /// <summary>Features whose state the checkpoint has not.</summary>
-    public IEnumerable<string> EmptyFeatures =>
+    /// <summary>Features that have of the events before what is asked for.</summary>
+    public IEnumerable<string> Features(CarriedState state) =>
         from entity in _plan.Entities
-        let layout = _from.FirstOrDefault(pair => pair.Plan == entity).Layout
+        let blocks = _from.FirstOrDefault(pair => pair.Plan == entity).Blocks
         from feature in Enumerable.Range(0, entity.Features.Count)
-        where layout is null || !entity.IsKept(layout, feature)
+        where (blocks?.StateOf(feature) ?? CarriedState.None) == state
         select $"{entity.Features[feature].View.Name}:{entity.Features[feature].Name}";
 
     /// <summary>What a checkpoint says of all layouts, in the order of its block types.</summary>
@@ -70,7 +76,7 @@ internal sealed class Migration
         Count++;
         try
         {
-            migrated = from.Plan is not { } plan || from.Layout!.Fingerprint == plan.LayoutFingerprint ? block : plan.Migrate(from.Layout, block);
+            migrated = from.Blocks is null || from.IsSame ? block : from.Blocks.Migrate(block);
         }
         catch (InvalidDataException exception)
         {
@@ -92,16 +98,19 @@ internal sealed class Migration
         if (layout.Entity.StartsWith(JoinPrefix, StringComparison.Ordinal))
         {
             var same = _plan.Joins.FirstOrDefault(join => JoinPrefix + join.Name == layout.Entity && TextOf(join) == layout.Layout);
-            return new From(same is null ? -1 : _plan.Entities.Count + same.Index, null, null);
+            return new From(same is null ? -1 : _plan.Entities.Count + same.Index, null, null, false);
         }
 
-        var plan = _plan.Entities.FirstOrDefault(entity => entity.Name == layout.Entity);
-        return new From(plan?.Index ?? -1, plan, BlockLayout.Parse(layout.Layout));
+        var blocks = BlockLayout.Parse(layout.Layout);
+        return _plan.Entities.FirstOrDefault(entity => entity.Name == layout.Entity) is { } plan
+            ? new From(plan.Index, plan, new BlockMigration(blocks, plan), blocks.Fingerprint == plan.LayoutFingerprint)
+            : new From(-1, null, null, false);
     }
 
     /// <summary>A type of blocks in the checkpoint.</summary>
     /// <param name="Index">Its index now; −1: it is not read on.</param>
     /// <param name="Plan">Its entity now; null where it is none, or a join's.</param>
-    /// <param name="Layout">Of its blocks; null of a join's.</param>
-    private readonly record struct From(int Index, EntityPlan? Plan, BlockLayout? Layout);
+    /// <param name="Blocks">How its blocks are migrated; null where they are not.</param>
+    /// <param name="IsSame">Whether they are laid out as they were.</param>
+    private readonly record struct From(int Index, EntityPlan? Plan, BlockMigration? Blocks, bool IsSame);
 }

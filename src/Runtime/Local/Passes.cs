@@ -25,9 +25,10 @@ internal sealed record Passes(Route[] First, int[] Enriched, Route[] Second)
         return new Passes([.. routes.Except(second)], [.. source.Enrichment.Select(enrichment => enrichment.Field)], second);
     }
 
-    /// <summary>The sources whose records change an entity: of a join, its sides.</summary>
+    /// <summary>The sources whose records change an entity: of a join, its sides. And both sides of a join in which the entity's events wait.</summary>
     public static IEnumerable<SourcePlan> FeedersOf(ProjectPlan plan, EntityPlan entity) => plan.Sources.Where(source => entity.IsFedBy(source.Index))
-        .SelectMany(source => source.Join is { } join ? [join.Left, join.Right] : new[] { source }).Distinct();
+        .SelectMany(source => source.Join is { } join ? [join.Left, join.Right] : new[] { source })
+        .Concat(plan.Joins.Where(join => join.HasOwner(entity.Index)).SelectMany(join => new[] { join.Left, join.Right })).Distinct();
 }
 
 /// <summary>What the events of one source do to one entity, and which part of each vector they fill.</summary>

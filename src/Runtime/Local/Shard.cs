@@ -1,3 +1,4 @@
+using FeatureStore.Core.Joins;
 using FeatureStore.Core.Plans;
 
 namespace FeatureStore.Runtime.Local;
@@ -65,11 +66,11 @@ internal sealed class Shard : IDisposable
         }
     }
 
-    /// <summary>Adds the events of a batch to a join, as far as their keys are in this shard, and lets those go that no partner can come for.</summary>
+    /// <summary>Adds the events of a batch to a join, as far as their keys are in this shard. Each lets those go before it that no partner can come for any more.</summary>
     /// <param name="batch">Of one of the join's sides.</param>
     /// <param name="join">The join's index.</param>
-    /// <param name="beforeMs">Events before it go.</param>
-    public void Join(ApplyBatch batch, int join, long beforeMs)
+    /// <param name="isApart">Says which events make no pair; null: none.</param>
+    public void Join(ApplyBatch batch, int join, JoinPairRule? isApart)
     {
         var table = _joins[join];
         var side = batch.Source == table.Plan.Left.Index ? 0 : 1;
@@ -81,17 +82,26 @@ internal sealed class Shard : IDisposable
             {
                 for (var row = first; row < Math.Min(first + EventsPerRun, batch.Events.Count); row++)
                 {
+                    table.Expire(batch.Events[row].TimeMs - table.Plan.KeptMs, Snapshot);
                     var length = table.Plan.EncodeKey(side, batch.Events.Row(row), _keys);
                     var hash = KeyHash.Of(_keys.AsSpan(0, length));
                     if (length > 0 && (_count == 1 || IndexOf(hash, (int)_count) == _index))
-                        table.Add(hash, _keys.AsSpan(0, length), side, batch.Events, row, Snapshot);
+                        table.Add(hash, _keys.AsSpan(0, length), side, batch.Events, row, Snapshot, isApart);
                 }
             }
         }
+    }
 
-        LetReadersIn();
-        lock (_gate)
-            table.Expire(beforeMs, Snapshot);
+    /// <summary>Takes the events that a rule means out of those that wait in a join.</summary>
+    public void EraseJoined(int join, JoinEventRule rule)
+    {
+        var (next, isDone) = (0, false);
+        while (!isDone)
+        {
+            LetReadersIn();
+            lock (_gate)
+                isDone = _joins[join].EraseSome(rule, ref next, CopyBytesPerRun, Snapshot);
+        }
     }
 
     /// <summary>A join's part in this shard, to read what it made.</summary>

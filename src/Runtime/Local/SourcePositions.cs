@@ -28,6 +28,18 @@ internal sealed class SourcePositions(int sources)
             Advance(ref _published[source], partition, publishedOffsets[partition]);
     }
 
+    /// <summary>Whether every partition of a source was applied up to an offset.</summary>
+    public bool HasReached(int source, IReadOnlyList<long> nextOffsets)
+    {
+        for (var partition = 0; partition < nextOffsets.Count; partition++)
+        {
+            if (nextOffsets[partition] > (partition < _applied[source].Length ? _applied[source][partition] : 0))
+                return false;
+        }
+
+        return true;
+    }
+
     /// <summary>A partition begins anew.</summary>
     public void Recreate(int source, int partition)
     {

@@ -227,7 +227,7 @@ public sealed class BlockFuzzTests
     {
         try
         {
-            var migrated = new EngineBlock(definition.Grown.Value, definition.Grown.Value.Migrate(definition.Plan.Layout, damaged));
+            var migrated = new EngineBlock(definition.Grown.Value, PlanFixture.Migrate(definition.Grown.Value, definition.Plan.Layout, damaged));
             Assert.IsNull(definition.Grown.Value.Check(migrated.Bytes), "Migrate");
             See(definition.Grown.Value, migrated.Bytes, newestMs, seen);
         }

@@ -119,8 +119,8 @@ public sealed class EngineOracleTests
         var events = stream.Disordered();
         var block = new EngineBlock(definition.Plan);
         events.Take(events.Count / 2).ToList().ForEach(block.Apply);
-        var grown = new EngineBlock(definition.Grown.Value, definition.Grown.Value.Migrate(definition.Plan.Layout, block.Bytes));
-        var back = new EngineBlock(definition.Plan, definition.Plan.Migrate(definition.Grown.Value.Layout, grown.Bytes));
+        var grown = new EngineBlock(definition.Grown.Value, PlanFixture.Migrate(definition.Grown.Value, definition.Plan.Layout, block.Bytes));
+        var back = new EngineBlock(definition.Plan, PlanFixture.Migrate(definition.Plan, definition.Grown.Value.Layout, grown.Bytes));
         var asOfMs = events.Count == 0 ? 0 : events.Max(e => e.TimeMs);
         for (var number = events.Count / 2; ; number++)
         {
@@ -218,7 +218,7 @@ public sealed class EngineOracleTests
         {
             var feature = definition.Features[index];
             var expected = naive.Value(feature, asOfMs);
-            var isNumber = definition.Plan.Features[index].Kind == FeatureKind.Number;
+            var isNumber = definition.Plan.Features[index].Kind is FeatureKind.Number or FeatureKind.Integer;
             Assert.AreEqual(KindOf(feature), definition.Plan.Features[index].Kind, $"{feature.Definition}");
             var fits = isNumber ? expected.Fits(values[index]) : double.IsNaN(values[index]);
             if (!isNumber || index % 8 == asOfMs % 8)
@@ -252,6 +252,7 @@ public sealed class EngineOracleTests
             { Aggregate: Aggregate.Histogram } => FeatureKind.NumberList,
             { Aggregate: Aggregate.FirstN or Aggregate.LastN } => isText ? FeatureKind.TextList : FeatureKind.NumberList,
             { Aggregate: Aggregate.First or Aggregate.Last } when isText => FeatureKind.Text,
+            { Aggregate: Aggregate.Sum or Aggregate.Min or Aggregate.Max or Aggregate.First or Aggregate.Last } when feature.Of!.IsInteger => FeatureKind.Integer,
             _ => FeatureKind.Number,
         };
     }

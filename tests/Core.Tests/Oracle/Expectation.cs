@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Numerics;
 using System.Text.Json;
+using FeatureStore.Core.Tests.Plans;
 
 namespace FeatureStore.Core.Tests.Oracle;
 
@@ -48,6 +50,14 @@ internal abstract record Expectation
         public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Low:R} to {High:R}{(OrNull ? " or null" : "")}");
     }
 
+    /// <summary>An integer to its last digit; where a double is asked for, the nearest.</summary>
+    public sealed record Integer(BigInteger Value) : Expectation
+    {
+        public override bool Fits(JsonElement actual) => actual.GetRawText() == Value.ToString(CultureInfo.InvariantCulture);
+
+        public override bool Fits(double actual) => actual == ExactSum.ToDouble(Value * ExactSum.Of(1));
+    }
+
     /// <summary>Nothing that the oracle could say.</summary>
     public sealed record Anything : Expectation
     {
@@ -91,7 +101,7 @@ internal abstract record Expectation
                 return actual.ValueKind == JsonValueKind.Null;
             if (actual.ValueKind != JsonValueKind.Array || actual.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.Object))
                 return false;
-            List<(object Value, long Count)> items = [.. actual.EnumerateArray().Select(item => (ValueOf(item.GetProperty("value")), item.GetProperty("count").GetInt64()))];
+            List<(object Value, long Count)> items = [.. actual.EnumerateArray().Select(item => (ValueOf(item.GetProperty("value"), Counts.Keys.First() is long), item.GetProperty("count").GetInt64()))];
             if (items.Count != Math.Min(Most, Counts.Count) || items.Any(item => !Counts.TryGetValue(item.Value, out var count) || item.Count < count || item.Count > count + Error))
                 return false;
             for (var at = 1; at < items.Count; at++)
@@ -129,14 +139,15 @@ internal abstract record Expectation
         private static string TextOf(object key) => Convert.ToString(key, CultureInfo.InvariantCulture)!;
     }
 
-    private static object ValueOf(JsonElement element) => element.ValueKind switch
+    private static object ValueOf(JsonElement element, bool isInteger) => element.ValueKind switch
     {
         JsonValueKind.String => element.GetString()!,
+        _ when isInteger => element.GetInt64(),
         _ => (object)(element.GetDouble() + 0.0),
     };
 
     /// <summary>Numbers by size, texts by their code points.</summary>
-    private static int Compare(object left, object right) => left is double number
-        ? number.CompareTo((double)right)
-        : System.Text.Encoding.UTF8.GetBytes((string)left).AsSpan().SequenceCompareTo(System.Text.Encoding.UTF8.GetBytes((string)right));
+    private static int Compare(object left, object right) => left is string text
+        ? System.Text.Encoding.UTF8.GetBytes(text).AsSpan().SequenceCompareTo(System.Text.Encoding.UTF8.GetBytes((string)right))
+        : ((IComparable)left).CompareTo(right);
 }

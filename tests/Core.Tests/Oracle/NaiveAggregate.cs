@@ -5,10 +5,10 @@ using FeatureStore.Core.Tests.Plans;
 
 namespace FeatureStore.Core.Tests.Oracle;
 
-/// <summary>An input: a double, a string, or what stands for an event that has none.</summary>
+/// <summary>An input: a double, a long, a string, or what stands for an event that has none.</summary>
 internal readonly record struct TimedInput(long TimeMs, object Value)
 {
-    public double Number => (double)Value;
+    public double Number => Value is long integer ? integer : (double)Value;
 }
 
 /// <summary>What an aggregate makes of the inputs in a window.</summary>
@@ -31,6 +31,9 @@ internal sealed class NaiveAggregate(FeatureDefinition feature, NaiveWindow wind
     /// <summary>Counters of a top_k: all is exact up to so many values.</summary>
     private readonly int _counters = Math.Max(32, 8 * (feature.K ?? 0));
 
+    /// <summary>The inputs where they are integers.</summary>
+    private List<BigInteger>? Integers => inputs.All(input => input.Value is long) ? [.. inputs.Select(input => (BigInteger)(long)input.Value)] : null;
+
     private Expectation.Number Absent => feature.By is null && feature.Default is { } value ? new(value) : Expectation.Number.Null;
 
     public Expectation Value() => feature.Aggregate switch
@@ -43,11 +46,13 @@ internal sealed class NaiveAggregate(FeatureDefinition feature, NaiveWindow wind
         Aggregate.LastN => List(inputs.TakeLast(feature.N!.Value)),
         Aggregate.TopK => TopK(),
         Aggregate.Histogram => Histogram(),
-        Aggregate.Sum => Sum(1),
+        Aggregate.Sum => Integers is { Count: > 0 } integers ? new Expectation.Integer(integers.Aggregate(BigInteger.Add)) : Sum(1),
         Aggregate.DecayedSum or Aggregate.DecayedCount => Decayed(),
         Aggregate.SessionCount => new Expectation.Number(window.Sessions.Count),
         _ when inputs.Count == 0 => Absent,
         Aggregate.Mean => Sum(inputs.Count),
+        Aggregate.Min when Integers is { } integers => new Expectation.Integer(integers.Min()),
+        Aggregate.Max when Integers is { } integers => new Expectation.Integer(integers.Max()),
         Aggregate.Min => new Expectation.Number(inputs.Select(input => input.Number).Aggregate(Math.Min)),
         Aggregate.Max => new Expectation.Number(inputs.Select(input => input.Number).Aggregate(Math.Max)),
         Aggregate.First => One(inputs[0]),
@@ -67,11 +72,21 @@ internal sealed class NaiveAggregate(FeatureDefinition feature, NaiveWindow wind
     {
         null => false,
         double number => double.IsFinite(number),
+        long => true,
         string text => aggregate == Aggregate.Count || Encoding.UTF8.GetByteCount(text) <= TextBytesMax,
         _ => throw new InvalidOperationException($"{value}"),
     };
 
-    private static Expectation One(TimedInput input) => input.Value is string text ? new Expectation.Text(text) : new Expectation.Number(input.Number);
+    /// <summary>Whether integers are not taken as the nearest doubles.</summary>
+    public static bool TakesInteger(Aggregate aggregate) => aggregate is Aggregate.Sum or Aggregate.Min or Aggregate.Max or Aggregate.First or Aggregate.Last
+        or Aggregate.FirstN or Aggregate.LastN or Aggregate.CountDistinct or Aggregate.ApproxCountDistinct or Aggregate.TopK;
+
+    private static Expectation One(TimedInput input) => input.Value switch
+    {
+        string text => new Expectation.Text(text),
+        long integer => new Expectation.Integer(integer),
+        _ => new Expectation.Number(input.Number),
+    };
 
     private static Expectation.Number Seconds(long ms, int divisor) =>
         Expectation.Number.Near(ms / 1000.0 / divisor, 1e-12 * Math.Abs(ms));

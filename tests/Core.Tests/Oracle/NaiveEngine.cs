@@ -10,6 +10,18 @@ namespace FeatureStore.Core.Tests.Oracle;
 internal sealed class NaiveEngine(IReadOnlyList<SourceDefinition> sources, IReadOnlyList<NaiveFeature> features)
 {
     private readonly List<Kept> _events = [];
+    private readonly Dictionary<NaiveFeature, Gap> _gaps = [];
+
+    /// <summary>The events so far that were not retracted, in order of time, then of arrival.</summary>
+    public IReadOnlyList<TestEvent> Events => [.. _events.Where(kept => !kept.IsRetracted).Select(kept => kept.Event)];
+
+    /// <summary>Says that a feature does not know some of the events so far: it was defined after they came.</summary>
+    /// <param name="feature">The feature.</param>
+    /// <param name="isUnknown">Which.</param>
+    /// <param name="isWindowKnown">Whether it knows that they were there, and so which events its window covers: only their inputs are unknown.</param>
+    /// <param name="isTimeKnown">Whether it knows when the newest of them was.</param>
+    public void Forget(NaiveFeature feature, Func<TestEvent, bool> isUnknown, bool isWindowKnown, bool isTimeKnown) => _gaps[feature] = new Gap(
+        new HashSet<TestEvent>(_events.Select(kept => kept.Event).Where(isUnknown), ReferenceEqualityComparer.Instance), isWindowKnown, isTimeKnown);
 
     /// <summary>Applies an event that is no later than its source's lateness and alignment allow.</summary>
     public void Apply(TestEvent @event)
@@ -59,7 +71,7 @@ internal sealed class NaiveEngine(IReadOnlyList<SourceDefinition> sources, IRead
     /// <summary>
     /// Of more keys than the limit those longest unseen are gone; what is left of the others then depends on when they were, so that only which there are is said.
     /// </summary>
-    private static Expectation ByKey(NaiveFeature feature, NaiveWindow window, NaiveWindow ever)
+    private Expectation ByKey(NaiveFeature feature, NaiveWindow window, NaiveWindow ever)
     {
         var limit = feature.Definition.Limit ?? 50;
         var groups = GroupsOf(feature, window);
@@ -79,20 +91,21 @@ internal sealed class NaiveEngine(IReadOnlyList<SourceDefinition> sources, IRead
     }
 
     /// <summary>Events that have a key and count, by key.</summary>
-    private static Dictionary<object, List<TestEvent>> GroupsOf(NaiveFeature feature, NaiveWindow window) => window.Events
+    private Dictionary<object, List<TestEvent>> GroupsOf(NaiveFeature feature, NaiveWindow window) => window.Events
         .Where(e => NaiveAggregate.IsUsable(Aggregate.First, feature.By!.Evaluate(e)) && Inputs(feature, [e]).Count == 1)
         .GroupBy(e => feature.By!.Evaluate(e)!)
         .ToDictionary(group => group.Key, group => group.ToList());
 
-    private static List<TimedInput> Inputs(NaiveFeature feature, IEnumerable<TestEvent> events) =>
-        [.. events.Select(e => (e.TimeMs, Value: feature.Of is null ? 1.0 : feature.Of.Evaluate(e)))
+    private List<TimedInput> Inputs(NaiveFeature feature, IEnumerable<TestEvent> events) =>
+        [.. events.Where(e => !_gaps.TryGetValue(feature, out var gap) || !gap.Unknown.Contains(e)).Select(e => (e.TimeMs, Value: feature.Of is null ? 1.0 : feature.Of.Evaluate(e)))
             .Where(input => NaiveAggregate.IsUsable(feature.Definition.Aggregate, input.Value))
-            .Select(input => new TimedInput(input.TimeMs, input.Value!))];
+            .Select(input => new TimedInput(input.TimeMs, input.Value is long integer && !NaiveAggregate.TakesInteger(feature.Definition.Aggregate) ? (double)integer : input.Value!))];
 
     private NaiveWindow Window(NaiveFeature feature, long asOfMs, bool withRetracted)
     {
-        bool Matches(Kept kept) => kept.Event.Source == feature.Source && feature.Where.Holds(kept.Event);
-        var events = _events.Where(kept => Matches(kept) && (withRetracted || !kept.IsRetracted) && !kept.DroppedFrom.Contains((feature.Where, feature.Definition.Window)));
+        var gap = _gaps.GetValueOrDefault(feature) ?? new Gap([], true, true);
+        bool Matches(Kept kept) => kept.Event.Source == feature.Source && feature.Where.Holds(kept.Event) && (gap.IsTimeKnown || !gap.Unknown.Contains(kept.Event));
+        var events = _events.Where(kept => Matches(kept) && (gap.IsWindowKnown || !gap.Unknown.Contains(kept.Event)) && (withRetracted || !kept.IsRetracted) && !kept.DroppedFrom.Contains((feature.Where, feature.Definition.Window)));
         return NaiveWindow.Of(feature.Definition.Window, [.. events.Select(kept => kept.Event)], NewestMs(Matches), asOfMs);
     }
 
@@ -109,6 +122,8 @@ internal sealed class NaiveEngine(IReadOnlyList<SourceDefinition> sources, IRead
     }
 
     private long NewestMs(Func<Kept, bool> condition) => _events.FindLast(kept => condition(kept))?.Event.TimeMs ?? long.MinValue;
+
+    private sealed record Gap(HashSet<TestEvent> Unknown, bool IsWindowKnown, bool IsTimeKnown);
 
     private sealed record Kept(TestEvent Event)
     {

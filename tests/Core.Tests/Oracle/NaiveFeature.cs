@@ -6,9 +6,12 @@ namespace FeatureStore.Core.Tests.Oracle;
 /// <summary>A feature, the index of the source that feeds it, and its expressions in C#.</summary>
 internal sealed record NaiveFeature(int Source, FeatureDefinition Definition, Condition Where, Input? Of, Input? By);
 
-/// <summary>An expression, and what it says in C#: null, a double, or a string.</summary>
+/// <summary>An expression, and what it says in C#: null, a double, a long, or a string.</summary>
 internal sealed record Input(string Text, Func<TestEvent, object?> Evaluate)
 {
+    /// <summary>Whether its type is int.</summary>
+    public bool IsInteger { get; init; }
+
     public override string ToString() => Text;
 }
 

@@ -13,8 +13,9 @@ internal sealed class RandomDefinition
 
     private static readonly Input[] _numbers =
     [
-        new("A", e => e.A), new("B", e => e.B), new("C", e => (double?)e.C), new("F", e => Number(e.F)), new("TS", e => (double)e.TimeMs),
+        new("A", e => e.A), new("B", e => e.B), new("C", e => e.C) { IsInteger = true }, new("F", e => Number(e.F)), new("TS", e => (double)e.TimeMs),
         new("A + B", e => e.A + e.B), new("A / B", e => e.A / e.B), new("A * 0.1", e => e.A * 0.1), new("F ? A : B", e => e.F is null ? null : e.F.Value ? e.A : e.B),
+        new("C", e => e.C) { IsInteger = true }, new("C > 0 ? C : 7", e => e.C is null ? null : e.C > 0 ? e.C : 7L) { IsInteger = true },
     ];
 
     private static readonly Input[] _texts = [new("S", e => e.S), new("S", e => e.S), new("F ? S : 'other'", e => e.F is null ? null : e.F.Value ? e.S : "other")];
@@ -22,7 +23,7 @@ internal sealed class RandomDefinition
     private static readonly Input[] _countable = [new("[A]", e => e.A is null ? null : 1.0), new("S + '!'", e => e.S is null ? null : e.S + "!")];
 
     private static readonly Input[] _keys =
-        [new("S", e => e.S), new("C % 3", e => (double?)(e.C % 3)), new("F ? 0.5 : -1.25", e => e.F is null ? null : e.F.Value ? 0.5 : -1.25), new("F", e => Number(e.F))];
+        [new("S", e => e.S), new("C % 3", e => e.C % 3), new("C", e => e.C), new("F ? 0.5 : -1.25", e => e.F is null ? null : e.F.Value ? 0.5 : -1.25), new("F", e => Number(e.F))];
 
     private static readonly Condition[] _conditions =
     [

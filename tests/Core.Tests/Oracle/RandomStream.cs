@@ -136,7 +136,9 @@ internal sealed class RandomStream
     {
         A = Number(),
         B = Number(),
-        C = _random.Next(10) switch { 0 => null, 1 => _random.NextInt64(long.MinValue, long.MaxValue), _ => _random.Next(-5, 6) },
+        C = _random.Next(10) switch { 0 => null, 1 => _random.NextInt64(long.MinValue, long.MaxValue),
+            // What doubles cannot tell apart, and what no more fits an int64 when it is added.
+            2 => Pick(long.MinValue, long.MinValue + 1, long.MaxValue, long.MaxValue - 1, 1L << 53, (1L << 53) + 1, -(1L << 53) - 1), _ => _random.Next(-5, 6) },
         F = _random.Next(5) switch { 0 => null, 1 or 2 => true, _ => false },
         S = _random.Next(4) switch { 0 => null, 1 => Pick(_texts), 2 => Pick("a", "b", "c"), _ => $"t{_random.Next(_values * 20 + 1)}" },
     };

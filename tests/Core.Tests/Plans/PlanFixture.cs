@@ -24,6 +24,9 @@ internal static class PlanFixture
         FeatureViews = [TestEntity.View("v", 0, features)],
     }).Entities[0];
 
+    /// <summary>A block of another layout, which has been stored, under a plan.</summary>
+    public static byte[] Migrate(EntityPlan plan, BlockLayout from, ReadOnlySpan<byte> block) => new BlockMigration(BlockLayout.Parse(from.ToText()), plan).Migrate(block);
+
     public static FeatureDefinition Feature(Aggregate aggregate, string? of, WindowDefinition? window) => new() { Name = "f", Aggregate = aggregate, Of = of, Window = window };
 
     public static WindowDefinition Tiled(long lengthMs, long tileMs, long delayMs = 0) =>

@@ -9,8 +9,8 @@ using FeatureStore.Runtime.Local;
 namespace FeatureStore.Ingest.Tests.Simulation;
 
 /// <summary>
-/// A table whose rows are created, changed and deleted, under seeded schedules of everything that can go wrong: at the end, features are those of the rows that
-/// are left, each row that came to be is predicted once, and each change that was refused is a dead letter once. See <see cref="SeededRuns"/>.
+/// A table whose rows are created, changed and deleted, under seeded schedules of everything that can go wrong, and somewhere on the way under other definitions: at the end, features are
+/// those of the rows that are left, each row that came to be is predicted once, and each change that was refused is a dead letter once. See <see cref="SeededRuns"/>.
 /// </summary>
 [TestClass]
 public sealed class ChangeSimulationTests
@@ -22,7 +22,23 @@ public sealed class ChangeSimulationTests
     private const long StartMs = 1_700_000_000_000;
     private const long LatenessMs = 600_000;
 
-    private static readonly ProjectPlan _plan = ProjectPlan.Compile(DefinitionLoader.Load([new DefinitionFile("changes.yaml", """
+    private const long MinuteMs = 60_000;
+
+    private static readonly ProjectPlan _plan = Plan("");
+
+    /// <summary>Features are added on top of all that there were: some can be computed from what was kept, some start empty, and one has a condition that was not known.</summary>
+    private static readonly ProjectPlan _changedPlan = Plan("""
+              - { name: hour_mean, aggregate: mean, of: AMOUNT, window: { sliding: 1h } }
+              - { name: two_hours, aggregate: count, window: { sliding: 2h } }
+              - { name: users_seen, aggregate: count, of: USER, window: { sliding: 1h } }
+              - { name: tiled_n, aggregate: count, window: { sliding: 3h, tile: 10m } }
+              - { name: tiled_mean, aggregate: mean, of: AMOUNT, window: { sliding: 2h, tile: 30m } }
+              - { name: small, aggregate: sum, of: AMOUNT, where: AMOUNT < 20.0, window: { tumbling: 1h } }
+              - { name: period_n, aggregate: count, window: { tumbling: 2h, closed: true } }
+
+        """);
+
+    private static ProjectPlan Plan(string more) => ProjectPlan.Compile(DefinitionLoader.Load([new DefinitionFile("changes.yaml", $$"""
         project: changes
         sources:
           - name: rows
@@ -44,10 +60,15 @@ public sealed class ChangeSimulationTests
             entity: user
             source: rows
             features:
-              - { name: n, aggregate: count }
+        {{more}}      - { name: n, aggregate: count }
               - { name: total, aggregate: sum, of: AMOUNT }
               - { name: mean, aggregate: mean, of: AMOUNT }
               - { name: large, aggregate: count, where: AMOUNT > 50.0 }
+              - { name: hour, aggregate: sum, of: AMOUNT, window: { sliding: 1h } }
+              - { name: hour_before, aggregate: count, window: { sliding: 1h, delay: 30m } }
+              - { name: tiled, aggregate: sum, of: AMOUNT, window: { sliding: 2h, tile: 30m } }
+              - { name: period, aggregate: sum, of: AMOUNT, window: { tumbling: 2h } }
+              - { name: large_hour, aggregate: max, of: AMOUNT, where: AMOUNT > 50.0, window: { sliding: 1h } }
         feature_services:
           - { name: all, request: { AMOUNT: double }, features: [AMOUNT, "users:n", "users:total"] }
         models:
@@ -79,13 +100,21 @@ public sealed class ChangeSimulationTests
         changes += table.Changes;
 
         SimulatedProcess? process = null;
+        var (plan, changeAt) = (_plan, chaos.Random.Next(1200));
         for (var step = 0; ; step++)
         {
             Assert.IsLessThan(StepsMax, step, "The log is not read to its end.");
             chaos.IsOn = chaos.IsOn && step < 1200;
+            if (step == changeAt)
+            {
+                End(process, chaos);
+                disk.Migrate(_plan, _changedPlan);
+                (process, plan) = (null, _changedPlan);
+            }
+
             try
             {
-                process ??= Start(broker, disk, chaos, time);
+                process ??= Start(plan, broker, disk, chaos, time);
                 time.Advance(TimeSpan.FromMilliseconds(chaos.Random.Next(200)));
                 process.Step();
                 if (!chaos.IsOn && process.IsDone)
@@ -99,12 +128,12 @@ public sealed class ChangeSimulationTests
             }
         }
 
-        Check(table, broker, process.Runtime);
+        Check(plan, table, broker, process.Runtime);
         var said = broker.Predictions.Count + broker.DeadLetters.Count;
         End(process, chaos);
 
         // Once more from what is durable: the same state, and not a word said twice.
-        process = Start(broker, disk, chaos, time);
+        process = Start(plan, broker, disk, chaos, time);
         for (var step = 0; !process.IsDone; step++)
         {
             Assert.IsLessThan(StepsMax, step, "The log is not read to its end again.");
@@ -112,14 +141,14 @@ public sealed class ChangeSimulationTests
             process.Step();
         }
 
-        Check(table, broker, process.Runtime);
+        Check(plan, table, broker, process.Runtime);
         Assert.AreEqual(said, broker.Predictions.Count + broker.DeadLetters.Count, "What was published is published again.");
         End(process, chaos);
     }
 
-    private static void Check(Table table, SimulatedBroker broker, LocalRuntime runtime)
+    private static void Check(ProjectPlan plan, Table table, SimulatedBroker broker, LocalRuntime runtime)
     {
-        var entity = _plan.Entities[0];
+        var entity = plan.Entities[0];
         for (var user = 0; user < Users; user++)
         {
             var key = new byte[8];
@@ -129,10 +158,11 @@ public sealed class ChangeSimulationTests
             runtime.ReadAsync(0, keys, blocks, CancellationToken.None).AsTask().GetAwaiter().GetResult();
             var values = new double[entity.Features.Count];
             entity.Read(blocks[0], runtime.StreamTimeMs(0), [.. Enumerable.Range(0, values.Length)], values);
-            var amounts = table.Effective.Values.Where(row => row.User == user).Select(row => row.Amount!.Value).ToArray();
-            double[] expected = [amounts.Length, amounts.Sum(), amounts.Length == 0 ? double.NaN : amounts.Average(), amounts.Count(amount => amount > 50)];
-            for (var index = 0; index < expected.Length; index++)
-                Assert.AreEqual(expected[index], values[index], 1e-9 * (double.IsNaN(expected[index]) ? 1 : Math.Max(1, Math.Abs(expected[index]))), $"user {user}: {entity.Features[index].Name}");
+            foreach (var (name, expected) in Expected(table, user, runtime.StreamTimeMs(0)))
+            {
+                if (entity.IndexOf("users", name) is >= 0 and var index)
+                    Assert.AreEqual(expected, values[index], 1e-9 * (double.IsNaN(expected) ? 1 : Math.Max(1, Math.Abs(expected))), $"user {user}: {name}");
+            }
         }
 
         Assert.AreEqual(table.NewestMs, runtime.StreamTimeMs(0), "A deletion moves no time.");
@@ -142,12 +172,30 @@ public sealed class ChangeSimulationTests
         Assert.AreEqual(string.Join('\n', table.Refused.Order(StringComparer.Ordinal)), string.Join('\n', refused.Order(StringComparer.Ordinal)));
     }
 
-    private static SimulatedProcess Start(SimulatedBroker broker, SimulatedDisk disk, Chaos chaos, ManualTime time)
+    /// <summary>What features say that were there from the beginning, and those that are made of what was kept.</summary>
+    private static (string Name, double Value)[] Expected(Table table, int user, long nowMs)
+    {
+        var rows = table.Effective.Values.Where(row => row.User == user).ToList();
+        double[] all = Amounts(long.MinValue);
+        var hour = Amounts(nowMs - 60 * MinuteMs + 1);
+        return
+        [
+            ("n", all.Length), ("total", all.Sum()), ("mean", all.Length == 0 ? double.NaN : all.Average()), ("large", all.Count(amount => amount > 50)),
+            ("hour", hour.Sum()), ("hour_before", Amounts(nowMs - 90 * MinuteMs + 1, nowMs - 30 * MinuteMs).Length),
+            ("tiled", Amounts((nowMs - 120 * MinuteMs + 1) / (30 * MinuteMs) * 30 * MinuteMs).Sum()), ("period", Amounts(nowMs / (120 * MinuteMs) * 120 * MinuteMs).Sum()),
+            ("large_hour", hour.Where(amount => amount > 50).DefaultIfEmpty(double.NaN).Max()), ("hour_mean", hour.Length == 0 ? double.NaN : hour.Average()),
+            ("tiled_mean", Amounts((nowMs - 120 * MinuteMs + 1) / (30 * MinuteMs) * 30 * MinuteMs) is { Length: > 0 } tiled ? tiled.Average() : double.NaN),
+        ];
+
+        double[] Amounts(long fromMs, long toMs = long.MaxValue) => [.. rows.Where(row => row.AtMs >= fromMs && row.AtMs <= toMs).Select(row => row.Amount!.Value)];
+    }
+
+    private static SimulatedProcess Start(ProjectPlan plan, SimulatedBroker broker, SimulatedDisk disk, Chaos chaos, ManualTime time)
     {
         var on = chaos.IsOn;
         if (on)
             chaos.Arm(600);
-        var process = new SimulatedProcess(_plan, broker, disk, chaos, time, _ => { });
+        var process = new SimulatedProcess(plan, broker, disk, chaos, time, _ => { });
         chaos.IsOn = on;
         return process;
     }

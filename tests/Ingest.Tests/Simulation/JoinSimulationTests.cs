@@ -258,7 +258,7 @@ public sealed class JoinSimulationTests
                 .Where(click => click.User == impression.User && click.Ad == impression.Ad && Math.Abs(click.TimeMs - impression.TimeMs) <= WithinMs)
                 .Select(click => new Made(impression, click))).ToList();
             var matched = pairs.SelectMany(pair => new[] { pair.Impression, pair.Click }).ToHashSet();
-            var passedMs = Events.Min(events => events.Count == 0 ? long.MinValue : events.Max(one => one.TimeMs));
+            var passedMs = Events.SelectMany(events => events).Max(one => one.TimeMs);
             var alone = Events.SelectMany(events => events).Where(one => !matched.Contains(one) && one.TimeMs + WithinMs + disorderMs < passedMs);
             return [.. pairs, .. alone.Select(one => one.Side == 0 ? new Made(one, null) : new Made(null, one))];
         }

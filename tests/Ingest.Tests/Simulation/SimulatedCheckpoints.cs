@@ -18,6 +18,15 @@ internal sealed class SimulatedDisk
         Blocks.Clear();
     }
 
+    /// <summary>Brings the blocks of the only entity under other definitions, as a start with them does.</summary>
+    public void Migrate(ProjectPlan from, ProjectPlan to)
+    {
+        var migration = new BlockMigration(BlockLayout.Parse(from.Entities[0].Layout.ToText()), to.Entities[0]);
+        foreach (var (place, block) in Blocks)
+            Blocks[place] = migration.Migrate(block);
+        Header = Header is null ? null : Header with { LayoutFingerprint = to.LayoutFingerprint };
+    }
+
     public void Visit(BlockVisitor visit)
     {
         foreach (var ((entity, key), block) in Blocks)

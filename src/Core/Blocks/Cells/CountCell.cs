@@ -3,9 +3,11 @@ using System.Runtime.InteropServices;
 namespace FeatureStore.Core.Blocks.Cells;
 
 /// <summary>Number of events. uint32, which stays at its greatest once there; wide: int64.</summary>
-internal sealed class CountCell(bool wide) : Cell
+/// <param name="wide">Whether it has 64 bits.</param>
+/// <param name="ofSum">Whether it belongs to a sum, and came to be with it.</param>
+internal sealed class CountCell(bool wide, bool ofSum = false) : Cell
 {
-    public override string Description => wide ? "count64" : "count32";
+    public override string Description => $"{(ofSum ? "summed" : "count")}{(wide ? 64 : 32)}";
 
     public override int Size => wide ? sizeof(long) : sizeof(uint);
 

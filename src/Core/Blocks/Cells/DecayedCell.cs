@@ -9,9 +9,10 @@ namespace FeatureStore.Core.Blocks.Cells;
 /// </summary>
 /// <param name="halfLife">More than 0.</param>
 /// <param name="ofValues">False: of ones.</param>
-internal sealed class DecayedCell(TimeSpan halfLife, bool ofValues) : Cell
+/// <param name="ofMean">Whether it belongs to a mean, and came to be with the other half of it.</param>
+internal sealed class DecayedCell(TimeSpan halfLife, bool ofValues, bool ofMean = false) : Cell
 {
-    public override string Description => $"decayed_{(ofValues ? "sum" : "count")} {halfLife.Ticks}";
+    public override string Description => $"decayed_{(ofMean ? "mean_" : "")}{(ofValues ? "sum" : "count")} {halfLife.Ticks}";
 
     public override int Size => Unsafe.SizeOf<State>();
 

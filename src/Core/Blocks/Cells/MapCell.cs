@@ -7,7 +7,7 @@ namespace FeatureStore.Core.Blocks.Cells;
 /// events (int64) and its cells. Beyond the limit the key longest unseen goes.
 /// </summary>
 /// <param name="limit">Most keys.</param>
-/// <param name="keyWidth">Bytes of a key: 8 or 64.</param>
+/// <param name="keyWidth">Bytes of a key: 8, 16 or 64.</param>
 /// <param name="cells">Of a fixed size, a multiple of 8; their inputs begin where the map's value does.</param>
 internal sealed class MapCell(int limit, int keyWidth, CellRow cells) : Cell
 {
@@ -199,7 +199,10 @@ internal sealed class MapCell(int limit, int keyWidth, CellRow cells) : Cell
         return false;
     }
 
-    private static int Compare(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) => left.Length == EventInput.NumberBytes
-        ? Memory.At<double>(left).CompareTo(Memory.At<double>(right))
-        : EventInput.Text(left).SequenceCompareTo(EventInput.Text(right));
+    private static int Compare(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) => left.Length switch
+    {
+        EventInput.NumberBytes => Memory.At<double>(left).CompareTo(Memory.At<double>(right)),
+        EventInput.IntegerBytes => Memory.At<Int128>(left).CompareTo(Memory.At<Int128>(right)),
+        _ => EventInput.Text(left).SequenceCompareTo(EventInput.Text(right)),
+    };
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace FeatureStore.Core.Blocks.Cells;
 
 /// <summary>
@@ -41,27 +43,44 @@ internal struct Moments<T>
         Count--;
     }
 
-    public void Merge(in Moments<T> other)
+    /// <summary>Merges the moments of rows, all at once about their common mean: none waits for the one before.</summary>
+    /// <param name="states">Begins with the oldest row's; one in each <paramref name="stride"/> bytes.</param>
+    /// <param name="stride">Bytes of a row.</param>
+    /// <param name="count">Rows.</param>
+    public void MergeRows(ReadOnlySpan<byte> states, int stride, int count)
     {
-        if (Count == 0)
-            this = other;
-        else if (other.Count > 0)
-            MergeNonEmpty(other);
+        while (Count == 0 && count > 0)
+            this = Memory.At<Moments<T>>(states, --count * stride);
+        // Distances from a mean that is there already are exactly 0 where all means are equal.
+        var (total, sum) = (Count, T.Of(0));
+        for (var row = 0; row < count; row++)
+        {
+            ref readonly var other = ref Memory.At<Moments<T>>(states, row * stride);
+            total += other.Count;
+            sum += T.Of(other.Count) * T.Of(other.Mean - Mean);
+        }
+
+        if (total == Count)
+            return;
+        var step = sum / T.Of(total);
+        var merged = new Moments<T> { Count = total, Mean = Mean + step.Exact };
+        merged.AddAbout(this, T.Of(0) - step);
+        for (var row = 0; row < count; row++)
+        {
+            ref readonly var other = ref Memory.At<Moments<T>>(states, row * stride);
+            merged.AddAbout(other, T.Of(other.Mean - Mean) - step);
+        }
+
+        this = merged;
     }
 
-    private void MergeNonEmpty(in Moments<T> other)
+    /// <summary>Adds the central sums of others, whose mean is at a distance from that of all.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void AddAbout(in Moments<T> other, T distance)
     {
-        var (left, right, count) = (T.Of(Count), T.Of(other.Count), T.Of(Count + other.Count));
-        var delta = T.Of(other.Mean - Mean);
-        var step = delta / count;
-        // Left and right in units of the step, so that few products are left.
-        var (leftStep, rightStep) = (left * step, right * step);
-        var square = delta * leftStep * right;
-        Fourth += other.Fourth + square * (leftStep * leftStep - leftStep * rightStep + rightStep * rightStep)
-            + T.Of(6) * (leftStep * leftStep * other.Second + rightStep * rightStep * Second) + T.Of(4) * (leftStep * other.Third - rightStep * Third);
-        Third += other.Third + square * (leftStep - rightStep) + T.Of(3) * (leftStep * other.Second - rightStep * Second);
+        var square = T.Of(other.Count) * distance * distance;
         Second += other.Second + square;
-        Mean += rightStep.Exact;
-        Count += other.Count;
+        Third += other.Third + distance * (T.Of(3) * other.Second + square);
+        Fourth += other.Fourth + distance * (T.Of(4) * other.Third + distance * (T.Of(6) * other.Second + square));
     }
 }

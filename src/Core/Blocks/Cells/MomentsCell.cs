@@ -58,15 +58,10 @@ internal sealed class PlainMomentsCell : MomentsCell
         return true;
     }
 
-    public override void Merge(Span<byte> into, ReadOnlySpan<byte> from) => Memory.At<Moments<Real>>(into).Merge(Memory.At<Moments<Real>>(from));
+    public override void Merge(Span<byte> into, ReadOnlySpan<byte> from) => MergeRows(into, from, Size, Size, 1);
 
-    public override void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count)
-    {
-        var moments = Memory.At<Moments<Real>>(into);
-        for (var row = count - 1; row >= 0; row--)
-            moments.Merge(Memory.At<Moments<Real>>(states, row * stride));
-        Memory.At<Moments<Real>>(into) = moments;
-    }
+    public override void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count) =>
+        Memory.At<Moments<Real>>(into).MergeRows(states, stride, count);
 
     public override void AddAll(Span<byte> state, ReadOnlySpan<long> times, ReadOnlySpan<byte> values, ReadOnlySpan<byte> keys)
     {
@@ -119,12 +114,15 @@ internal sealed class RemovableMomentsCell : MomentsCell
         return true;
     }
 
-    public override void Merge(Span<byte> into, ReadOnlySpan<byte> from)
+    public override void Merge(Span<byte> into, ReadOnlySpan<byte> from) => MergeRows(into, from, Size, Size, 1);
+
+    public override void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count)
     {
         ref var it = ref Memory.At<State>(into);
-        ref readonly var other = ref Memory.At<State>(from);
-        it.Moments.Merge(other.Moments);
-        it.Greatest = Math.Max(it.Moments.Second.ToDouble(), Math.Max(it.Greatest, other.Greatest));
+        it.Moments.MergeRows(states, stride, count);
+        it.Greatest = Math.Max(it.Greatest, it.Moments.Second.ToDouble());
+        for (var row = 0; row < count; row++)
+            it.Greatest = Math.Max(it.Greatest, Memory.At<State>(states, row * stride).Greatest);
     }
 
     private struct State

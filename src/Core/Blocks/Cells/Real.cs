@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace FeatureStore.Core.Blocks.Cells;
 
 /// <summary>A number to compute moments with.</summary>
@@ -28,12 +30,16 @@ internal readonly record struct Real(double Value) : IReal<Real>
 
     public static Real Of(DoubleReal value) => new(value.ToDouble());
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Real operator +(Real left, Real right) => new(left.Value + right.Value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Real operator -(Real left, Real right) => new(left.Value - right.Value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Real operator *(Real left, Real right) => new(left.Value * right.Value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Real operator /(Real left, Real right) => new(left.Value / right.Value);
 }
 
@@ -48,6 +54,7 @@ internal readonly record struct DoubleReal(double High, double Low) : IReal<Doub
 
     public double ToDouble() => High + Low;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static DoubleReal operator +(DoubleReal left, DoubleReal right)
     {
         var sum = left.High + right.High;
@@ -56,14 +63,17 @@ internal readonly record struct DoubleReal(double High, double Low) : IReal<Doub
         return Normal(sum, error + left.Low + right.Low);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static DoubleReal operator -(DoubleReal left, DoubleReal right) => left + new DoubleReal(-right.High, -right.Low);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static DoubleReal operator *(DoubleReal left, DoubleReal right)
     {
         var product = left.High * right.High;
         return Normal(product, Math.FusedMultiplyAdd(left.High, right.High, -product) + (left.High * right.Low + left.Low * right.High));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static DoubleReal operator /(DoubleReal left, DoubleReal right)
     {
         var quotient = left.High / right.High;
@@ -71,6 +81,7 @@ internal readonly record struct DoubleReal(double High, double Low) : IReal<Doub
         return Normal(quotient, rest.High / right.High);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static DoubleReal Normal(double high, double low)
     {
         var sum = high + low;

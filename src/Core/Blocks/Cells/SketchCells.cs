@@ -19,6 +19,8 @@ internal abstract class SketchCell<T>(T sketch, string description) : Cell
 
     public override void Merge(Span<byte> into, ReadOnlySpan<byte> from) => sketch.Merge(into, from);
 
+    public override void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count) => sketch.MergeRows(into, states, stride, size, count);
+
     public override void Grow(ReadOnlySpan<byte> from, Span<byte> to)
     {
         if (from.Length == to.Length)
@@ -29,14 +31,23 @@ internal abstract class SketchCell<T>(T sketch, string description) : Cell
 
     public override string? Check(ReadOnlySpan<byte> state) => sketch.Check(state);
 
-    /// <summary>The bits of a number; −0 is 0.</summary>
-    protected static ulong Bits(ReadOnlySpan<byte> number) => BitConverter.DoubleToUInt64Bits(MemoryMarshal.Read<double>(number) + 0.0);
+    /// <summary>The bits of a number, of which −0 is 0, or of an integer's int64.</summary>
+    protected static ulong Bits(ReadOnlySpan<byte> input) =>
+        input.Length == EventInput.IntegerBytes ? (ulong)EventInput.Integer(input) : BitConverter.DoubleToUInt64Bits(MemoryMarshal.Read<double>(input) + 0.0);
+
+    /// <summary>What the inputs of a width are called.</summary>
+    protected static string NameOf(int width) => width switch
+    {
+        EventInput.NumberBytes => "numbers",
+        EventInput.IntegerBytes => "integers",
+        _ => "texts",
+    };
 }
 
 internal sealed class ApproxDistinctCell() : SketchCell<HyperLogLog>(new HyperLogLog(), $"hyperloglog {HyperLogLog.PrecisionDefault}")
 {
     public override bool TryAdd(Span<byte> state, long timeMs, ReadOnlySpan<byte> value, ReadOnlySpan<byte> key) =>
-        Sketch.TryAdd(state, value.Length == EventInput.NumberBytes ? StableHash.Of(Bits(value)) : StableHash.Of(EventInput.Text(value)));
+        Sketch.TryAdd(state, value.Length == EventInput.TextBytes ? StableHash.Of(EventInput.Text(value)) : StableHash.Of(Bits(value)));
 }
 
 internal sealed class QuantileCell() : SketchCell<QuantileSketch>(new QuantileSketch(), $"quantile {QuantileSketch.BucketsDefault}")
@@ -50,17 +61,25 @@ internal sealed class QuantileCell() : SketchCell<QuantileSketch>(new QuantileSk
         Sketch.TryRemove(state, MemoryMarshal.Read<double>(value));
 }
 
-internal sealed class TopKCell(int k, bool ofTexts) : SketchCell<TopK>(new TopK(k, ofTexts ? TopKKey.Text : TopKKey.Double), $"top {k} {(ofTexts ? "texts" : "numbers")}")
+internal sealed class TopKCell(int k, int width) : SketchCell<TopK>(new TopK(k, KeyOf(width)), $"top {k} {NameOf(width)}")
 {
-    public bool OfTexts => ofTexts;
+    public TopKKey Key { get; } = KeyOf(width);
 
-    public override bool TryAdd(Span<byte> state, long timeMs, ReadOnlySpan<byte> value, ReadOnlySpan<byte> key) => Sketch.TryAdd(state, value);
+    public override bool TryAdd(Span<byte> state, long timeMs, ReadOnlySpan<byte> value, ReadOnlySpan<byte> key) =>
+        Key is TopKKey.Int64 ? Sketch.TryAdd(state, Bits(value)) : Sketch.TryAdd(state, value);
+
+    private static TopKKey KeyOf(int width) => width switch
+    {
+        EventInput.NumberBytes => TopKKey.Double,
+        EventInput.IntegerBytes => TopKKey.Int64,
+        _ => TopKKey.Text,
+    };
 }
 
 /// <summary>Values that can be taken back have counts.</summary>
-internal sealed class DistinctCell(int limit, bool ofTexts, bool removable)
+internal sealed class DistinctCell(int limit, int width, bool removable)
     : SketchCell<DistinctCounts>(
-        new DistinctCounts(ofTexts, removable, limit), $"distinct {limit} {(ofTexts ? "texts" : "numbers")}{(removable ? " counted" : "")}")
+        new DistinctCounts(width == EventInput.TextBytes, removable, limit), $"distinct {limit} {NameOf(width)}{(removable ? " counted" : "")}")
 {
     public override bool CanRemove => removable;
 
@@ -68,5 +87,5 @@ internal sealed class DistinctCell(int limit, bool ofTexts, bool removable)
 
     public override bool TryRemove(Span<byte> state, long timeMs, ReadOnlySpan<byte> value, ReadOnlySpan<byte> key) => Sketch.TryRemove(state, Number(value));
 
-    private UInt128 Number(ReadOnlySpan<byte> value) => ofTexts ? StableHash.Of128(EventInput.Text(value)) : Bits(value);
+    private static UInt128 Number(ReadOnlySpan<byte> value) => value.Length == EventInput.TextBytes ? StableHash.Of128(EventInput.Text(value)) : Bits(value);
 }

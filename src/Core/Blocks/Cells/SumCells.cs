@@ -73,3 +73,43 @@ internal sealed class ExactSumCell : Cell
         public long Count;
     }
 }
+
+/// <summary>Sum of integers (Int128), exact: all int64 that 2⁶⁴ events can bring fit.</summary>
+internal sealed class IntegerSumCell : Cell
+{
+    public override string Description => "integer_sum";
+
+    public override int Size => Unsafe.SizeOf<Int128>();
+
+    public override bool CanRemove => true;
+
+    public override bool TryAdd(Span<byte> state, long timeMs, ReadOnlySpan<byte> value, ReadOnlySpan<byte> key)
+    {
+        Memory.At<Int128>(state) += EventInput.Integer(value);
+        return true;
+    }
+
+    public override bool TryRemove(Span<byte> state, long timeMs, ReadOnlySpan<byte> value, ReadOnlySpan<byte> key)
+    {
+        Memory.At<Int128>(state) -= EventInput.Integer(value);
+        return true;
+    }
+
+    public override void Merge(Span<byte> into, ReadOnlySpan<byte> from) => Memory.At<Int128>(into) += Memory.At<Int128>(from);
+
+    public override void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count)
+    {
+        var sum = Memory.At<Int128>(into);
+        for (var row = 0; row < count; row++)
+            sum += Memory.At<Int128>(states, row * stride);
+        Memory.At<Int128>(into) = sum;
+    }
+
+    public override void AddAll(Span<byte> state, ReadOnlySpan<long> times, ReadOnlySpan<byte> values, ReadOnlySpan<byte> keys)
+    {
+        var sum = Memory.At<Int128>(state);
+        foreach (var value in MemoryMarshal.Cast<byte, Int128>(values))
+            sum += EventInput.IsNull(value) ? 0 : value;
+        Memory.At<Int128>(state) = sum;
+    }
+}

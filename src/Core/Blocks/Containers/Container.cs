@@ -1,6 +1,3 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
-using System.Text;
 using FeatureStore.Core.Blocks.Cells;
 
 namespace FeatureStore.Core.Blocks.Containers;
@@ -10,12 +7,10 @@ namespace FeatureStore.Core.Blocks.Containers;
 /// its stores. The object holds parameters only.
 /// </summary>
 /// <param name="place">Where it is.</param>
-/// <param name="description">What it holds and how: equal where states are interchangeable, and the same in every version.</param>
-internal abstract class Container(ContainerPlace place, string description)
+/// <param name="shape">What it holds and how.</param>
+internal abstract class Container(ContainerPlace place, ContainerShape shape)
 {
-    public string Description => description;
-
-    public ulong Fingerprint { get; } = FingerprintOf(description);
+    public ContainerShape Shape => shape;
 
     /// <summary>Of its part within the fixed section.</summary>
     public int Offset => place.Offset;
@@ -25,7 +20,8 @@ internal abstract class Container(ContainerPlace place, string description)
 
     public abstract IReadOnlyList<Store> Stores { get; }
 
-    public static ulong FingerprintOf(string description) => BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(description)));
+    /// <summary>How it takes over from containers of its kind and family, of older layouts, what they hold of the same; at least one.</summary>
+    public abstract Transfer TransferFrom(IReadOnlyList<Container> olders);
 
     /// <summary>Prepares a zeroed part.</summary>
     public virtual void Initialize(Span<byte> block, int fixedOffset)
@@ -69,6 +65,17 @@ internal abstract class Container(ContainerPlace place, string description)
     /// <summary>Says what is wrong with a part from outside, its stores aside.</summary>
     public virtual string? Check(ReadOnlySpan<byte> block, int fixedOffset) => null;
 
+    /// <summary>
+    /// Whether every event of a time that was applied, and that the container covers, is in it: what was defined while there was state already may not know older ones,
+    /// and must not keep others from taking them back.
+    /// </summary>
+    public bool KnowsAll(ReadOnlySpan<byte> block, int fixedOffset, long timeMs) => place.UnknownOffset < 0 || timeMs > UnknownMs(block, fixedOffset);
+
+    /// <summary>Events up to this time may be missing; <see cref="long.MinValue"/> where none are. Only where events are taken back.</summary>
+    public ref long UnknownMs(ReadOnlySpan<byte> block, int fixedOffset) => ref Memory.At<long>(block, fixedOffset + place.UnknownOffset);
+
+    public bool CountsUnknown => place.UnknownOffset >= 0;
+
     /// <summary>Event time of the newest event that ever met the condition.</summary>
     protected long NewestMs(ReadOnlySpan<byte> block, int fixedOffset) => Memory.At<long>(block, fixedOffset + place.NewestOffset);
 
@@ -80,7 +87,8 @@ internal abstract class Container(ContainerPlace place, string description)
 /// <summary>Where a container is.</summary>
 /// <param name="Offset">Of its part within the fixed section.</param>
 /// <param name="NewestOffset">Of the time of the newest event that met the condition, within the fixed section.</param>
-internal readonly record struct ContainerPlace(int Offset, int NewestOffset);
+/// <param name="UnknownOffset">Of the time up to which events may be missing, within the fixed section; −1: there is none, for events are never taken back.</param>
+internal readonly record struct ContainerPlace(int Offset, int NewestOffset, int UnknownOffset = -1);
 
 /// <summary>A block as it is read.</summary>
 internal readonly ref struct BlockReading(ReadOnlySpan<byte> block, long asOfMs, Scratch? scratch)

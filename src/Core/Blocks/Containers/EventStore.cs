@@ -61,19 +61,8 @@ internal sealed class EventStore : Store
         return block.Slice(head.DataOffset + _columnOffsets[column] * head.Capacity + (head.Start + first) * width, count * width);
     }
 
-    /// <summary>A column of numbers.</summary>
-    public ReadOnlySpan<double> Numbers(ReadOnlySpan<byte> block, int fixedOffset, int column)
-    {
-        ref readonly var head = ref Head(block, fixedOffset);
-        return MemoryMarshal.Cast<byte, double>(block.Slice(head.DataOffset + _columnOffsets[column] * head.Capacity + head.Start * sizeof(double), head.Count * sizeof(double)));
-    }
-
-    /// <summary>A number in place.</summary>
-    public ref readonly double Number(ReadOnlySpan<byte> block, int fixedOffset, int column, int row)
-    {
-        ref readonly var head = ref Head(block, fixedOffset);
-        return ref Memory.At<double>(block, head.DataOffset + _columnOffsets[column] * head.Capacity + (head.Start + row) * sizeof(double));
-    }
+    /// <summary>Bytes of a column's inputs.</summary>
+    public int WidthOf(int column) => _columns[column].Width;
 
     /// <summary>Copies an event's inputs side by side.</summary>
     public void CopyImage(ReadOnlySpan<byte> block, int fixedOffset, int row, Span<byte> image)
@@ -145,20 +134,51 @@ internal sealed class EventStore : Store
         return position;
     }
 
-    /// <summary>The newest row of an event with the same time and inputs; −1 where there is none.</summary>
+    /// <summary>The newest row of an event with the same time and inputs, else of one that has them as far as it is known; −1 where there is none.</summary>
     public int Find(ReadOnlySpan<byte> block, int fixedOffset, long timeMs, ReadOnlySpan<byte> inputs)
     {
         var times = Times(block, fixedOffset);
+        var likely = -1;
         for (var row = Seek(times, times.Length, timeMs) - 1; row >= 0 && times[row] == timeMs; row--)
         {
-            var isEqual = true;
-            for (var column = 0; column < _columns.Length && isEqual; column++)
-                isEqual = Column(block, fixedOffset, column, row, 1).SequenceEqual(_columns[column].Of(inputs));
+            var (isEqual, isLikely) = (true, true);
+            for (var column = 0; column < _columns.Length && isLikely; column++)
+            {
+                var input = Column(block, fixedOffset, column, row, 1);
+                var isSame = input.SequenceEqual(_columns[column].Of(inputs));
+                isEqual &= isSame;
+                isLikely &= isSame || EventInput.IsUnknown(input);
+            }
+
             if (isEqual)
                 return row;
+            likely = likely < 0 && isLikely ? row : likely;
         }
 
-        return -1;
+        return likely;
+    }
+
+    /// <summary>The column that an input of an image is of.</summary>
+    public int ColumnOf(InputSlot image) => _columnOfImage[image.Offset / 8];
+
+    /// <summary>Asks for room for a number of events.</summary>
+    public void Want(Span<byte> block, int fixedOffset, int count) => Head(block, fixedOffset).CapacityWanted = count;
+
+    /// <summary>Takes in the events of a store of other columns from one on; this one is empty and has room for them. Where the other has not a column (−1), its inputs are unknown.</summary>
+    public void Import(Span<byte> block, int fixedOffset, EventStore older, ReadOnlySpan<byte> from, int fromFixed, int first, ReadOnlySpan<int> columns)
+    {
+        ref var head = ref Head(block, fixedOffset);
+        head.Count = older.Count(from, fromFixed) - first;
+        older.Times(from, fromFixed)[first..].CopyTo(MemoryMarshal.Cast<byte, long>(block.Slice(head.DataOffset, head.Count * sizeof(long))));
+        for (var column = 0; column < _columns.Length; column++)
+        {
+            var width = _columns[column].Width;
+            var inputs = block.Slice(head.DataOffset + _columnOffsets[column] * head.Capacity, head.Count * width);
+            if (columns[column] < 0)
+                EventInput.WriteUnknown(inputs, width);
+            else
+                older.Column(from, fromFixed, columns[column], first, head.Count).CopyTo(inputs);
+        }
     }
 
     public void RemoveAt(Span<byte> block, int fixedOffset, int row)

@@ -4,7 +4,7 @@ namespace FeatureStore.Core.Blocks.Containers;
 /// Windows of the newest n events as of a time: the newest n of those before which none comes or goes any more, and all after them.
 /// Fixed section: the store's head, then the number of events left out at the limit (int64).
 /// </summary>
-internal sealed class LastEvents : Container
+internal sealed partial class LastEvents : Container
 {
     private readonly int[] _windows;
     private readonly EventStore _events;
@@ -12,12 +12,12 @@ internal sealed class LastEvents : Container
     private readonly long _disorderMs;
 
     /// <param name="place">Where it is.</param>
-    /// <param name="description">See <see cref="Container"/>.</param>
+    /// <param name="shape">See <see cref="Container"/>.</param>
     /// <param name="windows">Numbers of events.</param>
     /// <param name="columns">Inputs kept with each event.</param>
     /// <param name="disorderMs">How far behind the source's newest event another may come.</param>
-    public LastEvents(ContainerPlace place, string description, IReadOnlyList<int> windows, IReadOnlyList<InputSlot> columns, long disorderMs)
-        : base(place, description)
+    public LastEvents(ContainerPlace place, ContainerShape shape, IReadOnlyList<int> windows, IReadOnlyList<InputSlot> columns, long disorderMs)
+        : base(place, shape)
     {
         _windows = [.. windows];
         _countMax = _windows.Max();

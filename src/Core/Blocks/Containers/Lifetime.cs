@@ -3,7 +3,7 @@ using FeatureStore.Core.Blocks.Cells;
 namespace FeatureStore.Core.Blocks.Containers;
 
 /// <summary>One row of small cells for all events, in the fixed section.</summary>
-internal sealed class Lifetime(ContainerPlace place, string description, CellRow cells) : Container(place, description)
+internal sealed partial class Lifetime(ContainerPlace place, ContainerShape shape, CellRow cells) : Container(place, shape)
 {
     public override int FixedSize => cells.Size + 7 & ~7;
 

@@ -84,6 +84,28 @@ internal sealed class RowTable(int headOffset, CellRow cells, int keyBytes, int 
         return head.CapacityWanted == head.Capacity;
     }
 
+    /// <summary>Asks for room for a number of rows, of a size that the cells can have.</summary>
+    public void Want(Span<byte> block, int fixedOffset, int count, int rowBytes)
+    {
+        ref var head = ref Head(block, fixedOffset);
+        head.CapacityWanted = Math.Min(count, limit);
+        head.RowBytesWanted = Math.Max(rowBytes, head.RowBytesWanted);
+    }
+
+    /// <summary>The row of a number, put in its place where there is none yet; beyond the limit the oldest goes.</summary>
+    public Span<byte> RowFor(Span<byte> block, int fixedOffset, long key)
+    {
+        var row = Seek(block, fixedOffset, key);
+        if (row < Count(block, fixedOffset) && Key(block, fixedOffset, row) == key)
+            return Row(block, fixedOffset, row);
+        if (Count(block, fixedOffset) < limit)
+            return Insert(block, fixedOffset, row, key);
+        if (row == 0)
+            return [];
+        RemoveAt(block, fixedOffset, 0);
+        return Insert(block, fixedOffset, row - 1, key);
+    }
+
     /// <summary>Asks for larger rows.</summary>
     public void WantLargerRows(Span<byte> block, int fixedOffset)
     {

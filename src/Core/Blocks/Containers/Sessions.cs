@@ -9,7 +9,7 @@ namespace FeatureStore.Core.Blocks.Containers;
 /// order of arrival never shows.
 /// <para>Fixed section: the head of the settled rows, the head of the unsettled events, the number of events left out or settled early (int64).</para>
 /// </summary>
-internal sealed class Sessions : Container
+internal sealed partial class Sessions : Container
 {
     /// <summary>The cell that each row begins with.</summary>
     private const int SpanIndex = 0;
@@ -22,7 +22,7 @@ internal sealed class Sessions : Container
     private readonly long _disorderMs;
 
     /// <param name="place">Where it is.</param>
-    /// <param name="description">See <see cref="Container"/>.</param>
+    /// <param name="shape">See <see cref="Container"/>.</param>
     /// <param name="rule">What a session is.</param>
     /// <param name="windows">How many closed sessions; 0: the open one.</param>
     /// <param name="columns">Inputs kept with an event.</param>
@@ -30,8 +30,8 @@ internal sealed class Sessions : Container
     /// <param name="limit">Most unsettled events.</param>
     /// <param name="disorderMs">How far behind the source's newest event another may come.</param>
     public Sessions(
-        ContainerPlace place, string description, SessionRule rule, IReadOnlyList<int> windows, IReadOnlyList<InputSlot> columns, CellRow cells, int limit, long disorderMs)
-        : base(place, description)
+        ContainerPlace place, ContainerShape shape, SessionRule rule, IReadOnlyList<int> windows, IReadOnlyList<InputSlot> columns, CellRow cells, int limit, long disorderMs)
+        : base(place, shape)
     {
         (_rule, _windows, _cells, _disorderMs) = (rule, [.. windows], cells, disorderMs);
         _settled = new RowTable(Offset, cells, sizeof(long), RowsMax(_windows.Max()), 1);

@@ -13,7 +13,7 @@ namespace FeatureStore.Core.Blocks.Containers;
 /// Invariant, with T the head's as-of time: lo is the first event with time &gt; T − delay − length, hi the first with time &gt; T − delay, and
 /// each sum is that of the events [lo, hi).
 /// </summary>
-internal sealed class Sliding : Container
+internal sealed partial class Sliding : Container
 {
     private readonly SlidingWindow[] _windows;
     private readonly EventStore _events;
@@ -24,14 +24,14 @@ internal sealed class Sliding : Container
     private readonly long _retentionMs;
 
     /// <param name="place">Where it is.</param>
-    /// <param name="description">See <see cref="Container"/>.</param>
+    /// <param name="shape">See <see cref="Container"/>.</param>
     /// <param name="windows">Distinct windows.</param>
-    /// <param name="columns">Inputs kept with each event; first those that are summed, which are numbers.</param>
+    /// <param name="columns">Inputs kept with each event; first those that are summed, which are numbers and integers.</param>
     /// <param name="summed">How many are summed.</param>
     /// <param name="limit">Most events kept.</param>
     /// <param name="disorderMs">How far behind the source's newest event another may come.</param>
-    public Sliding(ContainerPlace place, string description, IReadOnlyList<SlidingWindow> windows, IReadOnlyList<InputSlot> columns, int summed, int limit, long disorderMs)
-        : base(place, description)
+    public Sliding(ContainerPlace place, ContainerShape shape, IReadOnlyList<SlidingWindow> windows, IReadOnlyList<InputSlot> columns, int summed, int limit, long disorderMs)
+        : base(place, shape)
     {
         _windows = [.. windows];
         _summed = summed;
@@ -91,12 +91,10 @@ internal sealed class Sliding : Container
 
         for (var column = 0; column < _summed; column++)
         {
-            var value = _events.Number(block, fixedOffset, column, position);
-            if (double.IsNaN(value))
-                continue;
-            if (!FixedPoint.TryFrom(value, out var number))
+            var input = _events.Column(block, fixedOffset, column, position, 1);
+            if (!TryUnits(input, out var number))
             {
-                InexactCount(block, fixedOffset, column)++;
+                InexactCount(block, fixedOffset, column) += EventInput.IsNull(input) ? 0 : 1;
                 continue;
             }
 
@@ -121,7 +119,7 @@ internal sealed class Sliding : Container
             return false;
         for (var column = 0; column < _summed; column++)
         {
-            if (IsInexact(_events.Number(block, fixedOffset, column, row)))
+            if (IsInexact(_events.Column(block, fixedOffset, column, row, 1)))
                 InexactCount(block, fixedOffset, column)--;
         }
 
@@ -173,27 +171,36 @@ internal sealed class Sliding : Container
     /// <summary>Number and sum of a summed column's inputs in an extent.</summary>
     public (long Count, double Sum) Sum(in BlockReading reading, int window, int column, in Extent extent)
     {
-        ref readonly var sum = ref SumOf(reading.Block, reading.FixedOffset, window, column);
         if (InexactCount(reading.Block, reading.FixedOffset, column) > 0)
-            return SumInexact(_events.Numbers(reading.Block, reading.FixedOffset, column)[extent.Low..extent.High]);
-        if (extent.IsCached)
-            return (sum.Count, FixedPoint.ToDouble(sum.Value));
-        var inputs = _events.Numbers(reading.Block, reading.FixedOffset, column);
+            return SumInexact(MemoryMarshal.Cast<byte, double>(Inputs(reading, column, extent.Low, extent.High)));
+        var (count, units) = SumOfUnits(reading, window, column, extent);
+        return (count, _events.WidthOf(column) == EventInput.IntegerBytes ? (double)units : FixedPoint.ToDouble(units));
+    }
+
+    /// <summary>Number and sum of a summed column's integers in an extent.</summary>
+    public Int128 SumOfIntegers(in BlockReading reading, int window, int column, in Extent extent) => SumOfUnits(reading, window, column, extent).Sum;
+
+    /// <summary>Number and sum of inputs of which none is inexact.</summary>
+    private (long Count, Int128 Sum) SumOfUnits(in BlockReading reading, int window, int column, in Extent extent)
+    {
+        ref readonly var sum = ref SumOf(reading.Block, reading.FixedOffset, window, column);
         var (count, value) = (sum.Count, sum.Value);
+        if (extent.IsCached)
+            return (count, value);
         if (extent.Low >= extent.CachedHigh || extent.High <= extent.CachedLow)
         {
             (count, value) = (0, 0);
-            Accumulate(inputs[extent.Low..extent.High], 1, ref count, ref value);
+            Accumulate(Inputs(reading, column, extent.Low, extent.High), _events.WidthOf(column), 1, ref count, ref value);
         }
         else
         {
-            Accumulate(Between(inputs, extent.CachedHigh, extent.High), 1, ref count, ref value);
-            Accumulate(Between(inputs, extent.High, extent.CachedHigh), -1, ref count, ref value);
-            Accumulate(Between(inputs, extent.Low, extent.CachedLow), 1, ref count, ref value);
-            Accumulate(Between(inputs, extent.CachedLow, extent.Low), -1, ref count, ref value);
+            Accumulate(Inputs(reading, column, extent.CachedHigh, extent.High), _events.WidthOf(column), 1, ref count, ref value);
+            Accumulate(Inputs(reading, column, extent.High, extent.CachedHigh), _events.WidthOf(column), -1, ref count, ref value);
+            Accumulate(Inputs(reading, column, extent.Low, extent.CachedLow), _events.WidthOf(column), 1, ref count, ref value);
+            Accumulate(Inputs(reading, column, extent.CachedLow, extent.Low), _events.WidthOf(column), -1, ref count, ref value);
         }
 
-        return (count, FixedPoint.ToDouble(value));
+        return (count, value);
     }
 
     public override ReadOnlySpan<byte> Row(in BlockReading reading, FeatureState feature)
@@ -218,9 +225,20 @@ internal sealed class Sliding : Container
         return null;
     }
 
-    private static ReadOnlySpan<double> Between(ReadOnlySpan<double> inputs, int from, int to) => from < to ? inputs[from..to] : [];
+    private ReadOnlySpan<byte> Inputs(in BlockReading reading, int column, int from, int to) =>
+        from < to ? _events.Column(reading.Block, reading.FixedOffset, column, from, to - from) : [];
 
-    private static bool IsInexact(double value) => !double.IsNaN(value) && !FixedPoint.TryFrom(value, out _);
+    /// <summary>An input in the units of its kind: integers in ones, numbers in 2⁻⁶⁴.</summary>
+    /// <returns>False where it is null, or a number that is inexact.</returns>
+    private static bool TryUnits(ReadOnlySpan<byte> input, out Int128 units)
+    {
+        if (input.Length == EventInput.NumberBytes)
+            return FixedPoint.TryFrom(MemoryMarshal.Read<double>(input), out units);
+        units = EventInput.Integer(input);
+        return !EventInput.IsNull(units);
+    }
+
+    private static bool IsInexact(ReadOnlySpan<byte> input) => !EventInput.IsNull(input) && !TryUnits(input, out _);
 
     private static (long Count, double Sum) SumInexact(ReadOnlySpan<double> inputs)
     {
@@ -236,11 +254,11 @@ internal sealed class Sliding : Container
         return (count, sum.Total);
     }
 
-    private static void Accumulate(ReadOnlySpan<double> inputs, int sign, ref long count, ref Int128 sum)
+    private static void Accumulate(ReadOnlySpan<byte> inputs, int width, int sign, ref long count, ref Int128 sum)
     {
-        foreach (var value in inputs)
+        for (; !inputs.IsEmpty; inputs = inputs[width..])
         {
-            if (double.IsNaN(value) || !FixedPoint.TryFrom(value, out var number))
+            if (!TryUnits(inputs[..width], out var number))
                 continue;
             count += sign;
             sum += sign > 0 ? number : -number;
@@ -276,8 +294,7 @@ internal sealed class Sliding : Container
     {
         for (var column = 0; column < _summed; column++)
         {
-            var value = _events.Number(block, fixedOffset, column, row);
-            if (double.IsNaN(value) || !FixedPoint.TryFrom(value, out var number))
+            if (!TryUnits(_events.Column(block, fixedOffset, column, row, 1), out var number))
                 continue;
             ref var sum = ref SumOf(block, fixedOffset, window, column);
             sum.Count += sign;
@@ -306,8 +323,8 @@ internal sealed class Sliding : Container
             ref var inexact = ref InexactCount(block, fixedOffset, column);
             if (inexact == 0)
                 continue;
-            foreach (var value in _events.Numbers(block, fixedOffset, column)[..count])
-                inexact -= IsInexact(value) ? 1 : 0;
+            for (var row = 0; row < count; row++)
+                inexact -= IsInexact(_events.Column(block, fixedOffset, column, row, 1)) ? 1 : 0;
         }
 
         for (var window = 0; window < _windows.Length; window++)

@@ -23,10 +23,10 @@ internal abstract class Store(int headOffset)
     }
 
     /// <summary>Bytes of data at the size wanted.</summary>
-    public int BytesWanted(ReadOnlySpan<byte> block, int fixedOffset)
+    public long BytesWanted(ReadOnlySpan<byte> block, int fixedOffset)
     {
         ref readonly var head = ref Head(block, fixedOffset);
-        return (int)BytesOf(head.CapacityWanted, head.RowBytesWanted);
+        return BytesOf(head.CapacityWanted, head.RowBytesWanted);
     }
 
     /// <summary>Moves the data to a place in a new block whose fixed section is already a copy of the old one.</summary>

@@ -9,7 +9,7 @@ namespace FeatureStore.Core.Blocks.Containers;
 /// and no row ever straddles the old end of a window that reads finer ones. Empty tiles have no row.
 /// <para>Fixed section: the store's head, then the finest tile (int64) that the rows were last merged for.</para>
 /// </summary>
-internal sealed class Tiles : Container
+internal sealed partial class Tiles : Container
 {
     private const int CapacityFirst = 4;
 
@@ -25,13 +25,13 @@ internal sealed class Tiles : Container
     private readonly int _foldOffset;
 
     /// <param name="place">Where it is.</param>
-    /// <param name="description">See <see cref="Container"/>.</param>
+    /// <param name="shape">See <see cref="Container"/>.</param>
     /// <param name="windows">Distinct; by delay, then by length, so that a window goes on from what is folded for the one before.</param>
     /// <param name="cells">Of a tile; a row that grows has windows of one tile size alone.</param>
     /// <param name="foldIndex">Of the first window's row in the thread's memory; the others follow.</param>
     /// <param name="foldOffset">Its offset there.</param>
-    public Tiles(ContainerPlace place, string description, IReadOnlyList<TiledWindow> windows, CellRow cells, int foldIndex, int foldOffset)
-        : base(place, description)
+    public Tiles(ContainerPlace place, ContainerShape shape, IReadOnlyList<TiledWindow> windows, CellRow cells, int foldIndex, int foldOffset)
+        : base(place, shape)
     {
         _windows = [.. windows];
         _cells = cells;

@@ -7,7 +7,7 @@ namespace FeatureStore.Core.Blocks.Containers;
 /// for lifetime cells that grow. Answers exactly as of any time within the lateness, but that the period that is open then has all its events, and is as of the newest of them at least: its cells of which
 /// the value depends on the time come with a <see cref="NewestCell"/>.
 /// </summary>
-internal sealed class Tumbling : Container
+internal sealed partial class Tumbling : Container
 {
     private readonly Periods? _periods;
     private readonly int _periodsBack;
@@ -17,13 +17,13 @@ internal sealed class Tumbling : Container
     private readonly RowTable _table;
 
     /// <param name="place">Where it is.</param>
-    /// <param name="description">See <see cref="Container"/>.</param>
+    /// <param name="shape">See <see cref="Container"/>.</param>
     /// <param name="periods">Null: all time is one.</param>
     /// <param name="periodsBack">How many periods before the open one are read: a feature's window says how far back it looks.</param>
     /// <param name="disorderMs">How far behind the source's newest event another may come.</param>
     /// <param name="cells">Of a period.</param>
-    public Tumbling(ContainerPlace place, string description, Periods? periods, int periodsBack, long disorderMs, CellRow cells)
-        : base(place, description)
+    public Tumbling(ContainerPlace place, ContainerShape shape, Periods? periods, int periodsBack, long disorderMs, CellRow cells)
+        : base(place, shape)
     {
         (_periods, _periodsBack, _disorderMs, _cells) = (periods, periodsBack, disorderMs, cells);
         _newestCell = cells.Cells.ToArray().ToList().FindIndex(cell => cell.Cell is NewestCell);

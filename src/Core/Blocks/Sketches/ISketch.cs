@@ -25,6 +25,18 @@ internal interface ISketch
     /// <param name="from">Of any size.</param>
     void Merge(Span<byte> into, ReadOnlySpan<byte> from);
 
+    /// <summary>Adds all that went into some states of one size, from the last to the first.</summary>
+    /// <param name="into">Of <see cref="SizeMax"/>.</param>
+    /// <param name="states">One in each <paramref name="stride"/> bytes.</param>
+    /// <param name="stride">From one to the next.</param>
+    /// <param name="size">Bytes of each.</param>
+    /// <param name="count">How many.</param>
+    void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count)
+    {
+        for (var row = count - 1; row >= 0; row--)
+            Merge(into, states.Slice(row * stride, size));
+    }
+
     /// <summary>Says why a state from outside is none; null where every method can work on it, though damage that passes may give wrong values.</summary>
     string? Check(ReadOnlySpan<byte> state);
 }

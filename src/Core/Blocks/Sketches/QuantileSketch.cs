@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace FeatureStore.Core.Blocks.Sketches;
@@ -35,6 +36,9 @@ internal sealed class QuantileSketch : ISketch
 
     /// <summary>Here are only the indices 0 and 1, so at most five buckets.</summary>
     private const int LevelMax = 18;
+
+    /// <summary>Buckets of a table, on the stack: at level 0 of the default error, values of one sign may differ by a factor of 10¹⁷.</summary>
+    private const int TableMax = 2048;
 
     private readonly SizeLadder _ladder;
     private readonly double _logGamma;
@@ -130,6 +134,39 @@ internal sealed class QuantileSketch : ISketch
         header.Count = count;
     }
 
+    /// <remarks>In a table of all buckets side by side, where the values do not span more than that: the level and the counts do not depend on the order.</remarks>
+    [SkipLocalsInit]
+    public void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count)
+    {
+        var header = MemoryMarshal.Read<Header>(into);
+        var level = header.Level;
+        for (var row = 0; row < count; row++)
+            level = Math.Max(level, LevelOf(states[(row * stride)..]));
+        var reach = Reach.Nothing.With(Buckets(into), level - header.Level);
+        for (var row = 0; row < count; row++)
+            reach = reach.With(Buckets(states.Slice(row * stride, size)), level - LevelOf(states[(row * stride)..]));
+        if (reach.Length > TableMax)
+        {
+            for (var row = 0; row < count; row++)
+                Merge(into, states.Slice(row * stride, size));
+            return;
+        }
+
+        Span<ulong> whole = stackalloc ulong[TableMax];
+        var table = whole[..reach.Length];
+        table.Clear();
+        reach.Add(Buckets(into), level - header.Level, table);
+        for (var row = 0; row < count; row++)
+            reach.Add(Buckets(states.Slice(row * stride, size)), level - LevelOf(states[(row * stride)..]), table);
+        header = new Header { Level = level, Count = reach.Gather(table) };
+        var buckets = Words(into);
+        while (header.Count > buckets.Length)
+            Collapse(ref header, table);
+        table[..header.Count].CopyTo(buckets);
+        buckets[header.Count..].Clear();
+        HeaderOf(into) = header;
+    }
+
     /// <summary>Values that were added and not removed.</summary>
     public static long Count(ReadOnlySpan<byte> state)
     {
@@ -149,14 +186,14 @@ internal sealed class QuantileSketch : ISketch
         {
             rank -= (long)(bucket & CountMax);
             if (rank <= 0)
-                return ValueOf(Key(bucket), MemoryMarshal.Read<Header>(state).Level);
+                return ValueOf(Key(bucket), LevelOf(state));
         }
 
         return double.NaN;
     }
 
     /// <summary>Greatest relative error of an answer from this state.</summary>
-    public double ErrorOf(ReadOnlySpan<byte> state) => Math.Tanh(Math.ScaleB(_logGamma, MemoryMarshal.Read<Header>(state).Level) / 2);
+    public double ErrorOf(ReadOnlySpan<byte> state) => Math.Tanh(Math.ScaleB(_logGamma, LevelOf(state)) / 2);
 
     /// <summary>
     /// The nearest rank, 1 to <paramref name="count"/>: ⌈q·n⌉, at least the first. A product that is above a whole number by rounding alone counts as that
@@ -201,6 +238,8 @@ internal sealed class QuantileSketch : ISketch
     private static ReadOnlySpan<ulong> Words(ReadOnlySpan<byte> state) => MemoryMarshal.Cast<byte, ulong>(state[HeaderBytes..]);
 
     private static ReadOnlySpan<ulong> Buckets(ReadOnlySpan<byte> state) => Words(state)[..MemoryMarshal.Read<Header>(state).Count];
+
+    private static int LevelOf(ReadOnlySpan<byte> state) => MemoryMarshal.Read<Header>(state).Level;
 
     private static int Key(ulong bucket) => (int)(bucket >> CountBits);
 
@@ -287,6 +326,69 @@ internal sealed class QuantileSketch : ISketch
             if (last == total || Key(buckets[last]) != key)
                 buckets[--last] = (ulong)key << CountBits;
             buckets[last] = Plus(buckets[last], added[j] & CountMax);
+        }
+    }
+
+    /// <summary>Where the buckets of some states lie in a table of their own: negative ones, zero, positive ones, each a bucket behind the one before.</summary>
+    /// <param name="Least">The index next to zero.</param>
+    /// <param name="Negative">The greatest index of a negative bucket; below the least: there is none.</param>
+    /// <param name="Positive">The same of a positive one.</param>
+    private readonly record struct Reach(int Least, int Negative, int Positive)
+    {
+        public static readonly Reach Nothing = new(IndexBias, -IndexBias, -IndexBias);
+
+        public int Length => PlaceOfZero + 1 + Math.Max(0, Positive - Least + 1);
+
+        private int PlaceOfZero => Math.Max(0, Negative - Least + 1);
+
+        /// <summary>With the buckets of another state, which go up some levels.</summary>
+        public Reach With(ReadOnlySpan<ulong> buckets, int levels)
+        {
+            var reach = this;
+            var zero = SortedSpan.PlaceOf(buckets, (ulong)KeyOfZero << CountBits);
+            if (zero > 0)
+                reach = new(Math.Min(reach.Least, IndexOf(buckets[zero - 1])), Math.Max(reach.Negative, IndexOf(buckets[0])), reach.Positive);
+            if (zero < buckets.Length && Key(buckets[zero]) == KeyOfZero)
+                zero++;
+            if (zero < buckets.Length)
+                reach = new(Math.Min(reach.Least, IndexOf(buckets[zero])), reach.Negative, Math.Max(reach.Positive, IndexOf(buckets[^1])));
+            return reach;
+
+            int IndexOf(ulong bucket) => IndexAt(Index(Key(bucket)), levels);
+        }
+
+        /// <summary>Adds the counts of a state.</summary>
+        public void Add(ReadOnlySpan<ulong> buckets, int levels, Span<ulong> table)
+        {
+            var zero = PlaceOfZero;
+            foreach (var bucket in buckets)
+            {
+                var distance = Key(bucket) - KeyOfZero;
+                var place = distance switch
+                {
+                    > 0 => zero + 1 + (IndexAt(distance - IndexBias, levels) - Least),
+                    < 0 => zero - 1 - (IndexAt(-distance - IndexBias, levels) - Least),
+                    _ => zero,
+                };
+                table[place] += bucket & CountMax;
+            }
+        }
+
+        /// <summary>Makes buckets of all counts, from the table's first place on.</summary>
+        /// <returns>How many.</returns>
+        public int Gather(Span<ulong> table)
+        {
+            var (zero, count) = (PlaceOfZero, 0);
+            for (var place = 0; place < table.Length; place++)
+            {
+                if (table[place] == 0)
+                    continue;
+                var index = IndexBias + Least + (Math.Abs(place - zero) - 1);
+                var key = KeyOfZero + Math.Sign(place - zero) * index;
+                table[count++] = (ulong)key << CountBits | Math.Min(table[place], CountMax);
+            }
+
+            return count;
         }
     }
 

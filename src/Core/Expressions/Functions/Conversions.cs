@@ -144,6 +144,9 @@ internal static class Conversions
     {
         Span<byte> buffer = stackalloc byte[32];
         value.TryFormat(buffer, out var length, default, CultureInfo.InvariantCulture);
+        // .NET's shortest text of 2⁻²⁵ and of 2⁻⁹⁵⁸ is that of the double below.
+        if (value is double number && double.IsFinite(number) && double.Parse(buffer[..length], CultureInfo.InvariantCulture) != number)
+            value.TryFormat(buffer, out length, "G17", CultureInfo.InvariantCulture);
         return buffer[..length].ToArray();
     }
 }

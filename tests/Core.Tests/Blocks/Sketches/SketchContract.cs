@@ -143,6 +143,40 @@ public abstract class SketchContract<TSketch, TInput>
     }
 
     [TestMethod]
+    public void RowsMergedAtOnceAreThoseMergedOneByOne()
+    {
+        foreach (var sketch in Sketches)
+        {
+            foreach (var seed in Seeds.Of(20))
+            {
+                // Rows of one size, some of them empty, in which more lies behind each state; now and then of inputs much like each other.
+                var random = new Random(seed);
+                var narrow = random.Next(2) == 0 ? Inputs(sketch, random).Take(40).ToArray() : null;
+                var parts = Enumerable.Range(0, random.Next(1, 12)).Select(_ => StateOf(sketch, (narrow ?? Inputs(sketch, random)).Take(random.Next(60)))).ToArray();
+                var size = parts.Max(part => part.Bytes.Length);
+                var stride = size + 8 * random.Next(3);
+                var rows = new byte[stride * parts.Length];
+                random.NextBytes(rows);
+                foreach (var (row, part) in parts.Index())
+                {
+                    if (part.Bytes.Length < size)
+                        part.Grow(size);
+                    part.Bytes.CopyTo(rows.AsSpan(row * stride));
+                }
+
+                var before = StateOf(sketch, Inputs(sketch, random).Take(random.Next(3) * 20)).Full().Bytes.ToArray();
+                var atOnce = new SketchState<ISketch>(sketch, before);
+                sketch.MergeRows(atOnce.Bytes, rows, stride, size, parts.Length);
+                atOnce.CheckGuards();
+                var oneByOne = new SketchState<ISketch>(sketch, before);
+                foreach (var part in parts.Reverse())
+                    oneByOne.Merge(part.Bytes);
+                CollectionAssert.AreEqual(oneByOne.Bytes.ToArray(), atOnce.Bytes.ToArray(), $"FEATURESTORE_SEED={seed}, {parts.Length} rows of {size} bytes");
+            }
+        }
+    }
+
+    [TestMethod]
     public void AMergeOfPartsIsTheStateOfAll()
     {
         if (!IsOrderIndependent)
