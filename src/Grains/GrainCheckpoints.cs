@@ -59,29 +59,22 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
     {
         var (bytes, etag) = await GrainRecords.ReadAsync(_cells.Storage, ClusterNames.CheckpointState, _cells.CheckpointId, cancellationToken).ConfigureAwait(false);
         var record = bytes.Length > 0 ? OwnerRecord.Read(bytes) : new OwnerRecord { Incarnation = Guid.CreateVersion7(_time.GetUtcNow()) };
-        var migration = record.Header is { } header && header.LayoutFingerprint != _plan.Project.LayoutFingerprint ? MigrationOf(header) : null;
+        var migration = record.Header is { } header && header.LayoutFingerprint != _plan.Project.LayoutFingerprint ? MigrationOf(_plan, header) : null;
+        if (migration is not null)
+            LogMigrating(record.Header!.Sequence, Names(migration, CarriedState.None), Names(migration, CarriedState.Part));
         Last = record.Header;
-        var newest = Last?.Sequence ?? 0;
-        // An owner that is gone may have been writing one more checkpoint.
-        var begun = Math.Max(newest, record.GivenUp.LastOrDefault()) + 1;
-        var isFirst = record.Term == 0;
         _etag = etag;
-        _record = record with
-        {
-            Term = record.Term + 1,
-            Base = newest,
-            GivenUp = isFirst ? [] : [.. record.GivenUp, begun],
-            Layouts = [.. record.Layouts.Concat(Last?.Layouts ?? []).Distinct()],
-        };
+        (_record, var interval) = record.BeginTerm();
         await WriteAsync(_record).ConfigureAwait(false);
-        await _joins.RemoveAsync([new JoinSegment(begun, int.MaxValue, 0)], cancellationToken).ConfigureAwait(false);
+        if (_record.GivenUp.Length > 0)
+            await _joins.RemoveAsync([new JoinSegment(_record.GivenUp[^1], int.MaxValue, 0)], cancellationToken).ConfigureAwait(false);
         await _joins.ReadAsync(record.Joins, (type, key, block) => RestoreJoin(migration, type, key, block), cancellationToken).ConfigureAwait(false);
         _replacesJoins = migration is not null;
         _runtime.Own(
-            _record.Term, isFirst ? begun : begun + 1,
+            _record.Term, interval,
             [.. _plan.Project.Sources.Select(source => Last?.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue) ?? long.MinValue)], Last?.Partitions ?? [], record.Generations);
         Schedule();
-        LogAcquired(_plan.Project.Definition.Project, _record.Term, newest);
+        LogAcquired(_plan.Project.Definition.Project, _record.Term, _record.Base);
     }
 
     /// <inheritdoc/>
@@ -130,23 +123,22 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
     }
 
     /// <summary>How the state of other definitions is read. Blocks are migrated when they are.</summary>
-    private Migration MigrationOf(CheckpointHeader header)
+    internal static Migration MigrationOf(ClusterPlan plan, CheckpointHeader header)
     {
         const string Advice = "Start with the old definitions, or with an empty grain storage to rebuild the state from the topics.";
         if (header.Layouts.Count == 0)
             throw new InvalidDataException($"The cluster's state was written under other definitions of entities, feature views or keys, and cannot be migrated. {Advice}");
-        var migration = new Migration(_plan.Project, header.Layouts);
+        var migration = new Migration(plan.Project, header.Layouts);
         foreach (var layout in header.Layouts)
         {
-            if (_plan.Entity(layout.Entity) is { } entity && !entity.HasKeysOf(BlockLayout.Parse(layout.Layout)))
+            if (plan.Entity(layout.Entity) is { } entity && !entity.HasKeysOf(BlockLayout.Parse(layout.Layout)))
                 throw new InvalidDataException($"The cluster's state was written under other definitions, and cannot be migrated: entity \"{entity.Name}\" has keys of other types, or another format. {Advice}");
         }
 
-        LogMigrating(header.Sequence, Names(CarriedState.None), Names(CarriedState.Part));
         return migration;
-
-        string Names(CarriedState state) => string.Join(", ", migration.Features(state).DefaultIfEmpty("none"));
     }
+
+    private static string Names(Migration migration, CarriedState state) => string.Join(", ", migration.Features(state).DefaultIfEmpty("none"));
 
     private void RestoreJoin(Migration? migration, int type, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {

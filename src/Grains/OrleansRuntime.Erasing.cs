@@ -29,6 +29,12 @@ public sealed partial class OrleansRuntime
             return;
         }
 
+        if (_plan.Slices > 1)
+        {
+            await EraseAtNextCutAsync(_plan.Project.Entities[entity], key, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         if (_owner.Silo is not { } silo)
             throw new EraseException("No silo ingests the project at the moment, and only that one erases. Repeat the request when it does.");
         string? problem;
@@ -76,25 +82,9 @@ public sealed partial class OrleansRuntime
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            var link = LinkOf(entity, KeyHash.Of(key.Span), key.Span);
-            Call(link);
-            // What came before is erased with it.
-            Release(link, long.MaxValue);
-            EraseJoined(entity, key);
-            var request = new Sent(SentEvents.Of(new ApplyRequest
-            {
-                Plan = _plan.Fingerprint,
-                Interval = _interval,
-                Rows = [],
-                Key = EntityAddress.HoldsKey(link.Key) ? null : link.Key,
-                Guards = GuardsOf(entity).ToArray(),
-            }), 0, 0);
-            Keep(link, request);
-            _isHot = true;
             try
             {
-                await ReachAsync(link, request, cancellationToken).ConfigureAwait(false);
-                await FlushErasedAsync(link, cancellationToken).ConfigureAwait(false);
+                await EraseAsync(entity, key, GuardsOf(entity).ToArray(), cancellationToken).ConfigureAwait(false);
             }
             catch (Exception exception) when (exception is IOException or TimeoutException)
             {
@@ -105,6 +95,27 @@ public sealed partial class OrleansRuntime
         {
             _gate.Release();
         }
+    }
+
+    private async Task EraseAsync(EntityPlan entity, ReadOnlyMemory<byte> key, byte[] guards, CancellationToken cancellationToken)
+    {
+        var link = LinkOf(entity, KeyHash.Of(key.Span), key.Span);
+        Call(link);
+        // What came before is erased with it.
+        Release(link, long.MaxValue);
+        EraseJoined(entity, key);
+        var request = new Sent(SentEvents.Of(new ApplyRequest
+        {
+            Plan = _plan.Fingerprint,
+            Interval = _interval,
+            Rows = [],
+            Key = EntityAddress.HoldsKey(link.Key) ? null : link.Key,
+            Guards = guards,
+        }), 0, 0);
+        Keep(link, request);
+        _isHot = true;
+        await ReachAsync(link, request, cancellationToken).ConfigureAwait(false);
+        await FlushErasedAsync(link, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Takes the entity's events out of the joins. The next checkpoint makes it durable: one from before, read after a crash, has them until they leave by time.</summary>
