@@ -74,6 +74,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         _logger = logger;
         _positions = new SourcePositions(plan.Project.Sources.Count);
         Joins = new Shard(plan.Project, 0, 1);
+        JoinErasures = new JoinErasures(plan, _positions, Joins);
         _links = [.. plan.Project.Entities.Select(_ => new LinkTable())];
     }
 
@@ -85,6 +86,12 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     /// <summary>What the joins keep.</summary>
     internal Shard Joins { get; }
+
+    /// <summary>What keeps erased entities out of them.</summary>
+    internal JoinErasures JoinErasures { get; }
+
+    /// <summary>Has the owner's record written with an erasure in it.</summary>
+    internal Func<CancellationToken, Task>? NoteErasure { get; set; }
 
     /// <summary>Whether some entity has more undurable events than should wait.</summary>
     internal bool IsHot => _isHot;
@@ -188,13 +195,29 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         _plan.Project.TopicSources.Where(source => _generations?[source.Index].Length > 0).ToDictionary(source => source.Definition.Kafka!.Topic, source => _generations![source.Index]);
 
     /// <summary>Cuts the stream: what comes from here on belongs to the next interval. Between two batches.</summary>
-    internal Cut BeginInterval()
+    /// <param name="partitions">How far they were read, which may end with records that were no events.</param>
+    internal Cut BeginInterval(IReadOnlyList<PartitionCheckpoint> partitions)
     {
-        Joins.BeginSnapshot();
-        var cut = new Cut(_interval++, _called);
-        _called = [];
-        _isHot = false;
-        return cut;
+        _gate.Wait();
+        try
+        {
+            foreach (var source in _plan.Project.TopicSources)
+            {
+                foreach (var partition in partitions.Where(partition => partition.Topic == source.Definition.Kafka!.Topic))
+                    _positions.Advance(source.Index, partition.Partition, partition.NextOffset);
+            }
+
+            JoinErasures.Settle();
+            Joins.BeginSnapshot();
+            var cut = new Cut(_interval++, _called);
+            _called = [];
+            _isHot = false;
+            return cut;
+        }
+        finally
+        {
+            _gate.Release();
+        }
     }
 
     /// <summary>Has the entities of a cut written, those that still have to be.</summary>
@@ -286,9 +309,11 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         var joins = _plan.Project.Sources[batch.Source].Joins;
         for (var index = 0; index < joins.Count; index++)
         {
-            Joins.Join(batch, joins[index].Index, isApart: null);
+            Joins.Join(batch, joins[index].Index, JoinErasures.RuleOf(joins[index]));
             _merge.Merge([Joins], joins[index].Index, batch.Joined[index]);
         }
+
+        JoinErasures.Settle();
     }
 
     private EntityLink LinkOf(EntityPlan entity, ulong hash, ReadOnlySpan<byte> key)
