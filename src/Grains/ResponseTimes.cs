@@ -9,7 +9,7 @@ internal static class ResponseTimes
     /// <summary>One attempt of a read. It changes nothing and is made again, to find the entity elsewhere where its silo is out.</summary>
     public const string Read = "0:00:02";
 
-    /// <summary>A call that changes an entity. After it the entity has to go back to what is durable, so it is longer than a busy machine takes.</summary>
+    /// <summary>A call that changes something. Without an answer an entity has to go back to what is durable, so it is longer than a busy machine takes.</summary>
     public const string Apply = "0:00:10";
 
     /// <summary>Writing some hundred entities to a store that may be slow.</summary>
