@@ -2,6 +2,7 @@ using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Ownership;
 using FeatureStore.Grains.Persistence;
 using FeatureStore.Grains.Placement;
+using FeatureStore.Grains.Reports;
 using FeatureStore.Runtime;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -24,18 +25,23 @@ public static class FeatureStoreSilo
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
-        builder.AddGrainService<FlushService>().AddGrainService<EraseService>();
+        builder.AddGrainService<FlushService>().AddGrainService<EraseService>().AddGrainService<SiloReportService>();
         builder.AddPlacementDirector<EntityPlacement, EntityPlacementDirector>();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services
             .AddSingleton(plan)
             .AddSingleton(options)
             .AddSingleton<EntityCells>()
+            .AddSingleton<IEntityCounts>(services => services.GetRequiredService<EntityCells>())
             .AddSingleton<OwnerView>()
             .AddSingleton<FlushClient>()
             .AddSingleton<EraseClient>()
             .AddHostedService<OwnerExchange>()
             .AddHostedService<MembershipLog>()
+            .AddSingleton<SiloReportClient>()
+            .AddSingleton<ISiloReports, ClusterReports>()
+            .AddSingleton<EntityShedding>()
+            .AddHostedService(services => services.GetRequiredService<EntityShedding>())
             .AddKeyedSingleton<IGrainStorageSerializer, StoredStateSerializer>(ClusterNames.Storage)
             .AddSingleton(services => new OrleansRuntime(
                 plan, services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<FlushClient>(), services.GetRequiredService<EntityCells>(),

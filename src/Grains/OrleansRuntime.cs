@@ -127,6 +127,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     /// <inheritdoc/>
     /// <exception cref="TimeoutException">An entity was out of reach for too long.</exception>
+    /// <exception cref="OtherDefinitionsException">The silo of an entity runs other definitions.</exception>
     public async ValueTask ReadAsync(int entity, BlockSet keys, BlockSet blocks, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(keys);
@@ -136,13 +137,13 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         {
             var address = EntityAddress.Of(plan, keys[0]);
             if (!_cells.TryRead(address, blocks))
-                blocks.Add(await ReadAsync(address, cancellationToken).ConfigureAwait(false));
+                blocks.Add(await ReadAsync(plan, address, cancellationToken).ConfigureAwait(false));
             return;
         }
 
         var found = new byte[keys.Count][];
         await ForEachAsync([.. Enumerable.Range(0, keys.Count)], async index =>
-            found[index] = await ReadAsync(EntityAddress.Of(plan, keys[index]), cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+            found[index] = await ReadAsync(plan, EntityAddress.Of(plan, keys[index]), cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
         foreach (var block in found)
             blocks.Add(block);
     }
@@ -253,7 +254,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     }
 
     private static bool IsLasting(Exception exception) =>
-        exception is OwnerFencedException or InvalidDataException or ArgumentException or NotSupportedException or InvalidOperationException or OperationCanceledException;
+        exception is OwnerFencedException or OtherDefinitionsException or InvalidDataException or ArgumentException or NotSupportedException or InvalidOperationException or OperationCanceledException;
 
     /// <summary>Runs work on each item, so many at once as calls are allowed.</summary>
     private async Task ForEachAsync<T>(List<T> items, Func<T, Task> work)
@@ -401,14 +402,18 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         }
     }
 
-    private async Task<byte[]> ReadAsync(string address, CancellationToken cancellationToken)
+    /// <summary>Reads a block from wherever the entity is. One of other definitions is refused: nobody may take its bytes for another layout's.</summary>
+    private async Task<byte[]> ReadAsync(EntityPlan plan, string address, CancellationToken cancellationToken)
     {
         var start = _time.GetTimestamp();
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                return (await _grains.GetGrain<IEntityGrain>(address).ReadAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false)).Value;
+                var block = (await _grains.GetGrain<IEntityGrain>(address).ReadAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false)).Value;
+                return block.Length == 0 || EntityPlan.LayoutOf(block) == plan.LayoutFingerprint
+                    ? block
+                    : throw new OtherDefinitionsException($"The silo of entity \"{address}\" runs other definitions than this one. Roll the same definitions out to all silos, or ask one that has them.");
             }
             catch (Exception exception) when (!IsLasting(exception))
             {

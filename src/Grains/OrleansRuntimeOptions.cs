@@ -1,4 +1,5 @@
 using FeatureStore.Grains.Placement;
+using FeatureStore.Runtime;
 
 namespace FeatureStore.Grains;
 
@@ -35,6 +36,20 @@ public sealed record OrleansRuntimeOptions
     /// <summary>Entities that the owner of the stream takes; further ones go to all silos evenly. Default 1,000,000.</summary>
     public int OwnerEntitiesMax { get; init; } = 1_000_000;
 
+    /// <summary>How long an entity stays in memory that nobody uses, by an event or a read: 1 s to 30 days. Default 15 min.</summary>
+    public TimeSpan IdleMax { get; init; } = TimeSpan.FromMinutes(15);
+
+    /// <summary>
+    /// Share of the memory from which entities that are idle make room: of what the process may have in RAM, or of what the managed heap may be, whichever is fuller. More than 0, at most 1. Default 0.85.
+    /// </summary>
+    public double MemoryShareMax { get; init; } = 0.85;
+
+    /// <summary>Share of the memory at which there is room enough. At least 0, less than <see cref="MemoryShareMax"/>. Default 0.75.</summary>
+    public double MemoryShareTarget { get; init; } = 0.75;
+
+    /// <summary>Reads the memory.</summary>
+    internal Func<MemoryReading> Memory { get; init; } = ProcessMemory.Read;
+
     /// <summary>Throws where a setting is out of its range.</summary>
     internal void Check()
     {
@@ -47,5 +62,11 @@ public sealed record OrleansRuntimeOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehindMin, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfLessThan(UnsavedBytesMax, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(OwnerEntitiesMax, 0);
+        ArgumentOutOfRangeException.ThrowIfLessThan(IdleMax, TimeSpan.FromSeconds(1));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(IdleMax, TimeSpan.FromDays(30));
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(MemoryShareMax, 0);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(MemoryShareMax, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(MemoryShareTarget);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(MemoryShareTarget, MemoryShareMax);
     }
 }

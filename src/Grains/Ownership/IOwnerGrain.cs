@@ -32,6 +32,10 @@ internal sealed class OwnerState
     /// <summary>Greatest event time applied of each source, Unix ms.</summary>
     [Id(2)]
     public required long[] StreamTimesMs { get; init; }
+
+    /// <summary>Which sources they are (<see cref="ClusterPlan.SourceIds"/>): silos with other definitions may count them otherwise.</summary>
+    [Id(3)]
+    public required ulong[] Sources { get; init; }
 }
 
 /// <inheritdoc cref="IOwnerGrain"/>
