@@ -8,6 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Orleans.Serialization;
 using Orleans.Storage;
 
 namespace FeatureStore.Grains;
@@ -27,6 +28,8 @@ public static class FeatureStoreSilo
         options.Check();
         builder.AddGrainService<FlushService>().AddGrainService<EraseService>().AddGrainService<SiloReportService>();
         builder.AddPlacementDirector<EntityPlacement, EntityPlacementDirector>();
+        // Of our own exceptions the message is what helps, on whichever silo they are thrown.
+        builder.Services.Configure<ExceptionSerializationOptions>(exceptions => exceptions.SupportedNamespacePrefixes.Add("FeatureStore"));
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services
             .AddSingleton(plan)

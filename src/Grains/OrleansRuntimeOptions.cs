@@ -50,6 +50,9 @@ public sealed record OrleansRuntimeOptions
     /// <summary>Reads the memory.</summary>
     internal Func<MemoryReading> Memory { get; init; } = ProcessMemory.Read;
 
+    /// <summary>Time between two looks at it.</summary>
+    internal TimeSpan SheddingInterval { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>Throws where a setting is out of its range.</summary>
     internal void Check()
     {

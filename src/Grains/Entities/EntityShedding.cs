@@ -23,7 +23,6 @@ internal sealed partial class EntityShedding(EntityCells cells, OrleansRuntimeOp
 
     /// <summary>Activations that end at once.</summary>
     private const int DeactivationsMax = 256;
-    private static readonly TimeSpan _interval = TimeSpan.FromSeconds(1);
 
     /// <summary>Longest that is waited for activations to end: some may have calls under way.</summary>
     private static readonly TimeSpan _deactivationMax = TimeSpan.FromSeconds(5);
@@ -51,14 +50,18 @@ internal sealed partial class EntityShedding(EntityCells cells, OrleansRuntimeOp
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(_interval, time);
+        using var timer = new PeriodicTimer(options.SheddingInterval, time);
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false))
             {
+                var elapsed = time.GetElapsedTime(_start);
+                cells.NowSeconds = (int)elapsed.TotalSeconds;
                 try
                 {
-                    await RoundAsync(stoppingToken).ConfigureAwait(false);
+                    await SweepAsync(cells.NowSeconds, stoppingToken).ConfigureAwait(false);
+                    if (elapsed >= _restUntil)
+                        await ShedAsync(stoppingToken).ConfigureAwait(false);
                 }
                 catch (Exception exception) when (exception is not OperationCanceledException)
                 {
@@ -72,24 +75,20 @@ internal sealed partial class EntityShedding(EntityCells cells, OrleansRuntimeOp
         }
     }
 
-    /// <summary>Looks at memory and age once.</summary>
-    internal async Task RoundAsync(CancellationToken cancellationToken)
+    /// <summary>Ends the activations of entities that nobody has used for long.</summary>
+    private Task SweepAsync(int now, CancellationToken cancellationToken)
     {
-        var elapsed = time.GetElapsedTime(_start);
-        var now = cells.NowSeconds = (int)elapsed.TotalSeconds;
         var idleSeconds = (int)options.IdleMax.TotalSeconds;
-        if (now - _sweptAt >= Math.Clamp(idleSeconds / 16, 1, 60))
-        {
-            _sweptAt = now;
-            await DeactivateAsync(IdleFor(idleSeconds), long.MaxValue, GrainsInstruments.Idle, cancellationToken).ConfigureAwait(false);
-        }
-
-        if (elapsed >= _restUntil)
-            await ShedAsync(options.Memory(), now, cancellationToken).ConfigureAwait(false);
+        if (now - _sweptAt < Math.Clamp(idleSeconds / 16, 1, 60))
+            return Task.CompletedTask;
+        _sweptAt = now;
+        return DeactivateAsync(cells.All.Where(cell => cell.IsSettled && now - cell.UsedAt >= idleSeconds), long.MaxValue, GrainsInstruments.Idle, cancellationToken);
     }
 
-    private async Task ShedAsync(MemoryReading memory, int now, CancellationToken cancellationToken)
+    /// <summary>Looks at the memory once, and makes room where it is short.</summary>
+    internal async Task ShedAsync(CancellationToken cancellationToken)
     {
+        var memory = options.Memory();
         if (!cells.IsShedding && memory.Share < options.MemoryShareMax)
             return;
         // Garbage, and memory that is free but not given back, are no reason to give entities up.
@@ -109,16 +108,13 @@ internal sealed partial class EntityShedding(EntityCells cells, OrleansRuntimeOp
 
         if (!cells.IsShedding)
             return;
-        var (count, _) = await DeactivateAsync(LeastUsed(memory.Above(options.MemoryShareTarget), now), memory.Above(options.MemoryShareTarget), GrainsInstruments.Memory, cancellationToken)
-            .ConfigureAwait(false);
+        var bytes = memory.Above(options.MemoryShareTarget);
+        var count = await DeactivateAsync(LeastUsed(bytes, cells.NowSeconds), bytes, GrainsInstruments.Memory, cancellationToken).ConfigureAwait(false);
         _shed += count;
         if (count == 0 && !_hasNothing)
             LogNothing(Percent(memory.Share), cells.Count);
         _hasNothing = count == 0;
     }
-
-    /// <summary>Entities that nobody has used for so long, and that are durable and published.</summary>
-    private IEnumerable<EntityCell> IdleFor(int seconds) => cells.All.Where(cell => cell.IsSettled && cells.NowSeconds - cell.UsedAt >= seconds);
 
     /// <summary>The entities whose last use is the longest ago, in no order among themselves: so many that their memory is enough.</summary>
     private IEnumerable<EntityCell> LeastUsed(long bytes, int now)
@@ -140,7 +136,8 @@ internal sealed partial class EntityShedding(EntityCells cells, OrleansRuntimeOp
     }
 
     /// <summary>Has activations end, until they had so many bytes.</summary>
-    private static async Task<(int Count, long Bytes)> DeactivateAsync(IEnumerable<EntityCell> chosen, long bytesMax, KeyValuePair<string, object?> reason, CancellationToken cancellationToken)
+    /// <returns>How many.</returns>
+    private static async Task<int> DeactivateAsync(IEnumerable<EntityCell> chosen, long bytesMax, KeyValuePair<string, object?> reason, CancellationToken cancellationToken)
     {
         var (count, bytes) = (0, 0L);
         List<Task> ending = [];
@@ -157,7 +154,7 @@ internal sealed partial class EntityShedding(EntityCells cells, OrleansRuntimeOp
 
         await EndAsync().ConfigureAwait(false);
         GrainsInstruments.Collected.Add(count, reason);
-        return (count, bytes);
+        return count;
 
         async Task EndAsync()
         {
@@ -177,7 +174,7 @@ internal sealed partial class EntityShedding(EntityCells cells, OrleansRuntimeOp
         return options.Memory();
     }
 
-    private static int Percent(double share) => (int)(share * 100);
+    private static int Percent(double share) => (int)Math.Round(share * 100);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Memory is {Percent} % full, from {LimitPercent} % on entities that are idle make room: {Entities} are active. Give the silo more memory, or add one")]
     private partial void LogBegins(int percent, int limitPercent, int entities);
