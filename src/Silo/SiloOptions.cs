@@ -116,12 +116,12 @@ internal sealed record SiloOptions
         var key = value("dashboard-key");
         if (key is { Length: < 16 })
             throw new StartException("Option \"--dashboard-key\" is shorter than 16 characters. Give one that cannot be guessed, as from: openssl rand -hex 16.");
-        var ingests = Choice("roles", value("roles"), "all", "ingest", "serve", "ingest,serve", "serve,ingest") != "serve";
-        if (value("kafka") is null && (!ingests || clustering != "localhost"))
+        string[] roles = Choice("roles", value("roles"), "all", "ingest", "serve", "ingest,serve", "serve,ingest") switch { "ingest" => ["ingest"], "serve" => ["serve"], _ => ["ingest", "serve"] };
+        if (value("kafka") is null && (!roles.Contains("ingest") || clustering != "localhost"))
             throw new StartException("Without \"--kafka\" the broker is embedded and ends with the process: that is for one silo, with --clustering localhost and --roles all. Give --kafka HOST:PORT.");
         return new ClusterOptions
         {
-            Ingests = ingests,
+            Roles = roles,
             Clustering = clustering,
             Connection = connection,
             Storage = storage,

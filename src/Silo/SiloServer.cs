@@ -88,6 +88,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
             .AddSingleton<IEventPublisher>(publisher)
             .AddSingleton<IPipelineStatus>(status)
             .AddSingleton<IDeadLetterLog>(deadLetters)
+            .AddSingleton(new SiloIdentity(Environment.MachineName, _options.Cluster?.Roles ?? SiloIdentity.Default.Roles))
             .AddFeatureStoreApi();
         (IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status)? state = null;
         if (_options.Cluster is null)

@@ -15,6 +15,13 @@ public sealed class OtherDefinitionsTests
 {
     private const int Customers = 40;
 
+    private static readonly ProjectDefinition _definition = TestProject.Definition with
+    {
+        Sources = [.. TestProject.Definition.Sources.Select(source => source with { Clock = SourceClock.Stream })],
+    };
+
+    private static readonly ProjectPlan _plan = TestProject.Compile(_definition);
+
     /// <summary>A feature more: another layout.</summary>
     private static readonly ProjectPlan _wider = With(view => view with
     {
@@ -48,7 +55,7 @@ public sealed class OtherDefinitionsTests
     [TestMethod]
     public void FeaturesOfOneNameThatAreFinishedOtherwiseAreNoSharedVectors()
     {
-        Assert.AreEqual(TestProject.Plan.LayoutFingerprint, _finishedOtherwise.LayoutFingerprint);
+        Assert.AreEqual(_plan.LayoutFingerprint, _finishedOtherwise.LayoutFingerprint);
         using var cluster = Start(_finishedOtherwise);
         var (runtime, _) = cluster.Own(cluster.Silo(0));
         var (applied, refused) = Apply(runtime);
@@ -65,6 +72,58 @@ public sealed class OtherDefinitionsTests
         var other = cluster.Service<OrleansRuntime>(cluster.Silo(1));
         foreach (var customer in applied)
             CollectionAssert.AreEqual(await ReadAsync(runtime, customer), await ReadAsync(other, customer));
+    }
+
+    /// <summary>
+    /// Each silo scores with its own model what its own definitions make of the state, whatever the other one runs; where that is of another layout, not at all.
+    /// </summary>
+    [TestMethod]
+    [DataRow("model")]
+    [DataRow("finish")]
+    [DataRow("layout")]
+    public async Task AVectorIsScoredByItsOwnVersionOrNotAtAll(string difference)
+    {
+        var other = difference switch { "model" => TestProject.Compile(_definition), "finish" => _finishedOtherwise, _ => _wider };
+        using var cluster = Start(other);
+        var (runtime, _) = cluster.Own(cluster.Silo(0));
+        var (applied, refused) = Apply(runtime);
+        Assert.AreEqual(difference == "model", refused.Count == 0);
+        var otherRuntime = cluster.Service<OrleansRuntime>(cluster.Silo(1));
+        Harness.Wait.Until(() => otherRuntime.StreamTimeMs(TestProject.Payments) == TestProject.StartMs + applied[^1], TimeSpan.FromSeconds(20), () => "The stream's time does not come.");
+        await using var first = await ScoringHost.StartAsync(_plan, runtime, "1");
+        await using var second = await ScoringHost.StartAsync(other, otherRuntime, "2");
+        var others = 0;
+        foreach (var customer in applied)
+        {
+            var (status, text) = await first.ScoreAsync(customer);
+            Assert.AreEqual(200, status, text);
+            AssertScore(text, "1", customer, 1);
+            (status, text) = await second.ScoreAsync(customer);
+            if (difference == "layout")
+            {
+                Assert.AreEqual(503, status, text);
+                StringAssert.Contains(text, "urn:featurestore:problem:other-definitions", StringComparison.Ordinal);
+                StringAssert.Contains(text, "runs other definitions than this one", StringComparison.Ordinal);
+                others++;
+                continue;
+            }
+
+            Assert.AreEqual(200, status, text);
+            AssertScore(text, "2", customer, difference == "finish" ? 1.0 / 60 : 1);
+        }
+
+        Assert.AreEqual(difference == "layout" ? applied.Count : 0, others);
+
+        static void AssertScore(string text, string version, long customer, double n)
+        {
+            var answer = System.Text.Json.JsonDocument.Parse(text).RootElement;
+            var row = answer.GetProperty("rows")[0];
+            Assert.AreEqual(version, answer.GetProperty("version").GetString());
+            Assert.AreEqual(double.Parse(version, System.Globalization.CultureInfo.InvariantCulture), row.GetProperty("outputs").GetProperty("version").GetDouble());
+            Assert.AreEqual(n, row.GetProperty("features").GetProperty("spend_n").GetDouble(), 1e-12, text);
+            // The amount of the request, that of the event, and how many there were.
+            Assert.AreEqual(5 + 100 + customer + n, row.GetProperty("outputs").GetProperty("sum").GetDouble(), 1e-9, text);
+        }
     }
 
     /// <summary>A record that a silo with other definitions has written, and whose layout this one does not know.</summary>
@@ -136,18 +195,15 @@ public sealed class OtherDefinitionsTests
         Assert.AreEqual(11, view.StreamTimeMs(1));
     }
 
-    private static ProjectPlan With(Func<FeatureViewDefinition, FeatureViewDefinition> change)
-    {
-        var definition = TestProject.Definition;
-        return TestProject.Compile(definition with { FeatureViews = [change(definition.FeatureViews[0]), .. definition.FeatureViews.Skip(1)] });
-    }
+    private static ProjectPlan With(Func<FeatureViewDefinition, FeatureViewDefinition> change) =>
+        TestProject.Compile(_definition with { FeatureViews = [change(_definition.FeatureViews[0]), .. _definition.FeatureViews.Skip(1)] });
 
     private static Cluster Start(ProjectPlan other)
     {
         var storage = new SharedStorage();
         return Cluster.Start(
             2, (_, silo) => silo.Services.AddKeyedSingleton<IGrainStorage>(ClusterNames.Storage, storage),
-            new OrleansRuntimeOptions { Placement = EntityPlacementPreference.Even }, number => number == 0 ? TestProject.Plan : other);
+            new OrleansRuntimeOptions { Placement = EntityPlacementPreference.Even }, number => number == 0 ? _plan : other);
     }
 
     /// <summary>Applies an event of each customer, and says who took it and who refused it.</summary>
@@ -156,7 +212,7 @@ public sealed class OtherDefinitionsTests
         var (applied, refused) = (new List<long>(), new List<long>());
         for (var customer = 0L; customer < Customers; customer++)
         {
-            var batch = new TestBatch(TestProject.Plan, TestProject.Payments);
+            var batch = new TestBatch(_plan, TestProject.Payments);
             batch.Add(TestProject.StartMs + customer, customer, null, 100 + customer);
             batch.ResetVectors();
             try

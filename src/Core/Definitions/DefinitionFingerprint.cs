@@ -9,7 +9,7 @@ namespace FeatureStore.Core.Definitions;
 
 /// <summary>
 /// A hash of what definitions say: equal in every process for equal definitions, and another one as soon as any member differs. It goes by the members of the records, so that none is forgotten;
-/// the order in lists counts, the order of members does not.
+/// the order in lists counts, the order of members does not. A member that is null, false or an empty list is as one that there is not: a later version of the server, with more members, finds the same.
 /// </summary>
 public static class DefinitionFingerprint
 {
@@ -53,7 +53,11 @@ public static class DefinitionFingerprint
                 var type = value.GetType();
                 text.Append(type.Name).Append('{');
                 foreach (var member in type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(IsStated).OrderBy(member => member.Name, StringComparer.Ordinal))
-                    AppendItem(text.Append(member.Name).Append('='), member.GetValue(value));
+                {
+                    if (member.GetValue(value) is { } stated and not false and not ICollection { Count: 0 })
+                        AppendItem(text.Append(member.Name).Append('='), stated);
+                }
+
                 text.Append('}');
                 break;
         }
