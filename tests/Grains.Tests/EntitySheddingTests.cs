@@ -73,7 +73,7 @@ public sealed class EntitySheddingTests
         await shedding.ShedAsync(CancellationToken.None);
         await shedding.ShedAsync(CancellationToken.None);
         Assert.AreEqual(plain.Blocks.Count, cells.Count, $"of {fed}");
-        Assert.AreEqual(1, logs.Count(line => line.Contains("can make room before the next checkpoint", StringComparison.Ordinal)), string.Join('\n', logs));
+        Assert.AreEqual(1, logs.Count(line => line.Contains("can make room now", StringComparison.Ordinal)), string.Join('\n', logs));
         await CheckpointAsync(checkpoints);
         await shedding.ShedAsync(CancellationToken.None);
         Assert.AreEqual(0, cells.Count);
@@ -152,6 +152,73 @@ public sealed class EntitySheddingTests
         Harness.Wait.Until(() => cells.Count == 0, TimeSpan.FromSeconds(30), () => $"{cells.Count} are active.");
     }
 
+    /// <summary>
+    /// Real memory: four times as much state as there is room for. The process stays within it, keeps what fits, and knows all of it at the end.
+    /// </summary>
+    [TestMethod]
+    [TestCategory("Soak")]
+    public async Task MoreStateThanMemoryIsKeptWithinIt()
+    {
+        const int Customers = 9_000;
+        const int Events = 800;
+        const int EventsPerBatch = 40;
+        const long RoomBytes = 32 << 20;
+        var folder = Directory.CreateTempSubdirectory("shedding-").FullName;
+        var limitBytes = long.MaxValue;
+        var logs = new List<string>();
+        try
+        {
+            using var cluster = Cluster.Start(
+                1,
+                silo =>
+                {
+                    silo.Services.AddKeyedSingleton<IGrainStorage>(ClusterNames.Storage, new FileStorage(folder));
+                    silo.Services.AddSingleton<ILogger<EntityShedding>>(new ListLogger(logs));
+                },
+                new OrleansRuntimeOptions { Memory = () => ProcessMemory.Read() with { LimitBytes = Volatile.Read(ref limitBytes) }, SheddingInterval = TimeSpan.FromHours(1) });
+            var (runtime, checkpoints) = cluster.Own(0);
+            var cells = cluster.Service<EntityCells>(0);
+            var shedding = cluster.Service<EntityShedding>(0);
+            // What the owner keeps of an interval is there from now on.
+            for (var number = 0; number < Events; number += EventsPerBatch)
+                Pay(runtime, Customers, Customers + 500, EventsPerBatch);
+            await CheckpointAsync(checkpoints);
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            var begin = ProcessMemory.Read().UsedBytes;
+            limitBytes = (long)((begin + RoomBytes) / 0.85);
+            var state = cells.Counts.Sum(count => count.SizeBytes);
+            var most = 0.0;
+            for (var first = 0; first < Customers; first += 500)
+            {
+                cells.NowSeconds++;
+                for (var number = 0; number < Events; number += EventsPerBatch)
+                    Pay(runtime, first, first + 500, EventsPerBatch);
+                await CheckpointAsync(checkpoints);
+                await shedding.ShedAsync(CancellationToken.None);
+                await shedding.ShedAsync(CancellationToken.None);
+                var memory = ProcessMemory.Read();
+                most = Math.Max(most, (double)memory.UsedBytes / limitBytes);
+                Console.WriteLine($"{first + 500} customers: {memory.UsedBytes >> 20} of {limitBytes >> 20} MiB, {memory.ManagedBytes >> 20} managed; {cells.Count} active with {cells.Counts.Sum(count => count.SizeBytes) >> 20} MiB");
+            }
+
+            Console.WriteLine(string.Join('\n', logs));
+            Assert.IsGreaterThan(4 * RoomBytes, state / 500 * Customers, "there is more state than room");
+            Assert.IsGreaterThan(0, logs.Count);
+            Assert.IsLessThan(0.95, most);
+            Assert.IsGreaterThan(500, cells.Count, "what fits is kept");
+            Assert.IsTrue(cells.All.Any(cell => cell.Address.EndsWith(Key(Customers - 1).ToLowerInvariant(), StringComparison.Ordinal)), "the newest stay");
+            for (var customer = 0; customer < Customers; customer += 97)
+            {
+                var block = runtime.Read([(TestProject.Customer, Key(customer))]).Single().Value;
+                Assert.AreEqual(Events, Core.Plans.EntityPlan.Sequence(block), $"customer {customer}");
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     [TestMethod]
     [DataRow(0.0, 0.5, "MemoryShareMax")]
     [DataRow(1.1, 0.5, "MemoryShareMax")]
@@ -187,11 +254,11 @@ public sealed class EntitySheddingTests
         return plain;
     }
 
-    private static void Pay(OrleansRuntime runtime, int first, int end)
+    private static void Pay(OrleansRuntime runtime, int first, int end, int events = 1)
     {
         var batch = new TestBatch(TestProject.Plan, TestProject.Payments);
-        for (var customer = first; customer < end; customer++)
-            batch.Add(TestProject.StartMs, customer, null, 1);
+        for (var row = 0; row < (end - first) * events; row++)
+            batch.Add(TestProject.StartMs, first + row / events, null, 1);
         batch.ResetVectors();
         runtime.Apply(batch);
     }
@@ -238,5 +305,27 @@ public sealed class EntitySheddingTests
             lock (lines)
                 lines.Add(formatter(state, exception));
         }
+    }
+
+    /// <summary>Grain storage whose records take no memory.</summary>
+    private sealed class FileStorage(string folder) : IGrainStorage
+    {
+        public async Task ReadStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
+        {
+            if (!File.Exists(PathOf(stateName, grainId)))
+                return;
+            grainState.State = (T)(object)new Persistence.StoredState { Bytes = await File.ReadAllBytesAsync(PathOf(stateName, grainId)) };
+            (grainState.ETag, grainState.RecordExists) = ("any", true);
+        }
+
+        public async Task WriteStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
+        {
+            await File.WriteAllBytesAsync(PathOf(stateName, grainId), ((Persistence.StoredState)(object)grainState.State!).Bytes);
+            (grainState.ETag, grainState.RecordExists) = ("any", true);
+        }
+
+        public Task ClearStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) => throw new NotSupportedException();
+
+        private string PathOf(string stateName, GrainId grainId) => Path.Combine(folder, $"{stateName} {grainId.ToString().Replace('/', '_')}");
     }
 }

@@ -101,19 +101,30 @@ internal sealed partial class EntityShedding(EntityCells cells, OrleansRuntimeOp
         }
 
         if (cells.IsShedding && memory.Share <= options.MemoryShareTarget)
-        {
-            cells.IsShedding = false;
-            LogEnds(_shed, Percent(memory.Share), cells.Count);
-        }
-
+            End(memory);
         if (!cells.IsShedding)
             return;
         var bytes = memory.Above(options.MemoryShareTarget);
         var count = await DeactivateAsync(LeastUsed(bytes, cells.NowSeconds), bytes, GrainsInstruments.Memory, cancellationToken).ConfigureAwait(false);
         _shed += count;
-        if (count == 0 && !_hasNothing)
+        if (count > 0)
+            return;
+        if (memory.Share < options.MemoryShareMax)
+        {
+            // More room than this there is not: better keep what fits than nothing.
+            End(memory);
+        }
+        else if (!_hasNothing)
+        {
+            _hasNothing = true;
             LogNothing(Percent(memory.Share), cells.Count);
-        _hasNothing = count == 0;
+        }
+    }
+
+    private void End(MemoryReading memory)
+    {
+        cells.IsShedding = false;
+        LogEnds(_shed, Percent(memory.Share), cells.Count);
     }
 
     /// <summary>The entities whose last use is the longest ago, in no order among themselves: so many that their memory is enough.</summary>
@@ -126,8 +137,9 @@ internal sealed partial class EntityShedding(EntityCells cells, OrleansRuntimeOp
                 bytesOfAge[AgeOf(cell)] += cell.Length + EntityBytes;
         }
 
+        // What was used this very second stays: it would be back at once.
         var age = AgesMax - 1;
-        for (var older = bytesOfAge[age]; age > 0 && older < bytes;)
+        for (var older = bytesOfAge[age]; age > 1 && older < bytes;)
             older += bytesOfAge[--age];
         // The oldest first: those of the least age are too many.
         return cells.All.Where(cell => cell.IsSettled && AgeOf(cell) > age).Concat(cells.All.Where(cell => cell.IsSettled && AgeOf(cell) == age));
@@ -182,7 +194,7 @@ internal sealed partial class EntityShedding(EntityCells cells, OrleansRuntimeOp
     [LoggerMessage(Level = LogLevel.Information, Message = "{Shed} entities have made room: memory is {Percent} % full, {Entities} are active")]
     private partial void LogEnds(long shed, int percent, int entities);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Memory is {Percent} % full, and none of {Entities} active entities can make room before the next checkpoint")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Memory is {Percent} % full, and none of {Entities} active entities can make room now: they are in use or not durable, or it is something else that takes the memory")]
     private partial void LogNothing(int percent, int entities);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Idle entities could not be taken out of memory; it is tried again")]
