@@ -36,6 +36,12 @@ public sealed record OrleansRuntimeOptions
     /// <summary>Entities that the owner of the stream takes; further ones go to all silos evenly. Default 1,000,000.</summary>
     public int OwnerEntitiesMax { get; init; } = 1_000_000;
 
+    /// <summary>With several slices: how long a silo that joins waits for more to join, before slices move. Default 1 s.</summary>
+    public TimeSpan JoinWait { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>With several slices: how long a silo that the cluster holds for alive may be silent before its slices go to others. Default 15 s.</summary>
+    public TimeSpan SilenceMax { get; init; } = TimeSpan.FromSeconds(15);
+
     /// <summary>How long an entity stays in memory that nobody uses, by an event or a read: 1 s to 30 days. Default 15 min.</summary>
     public TimeSpan IdleMax { get; init; } = TimeSpan.FromMinutes(15);
 
@@ -65,6 +71,8 @@ public sealed record OrleansRuntimeOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehindMin, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfLessThan(UnsavedBytesMax, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(OwnerEntitiesMax, 0);
+        ArgumentOutOfRangeException.ThrowIfLessThan(JoinWait, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfLessThan(SilenceMax, TimeSpan.FromMilliseconds(1));
         ArgumentOutOfRangeException.ThrowIfLessThan(IdleMax, TimeSpan.FromSeconds(1));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(IdleMax, TimeSpan.FromDays(30));
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(MemoryShareMax, 0);

@@ -21,14 +21,14 @@ internal sealed class Cluster : IDisposable
     /// <summary>The silo with a number.</summary>
     public InProcessSiloHandle Silo(int number) => Silos.Single(silo => NumberOf(silo.Name) == number);
 
-    public static Cluster Start(int silos, IGrainStorage storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null) =>
-        Start(silos, silo => silo.Services.AddKeyedSingleton(ClusterNames.Storage, storage), options, plan);
+    public static Cluster Start(int silos, IGrainStorage storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null, int slices = 1) =>
+        Start(silos, silo => silo.Services.AddKeyedSingleton(ClusterNames.Storage, storage), options, plan, slices);
 
-    public static Cluster Start(int silos, Action<ISiloBuilder> storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null) =>
-        Start(silos, (_, silo) => storage(silo), options, _ => plan ?? TestProject.Plan);
+    public static Cluster Start(int silos, Action<ISiloBuilder> storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null, int slices = 1) =>
+        Start(silos, (_, silo) => storage(silo), options, _ => plan ?? TestProject.Plan, slices);
 
     /// <summary>Silos that differ, by their number.</summary>
-    public static Cluster Start(int silos, Action<int, ISiloBuilder> configure, OrleansRuntimeOptions? options, Func<int, ProjectPlan> planOf)
+    public static Cluster Start(int silos, Action<int, ISiloBuilder> configure, OrleansRuntimeOptions? options, Func<int, ProjectPlan> planOf, int slices = 1)
     {
         var builder = new InProcessTestClusterBuilder((short)silos);
         builder.Options.InitializeClientOnDeploy = false;
@@ -38,7 +38,7 @@ internal sealed class Cluster : IDisposable
         {
             var number = NumberOf(specific.SiloName);
             configure(number, silo);
-            silo.AddFeatureStore(new ClusterPlan(planOf(number)), options ?? new OrleansRuntimeOptions());
+            silo.AddFeatureStore(new ClusterPlan(planOf(number), slices), options ?? new OrleansRuntimeOptions());
             silo.Configure<ClusterMembershipOptions>(membership =>
             {
                 membership.ProbeTimeout = TimeSpan.FromMilliseconds(500);
@@ -80,7 +80,7 @@ internal sealed class Cluster : IDisposable
     /// <summary>Has a silo leave.</summary>
     public void Stop(InProcessSiloHandle silo) => _cluster.StopSiloAsync(silo).GetAwaiter().GetResult();
 
-    public void Add() => _cluster.StartAdditionalSiloAsync().GetAwaiter().GetResult();
+    public InProcessSiloHandle Add() => _cluster.StartAdditionalSiloAsync().GetAwaiter().GetResult();
 
     /// <summary>Silos are called by their numbers, which are not always in the order in which they start.</summary>
     private static int NumberOf(string name)

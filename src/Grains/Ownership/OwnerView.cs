@@ -36,19 +36,53 @@ internal sealed class OwnerView
         IsOwner = true;
     }
 
-    public void Advance(int source, long timeMs)
+    /// <summary>Whether this silo has slices of the stream.</summary>
+    public bool IsShared { get; private set; }
+
+    /// <summary>Makes this silo one of those that own slices of the stream. A later term begins where it goes on from.</summary>
+    public void Share(long term, ReadOnlySpan<long> streamTimesMs)
     {
-        if (timeMs > _streamTimesMs[source])
-            Volatile.Write(ref _streamTimesMs[source], timeMs);
+        lock (_streamTimesMs)
+        {
+            if (term > _term)
+                streamTimesMs.CopyTo(_streamTimesMs);
+            _term = Math.Max(term, _term);
+            IsShared = true;
+        }
     }
 
-    public OwnerState State() => new() { Term = _term, Silo = _silo!, StreamTimesMs = [.. _streamTimesMs], Sources = _sources };
+    public void Advance(int source, long timeMs)
+    {
+        ref var newest = ref _streamTimesMs[source];
+        for (var known = Volatile.Read(ref newest); timeMs > known;)
+        {
+            var before = Interlocked.CompareExchange(ref newest, timeMs, known);
+            if (before == known)
+                return;
+            known = before;
+        }
+    }
+
+    public OwnerState State() => new() { Term = _term, Silo = _silo, StreamTimesMs = [.. _streamTimesMs], Sources = _sources };
+
+    /// <summary>Takes in what other owners of slices told.</summary>
+    public void Join(OwnerState state)
+    {
+        lock (_streamTimesMs)
+        {
+            for (var told = 0; state.Term == _term && told < state.StreamTimesMs.Length; told++)
+            {
+                if (Array.IndexOf(_sources, state.Sources[told]) is >= 0 and var source)
+                    Advance(source, state.StreamTimesMs[told]);
+            }
+        }
+    }
 
     /// <summary>Takes in what another owner told.</summary>
     /// <returns>Whether the owner is another than was known.</returns>
     public bool Learn(OwnerState state)
     {
-        var isNew = !state.Silo.Equals(_silo);
+        var isNew = state.Silo is not null && !state.Silo.Equals(_silo);
         _silo = state.Silo;
         for (var told = 0; told < state.StreamTimesMs.Length; told++)
         {
@@ -73,10 +107,14 @@ internal sealed partial class OwnerExchange(OwnerView view, ClusterPlan plan, IS
         {
             try
             {
-                if (view.IsOwner)
+                if (view.IsOwner || view.IsShared)
                     await grain.TellAsync(view.State()).ConfigureAwait(false);
-                else if (await grain.GetAsync().ConfigureAwait(false) is { } state && view.Learn(state))
-                    LogOwner(state.Silo, state.Term);
+                if (view.IsOwner || await grain.GetAsync().ConfigureAwait(false) is not { } state)
+                    continue;
+                if (view.IsShared)
+                    view.Join(state);
+                else if (view.Learn(state))
+                    LogOwner(state.Silo!, state.Term);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {

@@ -52,6 +52,15 @@ public sealed class ClusterTests : SystemTest
     [TestMethod]
     public void SilosDieAndJoin() => Disturb(PostgreSql(), ["kill serve", "kill owner", "add"], 7_000);
 
+    /// <summary>Silos that share the slices of the stream: one dies, one joins, and one hands its slices over and leaves.</summary>
+    [TestMethod]
+    public void OwnersOfSlicesDieAndJoin() => Disturb([.. PostgreSql(), "--slices", "4"], ["kill owner", "add owner"], 6_000, owners: 2);
+
+    [TestMethod]
+    [TestCategory("Soak")]
+    public void OwnersOfSlicesComeAndGo() => Disturb(
+        [.. PostgreSql(), "--slices", "4"], ["kill owner", "kill serve", "add owner", "stop owner", "kill owner", "stop owner", "kill serve, start at once", "restart all"], 6_000, owners: 2);
+
     [TestMethod]
     [TestCategory("Soak")]
     public void SilosDieAndJoinOverRedis() => Disturb(Redis(), ["kill owner", "kill serve", "add"], 5_000);
@@ -104,7 +113,8 @@ public sealed class ClusterTests : SystemTest
     /// <param name="disturbances">What to do, one after the other.</param>
     /// <param name="portion">Transactions for each.</param>
     /// <param name="gapMaxSeconds">Longest time in which a silo that is up may not answer, on a machine that others use too.</param>
-    private void Disturb(string[] storage, string[] disturbances, int portion, double gapMaxSeconds = 20)
+    /// <param name="owners">Silos that ingest.</param>
+    private void Disturb(string[] storage, string[] disturbances, int portion, double gapMaxSeconds = 20, int owners = 1)
     {
         var random = Seeded();
         var count = portion * (disturbances.Length + 1);
@@ -117,7 +127,8 @@ public sealed class ClusterTests : SystemTest
         var cluster = NewCluster(job, storage);
         var first = cluster.Add("serve");
         cluster.Add("serve");
-        cluster.Add("all");
+        for (var owner = 0; owner < owners; owner++)
+            cluster.Add("all");
         foreach (var silo in cluster.Members)
             silo.Process.WaitReady(ReadyDeadline);
         TestContext.WriteLine($"{first.Name} idle: {ProcessUse.Of(first.Process.Id).MemoryMaxMiB:F0} MiB");
@@ -126,8 +137,8 @@ public sealed class ClusterTests : SystemTest
 
         // Until an entity's events are durable, a silo's death takes it back to before them for a moment. The second checkpoint from now has begun after now.
         var seen = transactions[..(portion / 2)];
-        var sequence = CheckpointOf(cluster.Owner) + 2;
-        Wait.Until(() => CheckpointOf(cluster.Owner) >= sequence, _deadline, () => $"Checkpoint {CheckpointOf(cluster.Owner)}, not {sequence}.");
+        var sequence = CheckpointOf(cluster.Owners[0]) + 2;
+        Wait.Until(() => CheckpointOf(cluster.Owners[0]) >= sequence, _deadline, () => $"Checkpoint {CheckpointOf(cluster.Owners[0])}, not {sequence}.");
         using var reads = new LookUps([.. seen.Select(transaction => transaction.Customer).Distinct()], [.. seen.Select(transaction => transaction.Terminal).Distinct()]);
         foreach (var silo in cluster.Members)
             reads.Start(silo);
@@ -168,7 +179,7 @@ public sealed class ClusterTests : SystemTest
                 _settleDeadline, () => $"{silo.Name} answers {Difference(final, right)}");
         }
 
-        foreach (var silo in cluster.Serving.Append(cluster.Owner))
+        foreach (var silo in cluster.Serving.Concat(cluster.Owners))
             Stop(silo);
         Assert.AreEqual("", predictions.Verdict());
         Assert.IsLessThan(gapMaxSeconds, gaps.Values.Max(of => of.Max(gap => gap.Gap)));
@@ -179,21 +190,29 @@ public sealed class ClusterTests : SystemTest
     private (double Gap, double Stream) Disturb(string what, SiloCluster cluster, PacedFeed feed, LookUps reads, Predictions predictions, Random random)
     {
         var serving = cluster.Serving[random.Next(cluster.Serving.Count)];
+        var owner = cluster.Owners[random.Next(cluster.Owners.Count)];
         var begin = Stopwatch.GetTimestamp();
         var up = cluster.Members.ToList();
         double gap;
         switch (what)
         {
             case "kill owner":
-                up.Remove(cluster.Owner);
-                Kill(cluster.Owner);
-                foreach (var other in cluster.Serving)
-                    Assert.AreEqual(HttpStatusCode.OK, Ask(other, "health/ready"), "readiness is local: a silo that serves stays ready without an owner");
-                cluster.Start(cluster.Owner);
+                up.Remove(owner);
+                Kill(owner);
+                foreach (var other in up)
+                    Assert.AreEqual(HttpStatusCode.OK, Ask(other, "health/ready"), "readiness is local: a silo stays ready without an owner, or another one");
+                cluster.Start(owner);
+                break;
+            case "stop owner":
+                // The others take its slices over, and go on without it.
+                up.Remove(owner);
+                Stop(owner);
+                predictions.Await(Math.Min(feed.Allowed, predictions.Distinct + 200), _deadline, () => { });
+                cluster.Start(owner);
                 break;
             case "pause owner":
-                up.Remove(cluster.Owner);
-                Pause(cluster, cluster.Owner, up, reads);
+                up.Remove(owner);
+                Pause(cluster, owner, up, reads);
                 break;
             case "pause serve":
                 up.Remove(serving);
@@ -214,6 +233,9 @@ public sealed class ClusterTests : SystemTest
                 break;
             case "add":
                 reads.Start(cluster.Add("serve"));
+                break;
+            case "add owner":
+                reads.Start(cluster.Add("all"));
                 break;
             case "restart all":
                 gap = 0;
