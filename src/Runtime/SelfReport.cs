@@ -35,6 +35,8 @@ public sealed class SelfReport(ProjectPlan plan, SiloIdentity identity, IPipelin
             Phase = status?.Phase ?? PipelinePhase.Running,
             Ingests = [.. (status?.Sources ?? []).Where(source => source.Partitions.Count > 0)
                 .Select(source => new IngestedSource(source.Name, [.. source.Partitions.Select(partition => partition.Partition)]))],
+            Slices = status?.Slices ?? [],
+            SliceCount = status?.SliceCount ?? 0,
             Definitions = _definitions,
             Calls = entities?.Fingerprint is { } fingerprint ? Hex(fingerprint) : null,
             Services = [.. plan.Services.Select(service => new ServiceReport(

@@ -23,6 +23,12 @@ public sealed record SiloReport
     /// <summary>What of the stream it ingests; empty: nothing.</summary>
     public IReadOnlyList<IngestedSource> Ingests { get; init; } = [];
 
+    /// <summary>Where the stream is divided, the slices that it ingests,</summary>
+    public IReadOnlyList<int> Slices { get; init; } = [];
+
+    /// <summary>and how many there are; 0: it is not divided.</summary>
+    public int SliceCount { get; init; }
+
     /// <summary>Fingerprint of all that the definitions say, 16 hexadecimal digits.</summary>
     public required string Definitions { get; init; }
 

@@ -44,7 +44,7 @@ public sealed class SilosTests
             new SiloRow("a", false, null, self),
             new SiloRow("b", true, null, self),
             new SiloRow("c", false, null, Report("2222222222222222", "1", "aa") with { Calls = "other" }),
-            new SiloRow("d", false, null, Report("1111111111111111", "2", "bb")),
+            new SiloRow("d", false, null, Report("1111111111111111", "2", "bb") with { Slices = [1, 3], SliceCount = 4 }),
             new SiloRow("e", false, "It has not answered within 1 s.", Report("1111111111111111", "1", "cc") with { Version = "9.9.9", TimeMs = ApiHost.NowMs - 5000 }),
             new SiloRow("f", false, "It cannot be asked.", null)));
 
@@ -55,6 +55,8 @@ public sealed class SilosTests
         Is("[]", silos[1], "differs");
         Is("""["definitions","calls"]""", silos[2], "differs");
         Is("""["models"]""", silos[3], "differs");
+        Is("[1,3]", silos[3], "slices");
+        Is("4", silos[3], "slice_count");
         Is("""["version","models"]""", silos[4], "differs");
         Assert.AreEqual(5000, silos[4].GetProperty("age_ms").GetInt64());
         Assert.AreEqual("It has not answered within 1 s.", silos[4].GetProperty("problem").GetString());

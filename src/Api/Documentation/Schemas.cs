@@ -193,7 +193,9 @@ internal sealed record SiloState(
     [property: JsonPropertyName("feature_services")] IReadOnlyList<SiloService>? FeatureServices,
     [property: JsonPropertyName("entities")] IReadOnlyList<ActiveEntities>? Entities,
     [property: JsonPropertyName("memory")] SiloMemory? Memory,
-    [property: JsonPropertyName("differs")] IReadOnlyList<string>? Differs);
+    [property: JsonPropertyName("differs")] IReadOnlyList<string>? Differs,
+    [property: JsonPropertyName("slice_count")] int? SliceCount = null,
+    [property: JsonPropertyName("slices")] IReadOnlyList<int>? Slices = null);
 
 internal sealed record IngestedPart([property: JsonPropertyName("source")] string Source, [property: JsonPropertyName("partitions")] IReadOnlyList<int> Partitions);
 

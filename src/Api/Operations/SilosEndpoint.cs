@@ -58,6 +58,15 @@ internal sealed class SilosEndpoint(ISiloReports reports, TimeProvider time)
         }
 
         writer.WriteEndArray();
+        if (report.SliceCount > 0)
+        {
+            writer.WriteNumber("slice_count"u8, report.SliceCount);
+            writer.WriteStartArray("slices"u8);
+            foreach (var slice in report.Slices)
+                writer.WriteNumberValue(slice);
+            writer.WriteEndArray();
+        }
+
         writer.WriteString("definitions"u8, report.Definitions);
         writer.WriteString("calls"u8, report.Calls);
         writer.WriteStartArray("feature_services"u8);
