@@ -154,7 +154,7 @@ public sealed class EntitySheddingTests
     }
 
     /// <summary>
-    /// Real memory: four times as much state as there is room for. The process stays within it, keeps what fits, and knows all of it at the end.
+    /// Real memory: four times as much state as there is room for. The process stays within it, keeps what was used last, and knows all of it at the end.
     /// </summary>
     [TestMethod]
     [TestCategory("Soak")]
@@ -206,7 +206,6 @@ public sealed class EntitySheddingTests
             Assert.IsGreaterThan(4 * RoomBytes, state / 500 * Customers, "there is more state than room");
             Assert.IsGreaterThan(0, logs.Count);
             Assert.IsLessThan(0.95, most);
-            Assert.IsGreaterThan(500, cells.Count, "what fits is kept");
             Assert.IsTrue(cells.All.Any(cell => cell.Address.EndsWith(Key(Customers - 1).ToLowerInvariant(), StringComparison.Ordinal)), "the newest stay");
             for (var customer = 0; customer < Customers; customer += 97)
             {
