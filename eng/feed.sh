@@ -164,7 +164,7 @@ if [[ -n $orleans ]]; then
   setting OrleansVersion "$orleans"
   row Orleans "Microsoft.Orleans.Server $orleans" offered "$([[ $orleans == "$wanted" ]] || echo "$wanted: $why")"
   if wait "${probes[orleans-azure]}"; then
-    row "Orleans, Azure storage" "Microsoft.Orleans.Persistence.AzureStorage" offered ""
+    row "Orleans, Azure storage" "Microsoft.Orleans.*.AzureStorage $orleans" offered ""
   else
     setting FeedOrleansAzure left-out
     why=$(because orleans-azure) || exit 2

@@ -93,7 +93,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
         if (_options.Cluster is null)
             state = OpenLocal(builder.Services, plan, isEmbedded, log);
         else
-            ClusterRuntime.Add(builder, _options.Cluster, plan, OpenHotStore(plan));
+            ClusterRuntime.Add(builder, _options.Cluster, plan, OpenRecords(plan), OpenHotStore(plan));
         var app = builder.Build();
         _owned.Push(app);
         if (_options.Cluster is not null)
@@ -163,7 +163,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
         }
         catch (Exception exception) when (_options.Cluster is not null)
         {
-            throw new StartException($"The silo cannot start: {exception.GetBaseException().Message.TrimEnd('.')}. See whether another process has its ports (--silo-port, --gateway-port, --urls), and whether --cluster-connection and --storage-connection are right.", exception);
+            throw new StartException($"The silo cannot start: {exception.GetBaseException().Message.TrimEnd('.')}. See whether another process has its ports (--silo-port, --gateway-port, --urls), and whether {(_options.Cluster.Storage == "sqlite" ? "it has the same --data as the silo of --primary-port" : "--cluster-connection and --storage-connection are right")}.", exception);
         }
         catch (Exception exception) when (exception is IOException or SocketException or FormatException or InvalidOperationException)
         {
@@ -210,6 +210,10 @@ internal sealed partial class SiloServer : IAsyncDisposable
         Transactional = !isEmbedded,
         AcceptRecreatedTopics = _options.AcceptRecreatedTopics,
     };
+
+    /// <summary>Opens the file that silos of one machine share.</summary>
+    private SqliteRecordStore? OpenRecords(ProjectPlan plan) =>
+        _options.Cluster!.Storage == "sqlite" ? Own(new SqliteRecordStore(Path.Combine(_options.Data, "cluster.db"), plan.Definition.Project)) : null;
 
     private RedisHotStore? OpenHotStore(ProjectPlan plan)
     {

@@ -35,7 +35,7 @@ public sealed class SqliteRecordStore : IRecordStore
 
     private const string Schema =
         """
-        CREATE TABLE store(id TEXT NOT NULL);
+        CREATE TABLE store(id TEXT NOT NULL, project TEXT NOT NULL);
         CREATE TABLE records(
             name TEXT NOT NULL UNIQUE,
             version INTEGER NOT NULL,
@@ -62,10 +62,13 @@ public sealed class SqliteRecordStore : IRecordStore
     private bool _isDisposed;
 
     /// <summary>Opens the database, and makes it and its folder where they are missing.</summary>
-    /// <exception cref="EntityStoreException">The data are of a newer version, damaged or another program's; the file cannot be written.</exception>
-    public SqliteRecordStore(string path)
+    /// <param name="path">The file.</param>
+    /// <param name="project">The project whose records they are.</param>
+    /// <exception cref="EntityStoreException">The data are of a newer version, damaged, or another project's or program's; the file cannot be written.</exception>
+    public SqliteRecordStore(string path, string project)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentException.ThrowIfNullOrEmpty(project);
         _path = Path.GetFullPath(path);
         _errors = new SqliteErrors($"grain storage \"{_path}\"", "Stop all silos and restore a copy, or remove it: its state is rebuilt from the stream.");
         try
@@ -81,7 +84,7 @@ public sealed class SqliteRecordStore : IRecordStore
         try
         {
             Open(_connection, CacheBytes);
-            Id = Adopt();
+            Id = Adopt(project);
             _begin = new SqliteStatement(_connection, "BEGIN IMMEDIATE");
             _commit = new SqliteStatement(_connection, "COMMIT");
             _insert = new SqliteStatement(_connection, "INSERT INTO records(name, version, bytes, crc) VALUES (?1, ?2, ?3, ?4) ON CONFLICT(name) DO NOTHING");
@@ -189,18 +192,29 @@ public sealed class SqliteRecordStore : IRecordStore
     }
 
     /// <summary>Makes the tables in a new file; refuses a file that is not ours to write.</summary>
-    private Guid Adopt()
+    private Guid Adopt(string project)
     {
         // Of processes that start at once, one makes them.
         _connection.Run("BEGIN IMMEDIATE");
         var version = (long)_connection.Scalar("PRAGMA user_version")!;
         if (version == 0 && (long)_connection.Scalar("SELECT count(*) FROM sqlite_schema")! == 0)
-            _connection.Run($"{Schema} INSERT INTO store(id) VALUES ('{Guid.CreateVersion7()}'); PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {FormatVersion}");
+        {
+            _connection.Run($"{Schema} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {FormatVersion}");
+            using var insert = new SqliteStatement(_connection, "INSERT INTO store(id, project) VALUES (?1, ?2)");
+            insert.Bind(1, Guid.CreateVersion7().ToString()).Bind(2, project).Execute();
+        }
         else if ((long)_connection.Scalar("PRAGMA application_id")! != ApplicationId)
+        {
             throw new EntityStoreException($"grain storage \"{_path}\" is another program's SQLite database. Give another data directory.");
+        }
         else if (version > FormatVersion)
+        {
             throw new EntityStoreException($"grain storage \"{_path}\" is of format {version}, and this version reads up to {FormatVersion}. Run the version that wrote it, or give another data directory.");
+        }
+
         _connection.Run("COMMIT");
+        if (_connection.Scalar("SELECT project FROM store") is string stored && stored != project)
+            throw new EntityStoreException($"grain storage \"{_path}\" is of project \"{stored}\", and this one is \"{project}\". Give another data directory.");
         return Guid.TryParse(_connection.Scalar("SELECT id FROM store") as string, out var id) ? id : throw _errors.Damaged("it lacks its name", null);
     }
 
