@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using FeatureStore.Api;
@@ -27,6 +28,11 @@ internal sealed partial class SiloServer : IAsyncDisposable
 
     /// <summary>Below the grace period of an orchestrator.</summary>
     private static readonly TimeSpan _drainTimeout = TimeSpan.FromSeconds(25);
+
+    /// <summary>How long a silo waits for the one that it finds the others through, where both start at once.</summary>
+    private static readonly TimeSpan _primaryTimeout = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan _primaryPause = TimeSpan.FromMilliseconds(200);
 
     private readonly SiloOptions _options;
     private readonly Stack<IAsyncDisposable> _owned = new();
@@ -93,7 +99,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
         if (_options.Cluster is null)
             state = OpenLocal(builder.Services, plan, isEmbedded, log);
         else
-            ClusterRuntime.Add(builder, _options.Cluster, plan, OpenRecords(plan), OpenHotStore(plan));
+            ClusterRuntime.Add(builder, _options.Cluster, plan, await OpenRecordsAsync(plan, _options.Cluster).ConfigureAwait(false), OpenHotStore(plan));
         var app = builder.Build();
         _owned.Push(app);
         if (_options.Cluster is not null)
@@ -212,8 +218,26 @@ internal sealed partial class SiloServer : IAsyncDisposable
     };
 
     /// <summary>Opens the file that silos of one machine share.</summary>
-    private SqliteRecordStore? OpenRecords(ProjectPlan plan) =>
-        _options.Cluster!.Storage == "sqlite" ? Own(new SqliteRecordStore(Path.Combine(_options.Data, "cluster.db"), plan.Definition.Project)) : null;
+    /// <exception cref="StartException">The silo that this one is to join uses another file: they would lose each other's entities.</exception>
+    private async Task<SqliteRecordStore?> OpenRecordsAsync(ProjectPlan plan, ClusterOptions cluster)
+    {
+        // Tells who has the file from who has another one. The silos' own check, that they are of one cluster, would leave them waiting for each other without a word.
+        const string Name = "primary-port";
+        if (cluster.Storage != "sqlite")
+            return null;
+        var path = Path.Combine(_options.Data, "cluster.db");
+        var records = Own(new SqliteRecordStore(path, plan.Definition.Project));
+        var port = BitConverter.GetBytes(cluster.PrimaryPort);
+        for (var start = Stopwatch.GetTimestamp(); ;)
+        {
+            var known = await records.ReadAsync(Name).ConfigureAwait(false);
+            if (known.Bytes.AsSpan().SequenceEqual(port) || cluster.PrimaryPort == cluster.SiloPort && (await records.WriteAsync(Name, port, known.Version).ConfigureAwait(false)).IsDone)
+                return records;
+            if (Stopwatch.GetElapsedTime(start) > _primaryTimeout)
+                throw new StartException($"Grain storage \"{Path.GetFullPath(path)}\" is not that of the silo at --primary-port {cluster.PrimaryPort}, or that one has never run. Start that one first, and this one with the same --data.");
+            await Task.Delay(_primaryPause, _stop.Token).ConfigureAwait(false);
+        }
+    }
 
     private RedisHotStore? OpenHotStore(ProjectPlan plan)
     {
