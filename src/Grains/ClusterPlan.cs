@@ -1,4 +1,5 @@
 using FeatureStore.Core.Plans;
+using FeatureStore.Runtime;
 using FeatureStore.Runtime.Local;
 
 namespace FeatureStore.Grains;
@@ -12,20 +13,34 @@ public sealed class ClusterPlan
     private readonly Dictionary<string, EntityPlan> _entities;
 
     /// <param name="project">The compiled definitions.</param>
-    public ClusterPlan(ProjectPlan project)
+    /// <param name="slices">Into how many slices the stream is divided, 1 to <see cref="Slice.CountMax"/>: the same on all silos.</param>
+    /// <exception cref="ArgumentException">The project has joins, and there are several slices.</exception>
+    public ClusterPlan(ProjectPlan project, int slices = 1)
     {
         ArgumentNullException.ThrowIfNull(project);
+        ArgumentOutOfRangeException.ThrowIfLessThan(slices, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(slices, Slice.CountMax);
+        if (slices > 1 && project.Joins.Count > 0)
+        {
+            throw new ArgumentException(
+                $"Source \"{project.Joins[0].Source.Definition.Name}\" is a join: its two sides must be consumed by one pipeline, and {slices} slices of the stream are {slices} pipelines. Leave the join out, or the slices.");
+        }
+
+        Slices = slices;
         Project = project;
         _entities = project.Entities.ToDictionary(entity => entity.Name, StringComparer.Ordinal);
         _passes = [.. project.Sources.Select(source => Passes.Of(project, source))];
         _routes = [.. _passes.Select(passes => project.Entities.Select(entity => Array.Find([.. passes.First, .. passes.Second], route => route.Entity == entity)).ToArray())];
-        _isExact = [.. project.Entities.Select(entity =>
+        _isExact = [.. project.Entities.Select(entity => slices == 1 &&
             project.Sources.Any(source => source.Join is not null && entity.IsFedBy(source.Index) || source.Enrichment.Any(enrichment => enrichment.Entity == entity)))];
         SourceIds = [.. project.Sources.Select(source => Hash(14695981039346656037UL, NameOf(source)))];
-        Fingerprint = FingerprintOf(project);
+        Fingerprint = slices == 1 ? FingerprintOf(project) : Hash(FingerprintOf(project), $"{slices} slices");
     }
 
     public ProjectPlan Project { get; }
+
+    /// <summary>Into how many slices the stream is divided, each with a pipeline of its own.</summary>
+    public int Slices { get; }
 
     /// <summary>Of state, events and vectors: two silos with the same one understand each other's calls.</summary>
     public ulong Fingerprint { get; }
@@ -43,7 +58,8 @@ public sealed class ClusterPlan
 
     /// <summary>
     /// Whether an entity's state has to be exactly that of a checkpoint when the stream goes on from it, and not be ahead of it: where the entity enriches events, as these would
-    /// find what came later; and where a join feeds it, as the join makes its pairs again, maybe in another order.
+    /// find what came later; and where a join feeds it, as the join makes its pairs again, maybe in another order. Not with several slices: what one finds of another's depends
+    /// on which is quicker, the second time as the first.
     /// </summary>
     internal bool IsExact(EntityPlan entity) => _isExact[entity.Index];
 

@@ -37,6 +37,9 @@ internal sealed class EntityLink(IEntityGrain grain, int entity, string address,
     /// <summary>Whether the activation may lack events, or have some whose answer was lost.</summary>
     public bool IsInDoubt { get; set; }
 
+    /// <summary>Whether it is not known if a request had its effect, and what came of it.</summary>
+    public bool IsAnswerLost { get; set; }
+
     /// <summary>The newest interval in which it was called.</summary>
     public long Interval { get; set; } = -1;
 
@@ -48,6 +51,9 @@ internal sealed class EntityLink(IEntityGrain grain, int entity, string address,
 
     /// <summary>Whether events up to an interval are not durable.</summary>
     public bool HasUnsaved(long interval) => UnsavedCount > 0 && _unsaved[0].Events.Interval <= interval;
+
+    /// <summary>Whether this was the last to be kept.</summary>
+    public bool IsNewest(Sent sent) => UnsavedCount > 0 && _unsaved[UnsavedCount - 1] == sent;
 
     public void Keep(Sent sent)
     {

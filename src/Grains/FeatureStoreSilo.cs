@@ -2,6 +2,7 @@ using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Ownership;
 using FeatureStore.Grains.Persistence;
 using FeatureStore.Grains.Placement;
+using FeatureStore.Grains.Slices;
 using FeatureStore.Runtime;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -15,7 +16,7 @@ namespace FeatureStore.Grains;
 public static class FeatureStoreSilo
 {
     /// <summary>
-    /// Adds entity grains, <see cref="OrleansRuntime"/> (as itself and as <see cref="IEntityRuntime"/>) and <see cref="GrainCheckpoints"/>. The silo also needs a grain
+    /// Adds entity grains, <see cref="OrleansRuntime"/> (as itself and as <see cref="IEntityRuntime"/>) and <see cref="GrainCheckpoints"/>; of a stream that is divided, <see cref="SliceMember"/> in its stead. The silo also needs a grain
     /// storage provider named <see cref="ClusterNames.Storage"/>, of whatever kind.
     /// </summary>
     public static ISiloBuilder AddFeatureStore(this ISiloBuilder builder, ClusterPlan plan, OrleansRuntimeOptions options)
@@ -43,7 +44,8 @@ public static class FeatureStoreSilo
             .AddSingleton<IEntityRuntime>(services => services.GetRequiredService<OrleansRuntime>())
             .AddSingleton(services => new GrainCheckpoints(
                 plan, services.GetRequiredService<OrleansRuntime>(), services.GetRequiredService<EntityCells>(), options,
-                services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<GrainCheckpoints>>()));
+                services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<GrainCheckpoints>>()))
+            .AddSingleton(services => new SliceMember(plan, services, options, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<SliceMember>>()));
         return builder;
     }
 

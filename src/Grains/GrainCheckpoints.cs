@@ -22,8 +22,14 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
     private readonly ILogger<GrainCheckpoints> _logger;
     private readonly JoinSegments _joins;
     private readonly CancellationTokenSource _stop = new();
+
+    /// <summary>Held by whoever writes the record.</summary>
+    private readonly SemaphoreSlim _writing = new(1);
     private Task _saving = Task.CompletedTask;
     private OwnerRecord _record = new();
+
+    /// <summary>Whether the last write may have taken place or not.</summary>
+    private bool _isInDoubt;
     private string? _etag;
 
     /// <summary>Whether the next checkpoint has all that the joins keep.</summary>
@@ -41,6 +47,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         _time = time;
         _logger = logger;
         _joins = new JoinSegments(cells, plan.Project.Definition.Project);
+        _runtime.NoteErasure = NoteErasureAsync;
     }
 
     /// <inheritdoc/>
@@ -59,29 +66,23 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
     {
         var (bytes, etag) = await GrainRecords.ReadAsync(_cells.Storage, ClusterNames.CheckpointState, _cells.CheckpointId, cancellationToken).ConfigureAwait(false);
         var record = bytes.Length > 0 ? OwnerRecord.Read(bytes) : new OwnerRecord { Incarnation = Guid.CreateVersion7(_time.GetUtcNow()) };
-        var migration = record.Header is { } header && header.LayoutFingerprint != _plan.Project.LayoutFingerprint ? MigrationOf(header) : null;
+        var migration = record.Header is { } header && header.LayoutFingerprint != _plan.Project.LayoutFingerprint ? MigrationOf(_plan, header) : null;
+        if (migration is not null)
+            LogMigrating(record.Header!.Sequence, Names(migration, CarriedState.None), Names(migration, CarriedState.Part));
         Last = record.Header;
-        var newest = Last?.Sequence ?? 0;
-        // An owner that is gone may have been writing one more checkpoint.
-        var begun = Math.Max(newest, record.GivenUp.LastOrDefault()) + 1;
-        var isFirst = record.Term == 0;
         _etag = etag;
-        _record = record with
-        {
-            Term = record.Term + 1,
-            Base = newest,
-            GivenUp = isFirst ? [] : [.. record.GivenUp, begun],
-            Layouts = [.. record.Layouts.Concat(Last?.Layouts ?? []).Distinct()],
-        };
-        await WriteAsync(_record).ConfigureAwait(false);
-        await _joins.RemoveAsync([new JoinSegment(begun, int.MaxValue, 0)], cancellationToken).ConfigureAwait(false);
+        var (begun, interval) = record.BeginTerm();
+        await WriteAsync(_ => begun).ConfigureAwait(false);
+        if (_record.GivenUp.Length > 0)
+            await _joins.RemoveAsync([new JoinSegment(_record.GivenUp[^1], int.MaxValue, 0)], cancellationToken).ConfigureAwait(false);
         await _joins.ReadAsync(record.Joins, (type, key, block) => RestoreJoin(migration, type, key, block), cancellationToken).ConfigureAwait(false);
         _replacesJoins = migration is not null;
         _runtime.Own(
-            _record.Term, isFirst ? begun : begun + 1,
+            _record.Term, interval,
             [.. _plan.Project.Sources.Select(source => Last?.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue) ?? long.MinValue)], Last?.Partitions ?? [], record.Generations);
+        _runtime.JoinErasures.Restore(record.JoinErasures);
         Schedule();
-        LogAcquired(_plan.Project.Definition.Project, _record.Term, newest);
+        LogAcquired(_plan.Project.Definition.Project, _record.Term, _record.Base);
     }
 
     /// <inheritdoc/>
@@ -96,7 +97,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         var replacesJoins = _replacesJoins || JoinSegments.IsLong(_record.Joins, _runtime.Joins.Bytes);
         if (replacesJoins)
             _runtime.Joins.MarkAllUnsaved();
-        var cut = _runtime.BeginInterval();
+        var cut = _runtime.BeginInterval(partitions);
         var record = _record with
         {
             Header = new CheckpointHeader
@@ -127,26 +128,26 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         await _stop.CancelAsync().ConfigureAwait(false);
         await _saving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stop.Dispose();
+        _writing.Dispose();
     }
 
     /// <summary>How the state of other definitions is read. Blocks are migrated when they are.</summary>
-    private Migration MigrationOf(CheckpointHeader header)
+    internal static Migration MigrationOf(ClusterPlan plan, CheckpointHeader header)
     {
         const string Advice = "Start with the old definitions, or with an empty grain storage to rebuild the state from the topics.";
         if (header.Layouts.Count == 0)
             throw new InvalidDataException($"The cluster's state was written under other definitions of entities, feature views or keys, and cannot be migrated. {Advice}");
-        var migration = new Migration(_plan.Project, header.Layouts);
+        var migration = new Migration(plan.Project, header.Layouts);
         foreach (var layout in header.Layouts)
         {
-            if (_plan.Entity(layout.Entity) is { } entity && !entity.HasKeysOf(BlockLayout.Parse(layout.Layout)))
+            if (plan.Entity(layout.Entity) is { } entity && !entity.HasKeysOf(BlockLayout.Parse(layout.Layout)))
                 throw new InvalidDataException($"The cluster's state was written under other definitions, and cannot be migrated: entity \"{entity.Name}\" has keys of other types, or another format. {Advice}");
         }
 
-        LogMigrating(header.Sequence, Names(CarriedState.None), Names(CarriedState.Part));
         return migration;
-
-        string Names(CarriedState state) => string.Join(", ", migration.Features(state).DefaultIfEmpty("none"));
     }
+
+    private static string Names(Migration migration, CarriedState state) => string.Join(", ", migration.Features(state).DefaultIfEmpty("none"));
 
     private void RestoreJoin(Migration? migration, int type, ReadOnlySpan<byte> key, ReadOnlySpan<byte> block)
     {
@@ -172,9 +173,8 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
             if (await _joins.WriteAsync(cut.Interval, _runtime.Joins.Snapshot, _stop.Token).ConfigureAwait(false) is { } segment)
                 record = record with { Joins = [.. record.Joins.Where(other => other.Checkpoint != segment.Checkpoint), segment] };
         }).ConfigureAwait(false);
-        await RetryAsync(cut.Interval, () => WriteAsync(record)).ConfigureAwait(false);
         var replaced = _record.Joins.Except(record.Joins).ToList();
-        _record = record;
+        await RetryAsync(cut.Interval, () => WriteAsync(_ => record with { JoinErasures = _runtime.JoinErasures.Beyond(record.Header!.Partitions) })).ConfigureAwait(false);
         _replacesJoins = false;
         Last = record.Header;
         Status = new CheckpointStatus(cut.Interval, _time.GetUtcNow().ToUnixTimeMilliseconds(), size, _time.GetElapsedTime(start).TotalMilliseconds);
@@ -208,8 +208,54 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         await Task.Delay(pause, _time, _stop.Token).ConfigureAwait(false);
     }
 
-    private async Task WriteAsync(OwnerRecord record) =>
-        _etag = await GrainRecords.WriteAsync(_cells.Storage, ClusterNames.CheckpointState, _cells.CheckpointId, record.Write(), _etag, _stop.Token).ConfigureAwait(false);
+    /// <summary>Has the record written with what keeps erased entities out of joins, as the last checkpoint has their events.</summary>
+    /// <exception cref="IOException">The grain storage did not take it in time.</exception>
+    private async Task NoteErasureAsync(CancellationToken cancellationToken)
+    {
+        var start = _time.GetTimestamp();
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await WriteAsync(record => record with { JoinErasures = _runtime.JoinErasures.Beyond(record.Header?.Partitions ?? []) }).ConfigureAwait(false);
+                return;
+            }
+            catch (Exception exception) when (exception is not (OwnerFencedException or OperationCanceledException))
+            {
+                if (_time.GetElapsedTime(start) > _options.EraseMax)
+                    throw new IOException("the grain storage did not take it.", exception);
+                await Task.Delay(TimeSpan.FromMilliseconds(20 << Math.Min(attempt, 4)), _time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Changes the record.</summary>
+    private async Task WriteAsync(Func<OwnerRecord, OwnerRecord> change)
+    {
+        await _writing.WaitAsync(_stop.Token).ConfigureAwait(false);
+        try
+        {
+            if (_isInDoubt)
+                await FindRecordAsync().ConfigureAwait(false);
+            var record = change(_record);
+            _isInDoubt = true;
+            _etag = await GrainRecords.WriteAsync(_cells.Storage, ClusterNames.CheckpointState, _cells.CheckpointId, record.Write(), _etag, _stop.Token).ConfigureAwait(false);
+            (_record, _isInDoubt) = (record, false);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    /// <summary>Finds out whether a write took place whose answer was lost.</summary>
+    private async Task FindRecordAsync()
+    {
+        var (bytes, etag) = await GrainRecords.ReadAsync(_cells.Storage, ClusterNames.CheckpointState, _cells.CheckpointId, _stop.Token).ConfigureAwait(false);
+        if (bytes.Length > 0 && OwnerRecord.Read(bytes).Term > _record.Term)
+            throw new OwnerFencedException();
+        _etag = etag;
+    }
 
     private bool IsPast(ref long timestamp) => _time.GetTimestamp() >= Volatile.Read(ref timestamp);
 

@@ -25,6 +25,17 @@ internal static class GrainsInstruments
     public static readonly Counter<long> CheckpointFailures = _meter.CreateCounter<long>(
         "featurestore.grains.checkpoint.failures", "{attempt}", "Rounds of writing a checkpoint in which something failed.");
 
+    public static readonly Histogram<double> CutPause = _meter.CreateHistogram<double>(
+        "featurestore.grains.cut.pause", "s", "How long a slice waits for the others at a cut.",
+        advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60] });
+
+    public static readonly Histogram<double> RebalanceGap = _meter.CreateHistogram<double>(
+        "featurestore.grains.slices.gap", "s", "From the end of a silo's slices to their being all under way again, in a new term.",
+        advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60] });
+
+    public static readonly Gauge<int> Slices = _meter.CreateGauge<int>(
+        "featurestore.grains.slices", "{slice}", "Slices of the stream that this silo consumes.");
+
     public static readonly Gauge<long> UnsavedBytes = _meter.CreateGauge<long>(
         "featurestore.grains.unsaved.size", "By", "Events kept to be sent again, until their effect is durable.");
 

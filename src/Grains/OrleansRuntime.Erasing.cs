@@ -1,4 +1,3 @@
-using FeatureStore.Core.Joins;
 using FeatureStore.Core.Plans;
 using FeatureStore.Grains.Ownership;
 using FeatureStore.Grains.Payloads;
@@ -26,6 +25,12 @@ public sealed partial class OrleansRuntime
         if (_term > 0)
         {
             await EraseHereAsync(_plan.Project.Entities[entity], key, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        if (_plan.Slices > 1)
+        {
+            await EraseAtNextCutAsync(_plan.Project.Entities[entity], key, cancellationToken).ConfigureAwait(false);
             return;
         }
 
@@ -59,6 +64,7 @@ public sealed partial class OrleansRuntime
     {
         _gate.Wait();
         _positions.Recreate(source, partition);
+        JoinErasures.Recreate(_plan.Project.Sources[source].Definition.Kafka!.Topic, partition);
         // Requests that were sent before go on with what they were sent with.
         var generations = _generations is null ? NoGenerations() : [.. _generations];
         var ofSource = generations[source];
@@ -76,25 +82,9 @@ public sealed partial class OrleansRuntime
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            var link = LinkOf(entity, KeyHash.Of(key.Span), key.Span);
-            Call(link);
-            // What came before is erased with it.
-            Release(link, long.MaxValue);
-            EraseJoined(entity, key);
-            var request = new Sent(SentEvents.Of(new ApplyRequest
-            {
-                Plan = _plan.Fingerprint,
-                Interval = _interval,
-                Rows = [],
-                Key = EntityAddress.HoldsKey(link.Key) ? null : link.Key,
-                Guards = GuardsOf(entity).ToArray(),
-            }), 0, 0);
-            Keep(link, request);
-            _isHot = true;
             try
             {
-                await ReachAsync(link, request, cancellationToken).ConfigureAwait(false);
-                await FlushErasedAsync(link, cancellationToken).ConfigureAwait(false);
+                await EraseAsync(entity, key, GuardsOf(entity).ToArray(), cancellationToken).ConfigureAwait(false);
             }
             catch (Exception exception) when (exception is IOException or TimeoutException)
             {
@@ -107,11 +97,26 @@ public sealed partial class OrleansRuntime
         }
     }
 
-    /// <summary>Takes the entity's events out of the joins. The next checkpoint makes it durable: one from before, read after a crash, has them until they leave by time.</summary>
-    private void EraseJoined(EntityPlan entity, ReadOnlyMemory<byte> key)
+    private async Task EraseAsync(EntityPlan entity, ReadOnlyMemory<byte> key, byte[] guards, CancellationToken cancellationToken)
     {
-        foreach (var join in _plan.Project.Joins.Where(join => join.HasOwner(entity.Index)))
-            Joins.EraseJoined(join.Index, (in JoinEvent one) => join.IsOf(one, entity, key.Span));
+        var link = LinkOf(entity, KeyHash.Of(key.Span), key.Span);
+        Call(link);
+        var isNoted = !JoinErasures.Add(entity, key);
+        var request = new Sent(SentEvents.Of(new ApplyRequest
+        {
+            Plan = _plan.Fingerprint,
+            Interval = _interval,
+            Rows = [],
+            Key = EntityAddress.HoldsKey(link.Key) ? null : link.Key,
+            Guards = guards,
+        }), 0, 0);
+        // Behind what came before, until it is durable: wherever the entity is erased, its sequence goes on from the same number.
+        Keep(link, request);
+        _isHot = true;
+        await ReachAsync(link, request, cancellationToken).ConfigureAwait(false);
+        await FlushErasedAsync(link, cancellationToken).ConfigureAwait(false);
+        if (!isNoted && NoteErasure is not null)
+            await NoteErasure(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Has an erased entity's record written at once. It holds no event, and so need not wait until anything is published.</summary>

@@ -2,9 +2,11 @@ using FeatureStore.Core.Plans;
 using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Ownership;
 using FeatureStore.Grains.Payloads;
+using FeatureStore.Grains.Placement;
 using FeatureStore.Runtime;
 using FeatureStore.Runtime.Local;
 using Microsoft.Extensions.Logging;
+using Orleans.Runtime.Placement;
 
 namespace FeatureStore.Grains;
 
@@ -34,6 +36,9 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<OrleansRuntime> _logger;
 
+    /// <summary>As <see cref="OwnerCall.Slice"/>.</summary>
+    private readonly int _slice;
+
     /// <summary>Held by a batch, and by whatever else touches the links.</summary>
     private readonly SemaphoreSlim _gate = new(1);
 
@@ -54,9 +59,10 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     private volatile bool _isHot;
 
     internal OrleansRuntime(
-        ClusterPlan plan, IGrainFactory grains, FlushClient flush, EntityCells cells, OwnerView owner, EraseClient erase, OrleansRuntimeOptions options, TimeProvider time, ILogger<OrleansRuntime> logger)
+        ClusterPlan plan, IGrainFactory grains, FlushClient flush, EntityCells cells, OwnerView owner, EraseClient erase, OrleansRuntimeOptions options, TimeProvider time, ILogger<OrleansRuntime> logger, int slice = 0)
     {
         options.Check();
+        _slice = slice;
         _plan = plan;
         _grains = grains;
         _flush = flush;
@@ -68,6 +74,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         _logger = logger;
         _positions = new SourcePositions(plan.Project.Sources.Count);
         Joins = new Shard(plan.Project, 0, 1);
+        JoinErasures = new JoinErasures(plan, _positions, Joins);
         _links = [.. plan.Project.Entities.Select(_ => new LinkTable())];
     }
 
@@ -79,6 +86,12 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     /// <summary>What the joins keep.</summary>
     internal Shard Joins { get; }
+
+    /// <summary>What keeps erased entities out of them.</summary>
+    internal JoinErasures JoinErasures { get; }
+
+    /// <summary>Has the owner's record written with an erasure in it.</summary>
+    internal Func<CancellationToken, Task>? NoteErasure { get; set; }
 
     /// <summary>Whether some entity has more undurable events than should wait.</summary>
     internal bool IsHot => _isHot;
@@ -170,7 +183,10 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
                 (_generations ??= NoGenerations())[source.Index] = ofTopic;
         }
 
-        _owner.Own(term, _cells.Silo, streamTimesMs);
+        if (_slice > 0)
+            _owner.Share(term, streamTimesMs);
+        else
+            _owner.Own(term, _cells.Silo, streamTimesMs);
         _term = term;
     }
 
@@ -179,13 +195,29 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         _plan.Project.TopicSources.Where(source => _generations?[source.Index].Length > 0).ToDictionary(source => source.Definition.Kafka!.Topic, source => _generations![source.Index]);
 
     /// <summary>Cuts the stream: what comes from here on belongs to the next interval. Between two batches.</summary>
-    internal Cut BeginInterval()
+    /// <param name="partitions">How far they were read, which may end with records that were no events.</param>
+    internal Cut BeginInterval(IReadOnlyList<PartitionCheckpoint> partitions)
     {
-        Joins.BeginSnapshot();
-        var cut = new Cut(_interval++, _called);
-        _called = [];
-        _isHot = false;
-        return cut;
+        _gate.Wait();
+        try
+        {
+            foreach (var source in _plan.Project.TopicSources)
+            {
+                foreach (var partition in partitions.Where(partition => partition.Topic == source.Definition.Kafka!.Topic))
+                    _positions.Advance(source.Index, partition.Partition, partition.NextOffset);
+            }
+
+            JoinErasures.Settle();
+            Joins.BeginSnapshot();
+            var cut = new Cut(_interval++, _called);
+            _called = [];
+            _isHot = false;
+            return cut;
+        }
+        finally
+        {
+            _gate.Release();
+        }
     }
 
     /// <summary>Has the entities of a cut written, those that still have to be.</summary>
@@ -277,9 +309,11 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         var joins = _plan.Project.Sources[batch.Source].Joins;
         for (var index = 0; index < joins.Count; index++)
         {
-            Joins.Join(batch, joins[index].Index, isApart: null);
+            Joins.Join(batch, joins[index].Index, JoinErasures.RuleOf(joins[index]));
             _merge.Merge([Joins], joins[index].Index, batch.Joined[index]);
         }
+
+        JoinErasures.Settle();
     }
 
     private EntityLink LinkOf(EntityPlan entity, ulong hash, ReadOnlySpan<byte> key)
@@ -310,25 +344,31 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         for (var attempt = 0; ; attempt++)
         {
             Exception? failure = null;
+            var isCalled = false;
             try
             {
                 if (link.IsInDoubt)
                     await CatchUpAsync(link, request).ConfigureAwait(false);
                 if (request is null && !link.IsInDoubt)
                     return null;
-                if (!link.IsInDoubt && await CallAsync(link, request!.Value).ConfigureAwait(false) is { } reply)
-                    return reply;
+                if (!link.IsInDoubt)
+                {
+                    isCalled = true;
+                    if (await CallAsync(link, request!.Value).ConfigureAwait(false) is { } reply)
+                        return reply;
+                }
             }
             catch (Exception exception) when (!IsLasting(exception))
             {
                 failure = exception;
+                link.IsAnswerLost |= isCalled && request!.Value.Events.Erasure is null && link.IsNewest(request.Value);
                 link.IsInDoubt = true;
             }
 
             if (_time.GetElapsedTime(start) > _options.UnreachableMax)
                 throw new TimeoutException($"Entity \"{link.Address}\" was out of reach for {_options.UnreachableMax.TotalSeconds:0} s: {failure?.Message ?? "its activation keeps changing."} See whether the silos and the grain storage are up.", failure);
             if (attempt > 0 || failure is not null)
-                await Task.Delay(Pause(attempt), _time, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(_slice == 0 ? Pause(attempt) : Pause(attempt) * (0.5 + Random.Shared.NextDouble()), _time, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -337,17 +377,24 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     private async Task<ApplyReply?> CallAsync(EntityLink link, Sent sent)
     {
         GrainsInstruments.Calls.Add(1);
+        // An entity that nobody has called yet best lives with the slice that does.
+        if (_slice > 0 && link.Silo is null && _options.Placement == EntityPlacementPreference.Owner && _cells.Count < _options.OwnerEntitiesMax)
+            RequestContext.Set(IPlacementDirector.PlacementHintKey, _cells.Silo);
         var request = sent.Events.Request(_plan.Fingerprint, EntityAddress.HoldsKey(link.Key) ? null : link.Key, sent.First, sent.Count);
         return Take(link, await link.Grain.ApplyAsync(NextCall(link), request).ConfigureAwait(false));
     }
 
-    /// <summary>Has an activation go back to what is durable, and apply all that came after it but the request that is next.</summary>
+    /// <summary>
+    /// Has an activation go back to what is durable, and apply all that came after it but the request that is next. Where other slices call it too, it goes back only for
+    /// an answer that was lost and has to be had again: the others' events would be lost with ours, and theirs with those of the next who does.
+    /// </summary>
     private async Task CatchUpAsync(EntityLink link, Sent? next)
     {
         GrainsInstruments.Recoveries.Add(1);
         LogCatchUp(link.Address, link.UnsavedCount);
-        if (Take(link, await link.Grain.RollBackAsync(NextCall(link)).ConfigureAwait(false)) is null)
+        if ((_slice == 0 || link.IsAnswerLost) && Take(link, await link.Grain.RollBackAsync(NextCall(link)).ConfigureAwait(false)) is null)
             return;
+        link.IsAnswerLost = false;
         for (var index = 0; index < link.UnsavedCount; index++)
         {
             if (link.Unsaved[index] is var sent && sent != next && await CallAsync(link, sent).ConfigureAwait(false) is null)
@@ -357,27 +404,28 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         link.IsInDoubt = false;
     }
 
-    private OwnerCall NextCall(EntityLink link) => new() { Term = _term, Number = Interlocked.Increment(ref _calls), Epoch = link.Epoch };
+    private OwnerCall NextCall(EntityLink link) => new() { Term = _term, Number = Interlocked.Increment(ref _calls), Epoch = link.Epoch, Slice = _slice };
 
-    private static ApplyReply? Take(EntityLink link, ApplyReply reply)
+    private ApplyReply? Take(EntityLink link, ApplyReply reply)
     {
-        if (!Take(link, reply.Status, reply.Epoch))
-            return null;
+        var isApplied = Take(link, reply.Status, reply.Epoch);
         if (reply.Silo is not null)
             (link.Silo, link.Cell) = (reply.Silo, null);
-        return reply;
+        return isApplied ? reply : null;
     }
 
-    private static bool Take(EntityLink link, ApplyStatus status, long epoch)
+    private bool Take(EntityLink link, ApplyStatus status, long epoch)
     {
         switch (status)
         {
             case ApplyStatus.Fenced:
                 throw new OwnerFencedException();
             case ApplyStatus.OtherDefinitions:
-                throw new InvalidDataException($"The silo of entity \"{link.Address}\" runs other definitions than this one. Roll the same definitions out to all silos.");
+                throw new InvalidDataException($"The silo of entity \"{link.Address}\" runs other definitions than this one, or another number of slices. Roll the same out to all silos.");
             case ApplyStatus.Behind:
                 link.IsInDoubt = true;
+                if (_slice > 0 && epoch > 0)
+                    link.Epoch = epoch;
                 return false;
             default:
                 link.Epoch = epoch;

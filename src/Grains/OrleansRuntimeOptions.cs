@@ -41,6 +41,12 @@ public sealed record OrleansRuntimeOptions
     /// <summary>Entities that the owner of the stream takes; further ones go to all silos evenly. Default 1,000,000.</summary>
     public int OwnerEntitiesMax { get; init; } = 1_000_000;
 
+    /// <summary>With several slices: how long a silo that joins waits for more to join, before slices move. Default 1 s.</summary>
+    public TimeSpan JoinWait { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>With several slices: how long a silo that the cluster holds for alive may be silent before its slices go to others. Default 15 s.</summary>
+    public TimeSpan SilenceMax { get; init; } = TimeSpan.FromSeconds(15);
+
     /// <summary>Throws where a setting is out of its range.</summary>
     internal void Check()
     {
@@ -55,5 +61,7 @@ public sealed record OrleansRuntimeOptions
         ArgumentOutOfRangeException.ThrowIfGreaterThan(WritesMax, Cut.EntitiesPerCall);
         ArgumentOutOfRangeException.ThrowIfLessThan(UnsavedBytesMax, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(OwnerEntitiesMax, 0);
+        ArgumentOutOfRangeException.ThrowIfLessThan(JoinWait, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfLessThan(SilenceMax, TimeSpan.FromMilliseconds(1));
     }
 }

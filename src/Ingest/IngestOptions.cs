@@ -1,3 +1,5 @@
+using FeatureStore.Runtime;
+
 namespace FeatureStore.Ingest;
 
 /// <summary>Settings of ingest.</summary>
@@ -32,4 +34,10 @@ public sealed record IngestOptions
 
     /// <summary>Go on although a topic is not the one that the checkpoint was made from: the operator knows that it was recreated.</summary>
     public bool AcceptRecreatedTopics { get; init; }
+
+    /// <summary>The share of the stream that the pipeline consumes. Each has a transactional id of its own. Default: all of it.</summary>
+    public Slice Slice { get; init; }
+
+    /// <summary>Whether a start compiles and warms what the first events need. Once a process is enough. Default true.</summary>
+    public bool Rehearses { get; init; } = true;
 }

@@ -66,12 +66,12 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
     /// <exception cref="IngestConfigurationException">It cannot work as configured.</exception>
     public async Task StartAsync()
     {
-        var rehearsal = Task.Run(() => Rehearsal.Run(_plan, _models, _options, _time));
+        var rehearsal = _options.Rehearses ? Task.Run(() => Rehearsal.Run(_plan, _models, _options, _time)) : Task.CompletedTask;
         var group = $"featurestore.{_plan.Definition.Project}";
         var partitions = await PrepareTopicsAsync().ConfigureAwait(false);
         _sources = [.. _plan.TopicSources.Select((source, index) => new KafkaEventSource(
             _connection, group, source.Definition.Kafka!.Topic, partitions[index], _wake, _options.KafkaTimeout))];
-        _sink = new KafkaSink(_connection, _options.Transactional ? group : null, _sources, _options.KafkaTimeout);
+        _sink = new KafkaSink(_connection, _options.Transactional ? _options.Slice.IsWhole ? group : $"{group}.{_options.Slice.Number}" : null, _sources, _options.KafkaTimeout);
         var published = _sink.Open([.. _sources.SelectMany(source => Enumerable.Range(0, source.Partitions).Select(partition => (source.Topic, partition)))]);
         var clusterId = _sources[0].ClusterId;
         CheckCluster(clusterId);
@@ -80,10 +80,10 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         var writer = new PredictionWriter(_plan, _models, _deadLetters, _time);
         _pump = new Pump(lanes, _runtime, _checkpoints, writer, _publisher, _options, _time, _wake, clusterId, Fail);
         foreach (var lane in lanes)
-            _runtime.BeginSource(lane.Source.Index, [.. lane.Partitions.Select(partition => partition.FirstOffset)], [.. lane.Partitions.Select(partition => partition.Published)]);
+            _runtime.BeginSource(lane.Source.Index, lane.ByNumber(partition => partition.FirstOffset, 0), lane.ByNumber(partition => partition.Published, 0));
 
         for (var index = 0; index < lanes.Length; index++)
-            _sources[index].Start([.. lanes[index].Partitions.Select(partition => partition.StartOffset)]);
+            _sources[index].Start(lanes[index].ByNumber(partition => partition.StartOffset, -1));
         _publisher.Start();
         PublishStart(lanes);
         await rehearsal.ConfigureAwait(false);
@@ -91,6 +91,9 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         _reporter = new StatusReporter(lanes, _runtime, _pump, _publisher, _checkpointStatus, _time, _logger, Publish);
         _reporter.Start();
     }
+
+    /// <summary>Has the pipeline look at once whether a checkpoint is awaited.</summary>
+    public void Wake() => _wake.Set();
 
     /// <summary>Drains: what was read is applied, scored and committed, and a last checkpoint saved.</summary>
     /// <returns>Whether all of it was done in time. Nothing is lost where it was not: the next start goes on from what is durable.</returns>
@@ -201,7 +204,7 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
 
     private SourceLane OpenLane(SourcePlan source, KafkaEventSource records, IReadOnlyDictionary<(string Topic, int Partition), long> published)
     {
-        var partitions = StartingPoints.Open(_plan, source, records, _checkpoints.Last, published, _options.AcceptRecreatedTopics, _time);
+        var partitions = StartingPoints.Open(_plan, source, records, _checkpoints.Last, published, _options.AcceptRecreatedTopics, _time, _options.Slice);
         foreach (var partition in partitions)
         {
             if (_options.Transactional && partition.Witness.Offset >= 0 && !published.ContainsKey((records.Topic, partition.Partition)))

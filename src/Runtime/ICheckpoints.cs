@@ -9,6 +9,9 @@ public interface ICheckpoints
     /// <summary>Whether it is time for the next one, and none is under way.</summary>
     bool IsDue { get; }
 
+    /// <summary>Whether the next one is due even where nothing has changed: others wait for it, or will not go on.</summary>
+    bool IsAwaited => false;
+
     /// <summary>
     /// Begins a checkpoint of the state as it is now. Between two batches. It is saved in the background, and not before
     /// <paramref name="published"/> completes: no durable block contains an event beyond P.

@@ -11,7 +11,7 @@ public interface IEventSource : IDisposable
     /// <summary>First offset that the topic still has, and the offset after the last one that can be read.</summary>
     (long First, long End) QueryOffsets(int partition);
 
-    /// <summary>Begins to fetch every partition at an offset.</summary>
+    /// <summary>Begins to fetch every partition at an offset; where that is negative, the partition is left alone.</summary>
     void Start(IReadOnlyList<long> offsets);
 
     /// <summary>Fetches a partition from another offset on; what has been fetched and not been taken is dropped.</summary>

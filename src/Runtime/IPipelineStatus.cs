@@ -25,6 +25,12 @@ public sealed record PipelineStatus
 
     /// <summary>Predictions on their way out; null where no model has a sink.</summary>
     public PublishStatus? Publish { get; init; }
+
+    /// <summary>The slices of the stream that this process consumes, where the stream is divided.</summary>
+    public IReadOnlyList<int> Slices { get; init; } = [];
+
+    /// <summary>Into how many slices the stream is divided; 0: it is not.</summary>
+    public int SliceCount { get; init; }
 }
 
 public enum PipelinePhase

@@ -8,6 +8,9 @@ internal sealed record ClusterOptions
     /// <summary>Whether this silo owns the stream.</summary>
     public required bool Ingests { get; init; }
 
+    /// <summary>Into how many slices the stream is divided; 1: it is not, and one silo owns it.</summary>
+    public required int Slices { get; init; }
+
     public required string Clustering { get; init; }
 
     public required string? Connection { get; init; }

@@ -1,4 +1,5 @@
 using FeatureStore.Core.Plans;
+using FeatureStore.Ingest;
 using FeatureStore.Runtime;
 #if ORLEANS
 using System.Net;
@@ -6,6 +7,8 @@ using System.Security.Cryptography;
 using System.Text;
 using FeatureStore.Grains;
 using FeatureStore.Grains.Changes;
+using FeatureStore.Grains.Slices;
+using FeatureStore.Ingest.Kafka;
 using Orleans.Configuration;
 using Orleans.Dashboard;
 #endif
@@ -43,11 +46,12 @@ internal static class ClusterRuntime
             .AddFilter("Orleans.Runtime.MembershipService.MembershipTableManager", LogLevel.Error).AddFilter("Polly", LogLevel.None)
             .AddFilter("Orleans.Hosting.Kubernetes", LogLevel.Warning).AddFilter("FeatureStore.Grains.Entities.FlushService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Ownership.EraseService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Changes.ChangeService", LogLevel.Warning);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = _leaveTimeout);
+        var cluster = PlanOf(plan, options);
         builder.UseOrleans(silo =>
         {
             var project = plan.Definition.Project;
             // Silos with files of their own would lose each other's entities: they are of different clusters, and do not talk.
-            silo.Configure<Orleans.Configuration.ClusterOptions>(cluster => (cluster.ServiceId, cluster.ClusterId) = (project, records is null ? project : $"{project}-{records.Id:n}"));
+            silo.Configure<Orleans.Configuration.ClusterOptions>(ids => (ids.ServiceId, ids.ClusterId) = (project, records is null ? project : $"{project}-{records.Id:n}"));
             AddClustering(silo, options);
             silo.Configure<ClusterMembershipOptions>(membership => ConfigureMembership(membership, options.SilenceMax));
             var runtime = new OrleansRuntimeOptions();
@@ -55,7 +59,7 @@ internal static class ClusterRuntime
                 AddStorage(silo, options, project);
             else
                 silo.AddRecordStorage(records);
-            silo.AddFeatureStore(new ClusterPlan(plan), records is null ? runtime : runtime with { WritesMax = SharedWritesMax }).AddChangeMemoryStreams().AddChangeStreams();
+            silo.AddFeatureStore(cluster, records is null ? runtime : runtime with { WritesMax = SharedWritesMax }).AddChangeMemoryStreams().AddChangeStreams();
             if (hotStore is not null)
                 silo.AddHotStore(hotStore);
             if (options.DashboardKey is not null)
@@ -99,6 +103,30 @@ internal static class ClusterRuntime
         }
 
         return (app.Services.GetRequiredService<OrleansRuntime>(), checkpoints, () => checkpoints.Status, checkpoints);
+    }
+
+    /// <summary>Joins those that consume slices of the stream. After the silo has started.</summary>
+    /// <param name="app">The silo.</param>
+    /// <param name="open">Makes the pipeline of a slice.</param>
+    public static Ingestion Join(WebApplication app, Func<Slice, IEntityRuntime, ICheckpoints, Func<CheckpointStatus?>, IngestPipeline> open)
+    {
+        var member = app.Services.GetRequiredService<SliceMember>();
+        member.Start(
+            ports => new SlicePipeline(open(ports.Slice, ports.Runtime, ports.Checkpoints, ports.Status)),
+            failure => failure is IngestConfigurationException or InvalidDataException);
+        return new Ingestion(member, member.Failure, member.StopAsync);
+    }
+
+    private static ClusterPlan PlanOf(ProjectPlan plan, ClusterOptions options)
+    {
+        try
+        {
+            return new ClusterPlan(plan, options.Slices);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new StartException(exception.Message, exception);
+        }
     }
 
     private static byte[] KeyOf(HttpRequest request)
@@ -257,6 +285,20 @@ internal static class ClusterRuntime
     private static StartException NoRedis() =>
         new("This server was built where the package sources have no Redis client new enough for Orleans. Choose adonet, or build where they have (eng/feed.sh says what is missing).");
 #endif
+
+    /// <summary>Ingest as the cluster knows it.</summary>
+    private sealed class SlicePipeline(IngestPipeline pipeline) : ISlicePipeline
+    {
+        public PipelineStatus Current => pipeline.Current;
+
+        public Task<Exception> Failure => pipeline.Failure;
+
+        public Task StartAsync() => pipeline.StartAsync();
+
+        public void Wake() => pipeline.Wake();
+
+        public ValueTask DisposeAsync() => pipeline.DisposeAsync();
+    }
 #else
     public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan, IRecordStore? records, IHotStore? hotStore) => throw LeftOut();
 
@@ -264,6 +306,8 @@ internal static class ClusterRuntime
 
     public static Task<(IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status, IAsyncDisposable Owned)> OwnAsync(
         WebApplication app, CancellationToken cancellationToken) => throw LeftOut();
+
+    public static Ingestion Join(WebApplication app, Func<Slice, IEntityRuntime, ICheckpoints, Func<CheckpointStatus?>, IngestPipeline> open) => throw LeftOut();
 
     private static StartException LeftOut() =>
         new("This server was built where the package sources do not serve Orleans whole, and so without \"--runtime orleans\". Use --runtime local, or build where they do (eng/feed.sh says what is missing).");

@@ -18,7 +18,8 @@ internal sealed record SiloOptions
         new("shards", "N", "threads that apply events", "half of the processors"),
         new("publish-interval-ms", "N", "longest time between two commits of predictions, 5 to 100", "50"),
         new("runtime", "KIND", "local: all entities in this process; orleans: a grain each in a cluster of silos", "local"),
-        new("roles", "ROLE", "of a silo: ingest owns the stream, serve only answers and hosts entities, all does both; one silo of a cluster ingests", "all"),
+        new("roles", "ROLE", "of a silo: ingest owns the stream, serve only answers and hosts entities, all does both; one silo of a cluster ingests, unless it has slices", "all"),
+        new("slices", "N", "divide the stream into so many slices, which all silos that ingest share; the same on all silos, 1 to 256", "1"),
         new("clustering", "KIND", "how silos find each other: localhost, adonet (PostgreSQL), redis, azure (tables), kubernetes", "localhost"),
         new("cluster-connection", "TEXT", "connection string of the clustering, and of the storage unless it has its own", null),
         new("storage", "KIND", "where grains keep their state: memory, sqlite (in --data, for silos on one machine), adonet (PostgreSQL), redis, azure (blobs)", "that of the clustering; of localhost sqlite, or memory with the embedded broker"),
@@ -94,11 +95,15 @@ internal sealed record SiloOptions
             Urls = Value("urls") ?? "http://127.0.0.1:8080",
             Shards = Value("shards") is { } shards ? Number("shards", shards, 1, 64) : null,
             PublishIntervalMs = Number("publish-interval-ms", Value("publish-interval-ms") ?? "50", 5, 100),
-            Cluster = Choice("runtime", Value("runtime"), "local", "orleans") == "local" ? null : ReadCluster(Value),
+            Cluster = Choice("runtime", Value("runtime"), "local", "orleans") == "local" ? NoCluster(Value) : ReadCluster(Value),
             AcceptRecreatedTopics = Flag("accept-recreated-topics", Value("accept-recreated-topics")),
             Help = Flag("help", Value("help")),
         };
     }
+
+    private static ClusterOptions? NoCluster(Func<string, string?> value) => value("slices") is null or "1"
+        ? null
+        : throw new StartException("Option \"--slices\" goes with \"--runtime orleans\": one process consumes the whole stream. Leave it out.");
 
     private static ClusterOptions ReadCluster(Func<string, string?> value)
     {
@@ -123,11 +128,15 @@ internal sealed record SiloOptions
         if (key is { Length: < 16 })
             throw new StartException("Option \"--dashboard-key\" is shorter than 16 characters. Give one that cannot be guessed, as from: openssl rand -hex 16.");
         var ingests = Choice("roles", value("roles"), "all", "ingest", "serve", "ingest,serve", "serve,ingest") != "serve";
+        var slices = Number("slices", value("slices") ?? "1", 1, FeatureStore.Runtime.Slice.CountMax);
+        if (isEmbedded && slices > 1)
+            throw new StartException("Option \"--slices\" needs \"--kafka HOST:PORT\": the embedded broker has no transactions, by which a slice's new owner shuts out the old one.");
         if (isEmbedded && (!ingests || clustering != "localhost"))
             throw new StartException("Without \"--kafka\" the broker is embedded and ends with the process: that is for one silo, with --clustering localhost and --roles all. Give --kafka HOST:PORT.");
         return new ClusterOptions
         {
             Ingests = ingests,
+            Slices = slices,
             Clustering = clustering,
             Connection = connection,
             Storage = storage,

@@ -39,7 +39,9 @@ internal sealed partial class SiloServer : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _stopRequested = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    private Ingestion? _ingestion;
     private IngestPipeline? _pipeline;
+    private int _pipelines;
 
     private SiloServer(SiloOptions options) => _options = options;
 
@@ -53,8 +55,8 @@ internal sealed partial class SiloServer : IAsyncDisposable
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, server.RequestStop);
         try
         {
-            var (app, pipeline) = await server.StartAsync().ConfigureAwait(false);
-            return await server.RunUntilStoppedAsync(app, pipeline).ConfigureAwait(false);
+            var app = await server.StartAsync().ConfigureAwait(false);
+            return await server.RunUntilStoppedAsync(app, server._ingestion).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is StartException or IngestConfigurationException or EventSourceException or SinkFencedException
             or EntityStoreException or ModelLoadException or InvalidDataException)
@@ -72,7 +74,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task<(WebApplication App, IngestPipeline? Pipeline)> StartAsync()
+    private async Task<WebApplication> StartAsync()
     {
         var isEmbedded = _options.Kafka is null;
         var log = Own(LoggerFactory.Create(ConfigureLogging));
@@ -108,6 +110,13 @@ internal sealed partial class SiloServer : IAsyncDisposable
         if (state is not null)
             Pipeline(state.Value);
         await StartHttpAsync(app).ConfigureAwait(false);
+        if (_options.Cluster is { Ingests: true, Slices: > 1 })
+        {
+            _ingestion = ClusterRuntime.Join(app, Open);
+            status.Follow(_ingestion.Status);
+            return app;
+        }
+
         if (_options.Cluster is { Ingests: true })
         {
             var owner = await ClusterRuntime.OwnAsync(app, _stop.Token).ConfigureAwait(false);
@@ -121,15 +130,19 @@ internal sealed partial class SiloServer : IAsyncDisposable
             await _pipeline.StartAsync().ConfigureAwait(false);
         if (isEmbedded)
             StartStream(plan, publisher, log.CreateLogger<SiloServer>());
-        return (app, _pipeline);
+        return app;
 
         void Pipeline((IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status) of)
         {
-            _pipeline = new IngestPipeline(
-                plan, connection, of.Runtime, of.Checkpoints, of.Status, models, deadLetters, IngestOptions(isEmbedded), TimeProvider.System, log.CreateLogger<IngestPipeline>());
+            _pipeline = Open(default, of.Runtime, of.Checkpoints, of.Status);
             _owned.Push(_pipeline);
+            _ingestion = new Ingestion(_pipeline, _pipeline.Failure, _pipeline.StopAsync);
             status.Follow(_pipeline);
         }
+
+        IngestPipeline Open(Slice slice, IEntityRuntime runtime, ICheckpoints checkpoints, Func<CheckpointStatus?> checkpointStatus) => new(
+            plan, connection, runtime, checkpoints, checkpointStatus, models, deadLetters,
+            IngestOptions(isEmbedded) with { Slice = slice, Rehearses = Interlocked.Increment(ref _pipelines) == 1 }, TimeProvider.System, log.CreateLogger<IngestPipeline>());
     }
 
     /// <summary>Opens the state in this process, and restores it.</summary>
@@ -177,25 +190,25 @@ internal sealed partial class SiloServer : IAsyncDisposable
         }
     }
 
-    private async Task<int> RunUntilStoppedAsync(WebApplication app, IngestPipeline? pipeline)
+    private async Task<int> RunUntilStoppedAsync(WebApplication app, Ingestion? ingestion)
     {
-        await Task.WhenAny(_stopRequested.Task, pipeline?.Failure ?? _stopRequested.Task).ConfigureAwait(false);
+        await Task.WhenAny(_stopRequested.Task, ingestion?.Failure ?? _stopRequested.Task).ConfigureAwait(false);
         await _stop.CancelAsync().ConfigureAwait(false);
-        if (pipeline is null)
+        if (ingestion is null)
         {
             await app.StopAsync().ConfigureAwait(false);
             return 0;
         }
 
-        var drained = await pipeline.StopAsync(_drainTimeout).ConfigureAwait(false);
+        var drained = await ingestion.StopAsync(_drainTimeout).ConfigureAwait(false);
         await app.StopAsync().ConfigureAwait(false);
         if (drained)
             return 0;
-        var failure = pipeline.Failure.IsCompleted ? await pipeline.Failure.ConfigureAwait(false) : null;
+        var failure = ingestion.Failure.IsCompleted ? await ingestion.Failure.ConfigureAwait(false) : null;
         await Console.Error.WriteLineAsync(failure?.Message
             ?? $"Stopped before all that was read was published and saved, which took longer than {_drainTimeout.TotalSeconds:0} s. Nothing is lost: the next start goes on from there.")
             .ConfigureAwait(false);
-        return failure is EventSourceException ? CannotStart : 1;
+        return failure is EventSourceException or IngestConfigurationException or InvalidDataException ? CannotStart : 1;
     }
 
     private ProjectDefinition LoadDefinitions()

@@ -18,6 +18,7 @@ internal static class Chart
         ["cluster"] = ["-f", Example("cluster")],
         ["everything"] = ["-f", Values("everything")],
         ["kubernetes"] = ["-f", Values("kubernetes")],
+        ["slices"] = ["-f", Example("cluster"), "--set", "cluster.slices=6,owner.replicas=3"],
         ["one-silo"] = ["-f", Values("one-silo")],
     };
 

@@ -48,7 +48,10 @@ public sealed partial class ChartTests
     [DataRow("publishIntervalMs=500", "at '/publishIntervalMs': maximum: got 500, want 100")]
     [DataRow("persistence.size=ten", "at '/persistence/size': 'ten' does not match pattern")]
     [DataRow("owner.resources.limits.memory=1Gig", "at '/owner/resources/limits/memory': '1Gig' does not match pattern")]
-    [DataRow("owner.replicas=2", "at '/owner': additional properties 'replicas' not allowed")]
+    [DataRow("owner.replicas=2", "owner.replicas is 2, and runtime \"local\" is one process.")]
+    [DataRow("runtime=orleans,kafka.bootstrapServers=a:1,cluster.connection.existingSecret=s,owner.replicas=2", "owner.replicas is 2, and cluster.slices 1: some owner would have nothing to do")]
+    [DataRow("runtime=orleans,kafka.bootstrapServers=a:1,cluster.connection.existingSecret=s,cluster.slices=6,owner.replicas=2,owner.protectFromEviction=true", "owner.protectFromEviction is for a single owner")]
+    [DataRow("cluster.slices=257", "at '/cluster/slices': maximum: got 257, want 256")]
     [DataRow("owner.role=serve", "at '/owner/role': value must be one of 'ingest', 'all'")]
     [DataRow("serve.replicas=0", "at '/serve/replicas': minimum: got 0, want 1")]
     [DataRow("securityContext.runAsUser=0", "at '/securityContext/runAsUser': minimum: got 0, want 1")]
@@ -186,12 +189,14 @@ public sealed partial class ChartTests
 
     [TestMethod]
     [DynamicData(nameof(Installations))]
-    public void ThereIsOneOwnerAndServingSilosAreReplacedOneByOne(string installation)
+    public void ASingleOwnerIsReplacedWholeAndAllOthersOneByOne(string installation)
     {
         var manifests = Chart.Render(Chart.Installations[installation]);
         var owner = manifests.All.Single(manifest => (string?)manifest["spec"]?["template"]?["metadata"]?["labels"]?["app.kubernetes.io/component"] == "owner");
-        Assert.AreEqual(1, (int)owner["spec"]!["replicas"]!);
-        if ((string)owner["kind"]! == "Deployment")
+        Assert.AreEqual(installation == "slices" ? 3 : 1, (int)owner["spec"]!["replicas"]!);
+        if (installation == "slices")
+            IsReplacedOneByOne(owner);
+        else if ((string)owner["kind"]! == "Deployment")
             Assert.AreEqual("""{"type":"Recreate"}""", owner["spec"]!["strategy"]!.ToJsonString());
         else
             Assert.AreEqual("StatefulSet", (string)owner["kind"]!);
@@ -199,10 +204,15 @@ public sealed partial class ChartTests
 
         foreach (var serve in manifests.Of("Deployment").Where(manifest => manifest != owner))
         {
-            Assert.AreEqual("""{"type":"RollingUpdate","rollingUpdate":{"maxSurge":1,"maxUnavailable":0}}""", serve["spec"]!["strategy"]!.ToJsonString());
+            IsReplacedOneByOne(serve);
             Assert.AreEqual("serve", (string)Manifests.Environment(serve["spec"]!["template"]!["spec"]!.AsObject())["FEATURESTORE_ROLES"]!);
-            var budget = manifests.Only("PodDisruptionBudget", (string)serve["metadata"]!["name"]!);
-            Assert.AreEqual(serve["spec"]!["selector"]!.ToJsonString(), budget["spec"]!["selector"]!.ToJsonString());
+        }
+
+        void IsReplacedOneByOne(JsonObject workload)
+        {
+            Assert.AreEqual("""{"type":"RollingUpdate","rollingUpdate":{"maxSurge":1,"maxUnavailable":0}}""", workload["spec"]!["strategy"]!.ToJsonString());
+            var budget = manifests.Only("PodDisruptionBudget", (string)workload["metadata"]!["name"]!);
+            Assert.AreEqual(workload["spec"]!["selector"]!.ToJsonString(), budget["spec"]!["selector"]!.ToJsonString());
         }
     }
 

@@ -18,10 +18,10 @@ internal sealed class Cluster : IDisposable
 
     public IReadOnlyList<InProcessSiloHandle> Silos => [.. _cluster.Silos.Where(silo => silo.IsActive)];
 
-    public static Cluster Start(int silos, IGrainStorage storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null) =>
-        Start(silos, silo => silo.Services.AddKeyedSingleton(ClusterNames.Storage, storage), options, plan);
+    public static Cluster Start(int silos, IGrainStorage storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null, int slices = 1) =>
+        Start(silos, silo => silo.Services.AddKeyedSingleton(ClusterNames.Storage, storage), options, plan, slices);
 
-    public static Cluster Start(int silos, Action<ISiloBuilder> storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null)
+    public static Cluster Start(int silos, Action<ISiloBuilder> storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null, int slices = 1)
     {
         var builder = new InProcessTestClusterBuilder((short)silos);
         builder.Options.InitializeClientOnDeploy = false;
@@ -30,7 +30,7 @@ internal sealed class Cluster : IDisposable
         builder.ConfigureSilo((_, silo) =>
         {
             storage(silo);
-            silo.AddFeatureStore(new ClusterPlan(plan ?? TestProject.Plan), options ?? new OrleansRuntimeOptions());
+            silo.AddFeatureStore(new ClusterPlan(plan ?? TestProject.Plan, slices), options ?? new OrleansRuntimeOptions());
             silo.Configure<ClusterMembershipOptions>(membership =>
             {
                 membership.ProbeTimeout = TimeSpan.FromMilliseconds(500);
@@ -69,7 +69,7 @@ internal sealed class Cluster : IDisposable
     /// <summary>Has a silo leave.</summary>
     public void Stop(InProcessSiloHandle silo) => _cluster.StopSiloAsync(silo).GetAwaiter().GetResult();
 
-    public void Add() => _cluster.StartAdditionalSiloAsync().GetAwaiter().GetResult();
+    public InProcessSiloHandle Add() => _cluster.StartAdditionalSiloAsync().GetAwaiter().GetResult();
 
     public void Dispose()
     {

@@ -91,8 +91,6 @@ internal sealed class DisturbedStream : IDisposable
             // What was read and not published comes again after a crash, and then finds the entity gone.
             Publish(_next);
             _case.Erase(Runtime, _next);
-            // What waits in joins is erased for good by the next checkpoint only (docs/stores.md).
-            Checkpoint();
         }
 
         var actual = _case.Apply(Runtime, _next);
@@ -110,8 +108,7 @@ internal sealed class DisturbedStream : IDisposable
     {
         while (_next < Count)
             Step();
-        Publish(_next);
-        Checkpoint();
+        Save();
         Assert.IsNull(Violation);
         Assert.AreEqual(_next, Checkpoints.Last!.Partitions[0].NextOffset);
         Assert.AreEqual(0, Runtime.UnsavedBytes);
@@ -121,6 +118,21 @@ internal sealed class DisturbedStream : IDisposable
             .ToDictionary(block => (Core.Plans.EntityPlan.LayoutOf(block), Convert.ToHexString(Core.Plans.EntityPlan.Key(block))));
         foreach (var ((entity, key), block) in _blocks)
             Assert.IsTrue(block.AsSpan().SequenceEqual(stored.GetValueOrDefault((_case.Plan.Entities[entity].LayoutFingerprint, key), [])), $"{_name}: the stored block of {key} differs");
+    }
+
+    /// <summary>Publishes all that was applied, and has it durable.</summary>
+    public void Save()
+    {
+        Publish(_next);
+        Checkpoint();
+    }
+
+    /// <summary>Publishes all that was applied, and begins a checkpoint unless one is under way.</summary>
+    public void BeginSaving()
+    {
+        Publish(_next);
+        if (Checkpoints.CompleteAsync().IsCompleted)
+            Checkpoints.Begin("cluster", Partitions(), Task.CompletedTask);
     }
 
     public void Dispose() => Cluster.Dispose();

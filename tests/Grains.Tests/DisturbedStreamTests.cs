@@ -1,3 +1,5 @@
+using FeatureStore.Harness;
+
 namespace FeatureStore.Grains.Tests;
 
 [TestClass]
@@ -95,6 +97,7 @@ public sealed class DisturbedStreamTests
         var check = stream.Storage.BeforeWrite!;
         for (var step = 0; step < 20; step++)
             stream.Step();
+        stream.Save();
         stream.Storage.BeforeWrite = (state, id, record) =>
         {
             check(state, id, record);
@@ -102,8 +105,10 @@ public sealed class DisturbedStreamTests
                 throw new IOException("The store is away.");
         };
         var blocks = stream.Storage.Writes;
-        while (stream.Storage.Writes == blocks || stream.Next < 40)
+        while (stream.Next < 40)
             stream.Step();
+        stream.BeginSaving();
+        Wait.Until(() => stream.Storage.Writes > blocks, TimeSpan.FromSeconds(30), () => "No block was written.");
         stream.Storage.BeforeWrite = check;
         var before = stream.Next;
         stream.TakeOver(1);
@@ -116,7 +121,7 @@ public sealed class DisturbedStreamTests
     [DataRow(15)]
     public void BlocksThatOthersDependOnGoBackToS(int seed)
     {
-        // An erasure would wait for S, which is not written.
+        // An erasure needs the record that is not written.
         using var stream = new DisturbedStream(new DependentCase(seed, 100, erases: false), seed, 3);
         for (var owner = 1; owner <= 3; owner++)
         {

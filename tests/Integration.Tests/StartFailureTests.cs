@@ -62,6 +62,9 @@ public sealed class StartFailureTests : SystemTest
     [DataRow("--runtime orleans --silo-address 0.0.0.0", "Option \"--silo-address\" is \"0.0.0.0\"; it is the IP address")]
     [DataRow("--runtime orleans --silence-max-seconds 1", "Option \"--silence-max-seconds\" is \"1\"; it is a whole number from 2 to 120.")]
     [DataRow("--runtime orleans --kafka 127.0.0.1:1 --clustering adonet --cluster-connection Colour=red", "The connection string of PostgreSQL cannot be read: ")]
+    [DataRow("--slices 3", "Option \"--slices\" goes with \"--runtime orleans\"")]
+    [DataRow("--runtime orleans --slices 257 --kafka localhost:1", "Option \"--slices\" is \"257\"; it is a whole number from 1 to 256.")]
+    [DataRow("--runtime orleans --slices 2", "Option \"--slices\" needs \"--kafka HOST:PORT\"")]
     public void OptionsOfAClusterThatCannotBe(string arguments, string error) =>
         StringAssert.Contains(Fails(Start(arguments.Split(' '))), error);
 

@@ -129,7 +129,9 @@ internal sealed record StatusResponse(
     [property: JsonPropertyName("checkpoint")] CheckpointState? Checkpoint,
     [property: JsonPropertyName("publish")] PublishState? Publish,
     [property: JsonPropertyName("dead_letters")] DeadLetterCount DeadLetters,
-    [property: JsonPropertyName("models")] IReadOnlyList<ModelState> Models);
+    [property: JsonPropertyName("models")] IReadOnlyList<ModelState> Models,
+    [property: JsonPropertyName("slice_count")] int? SliceCount = null,
+    [property: JsonPropertyName("slices")] IReadOnlyList<int>? Slices = null);
 
 internal sealed record SourceState(
     [property: JsonPropertyName("name")] string Name,

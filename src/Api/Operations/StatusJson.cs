@@ -28,6 +28,7 @@ internal sealed class StatusJson(ProjectPlan plan, IPipelineStatus pipeline, IDe
         foreach (var source in status.Sources)
             WriteSource(writer, source);
         writer.WriteEndArray();
+        WriteSlices(writer, status);
         WriteCheckpoint(writer, status.Checkpoint);
         WritePublish(writer, status.Publish);
         writer.WriteStartObject("dead_letters"u8);
@@ -76,6 +77,18 @@ internal sealed class StatusJson(ProjectPlan plan, IPipelineStatus pipeline, IDe
 
         writer.WriteEndArray();
         writer.WriteEndObject();
+    }
+
+    /// <summary>Where the stream is divided, what of it this process consumes: the sources have the partitions of these slices only.</summary>
+    private static void WriteSlices(Utf8JsonWriter writer, PipelineStatus status)
+    {
+        if (status.SliceCount == 0)
+            return;
+        writer.WriteNumber("slice_count"u8, status.SliceCount);
+        writer.WriteStartArray("slices"u8);
+        foreach (var slice in status.Slices)
+            writer.WriteNumberValue(slice);
+        writer.WriteEndArray();
     }
 
     private void WriteCheckpoint(Utf8JsonWriter writer, CheckpointStatus? checkpoint)

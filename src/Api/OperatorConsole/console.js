@@ -207,6 +207,8 @@ function showFacts(status) {
   const facts = [fact('Dead letters since start', count(status.dead_letters.total))];
   for (const source of status.sources)
     facts.push(fact('Stream time of ' + source.name, time(source.stream_time)));
+  if (status.slice_count)
+    facts.push(fact('Slices of the stream', (status.slices.join(', ') || 'none') + ' of ' + status.slice_count));
   if (status.checkpoint)
     facts.push(fact(`Checkpoint ${status.checkpoint.sequence}`, `${duration(status.checkpoint.age_ms)} ago · ${bytes(status.checkpoint.size_bytes)} in ${duration(status.checkpoint.duration_ms)}`));
   else

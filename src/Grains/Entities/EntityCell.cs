@@ -23,6 +23,10 @@ namespace FeatureStore.Grains.Entities;
 /// A durable block may be ahead of S, up to P, and passes over what it contains when the stream goes on from S. An entity that has to be exact
 /// (<see cref="ClusterPlan.IsExact"/>) keeps, with the block of a cut, that of the complete checkpoint before it; a new owner goes on from that one unless the cut was completed.
 /// </para>
+/// <para>
+/// Several slices of a stream may call. All are in one interval at a time, so that an event of an earlier interval than the newest is one that is sent again since the block went back: it
+/// goes into both blocks. What one slice has written may lack what another still sends again; each waits until its own events are in, and S until all do.
+/// </para>
 /// <para>The cell is its own lock: a lock beside it would be one more miss of the processor's caches for each event.</para>
 /// </summary>
 internal sealed class EntityCell : IDisposable
@@ -60,7 +64,7 @@ internal sealed class EntityCell : IDisposable
 
     private string? _etag;
     private long _term;
-    private long _call;
+    private CallNumbers _calls;
     private long _epoch;
 
     /// <summary>Interval of the newest event that is not durable.</summary>
@@ -73,7 +77,7 @@ internal sealed class EntityCell : IDisposable
 
     /// <summary>Of those who know already that it has changed.</summary>
     private int _marks;
-    private Task? _writing;
+    private Write? _writing;
 
     public EntityCell(EntityCells cells, IGrainContext context)
     {
@@ -99,7 +103,7 @@ internal sealed class EntityCell : IDisposable
         {
             // Until the end of it, nobody's.
             _epoch = -1;
-            writing = _writing;
+            writing = _writing?.Done.Task;
         }
 
         if (writing is not null)
@@ -139,7 +143,8 @@ internal sealed class EntityCell : IDisposable
             return new ApplyReply { Status = ApplyStatus.OtherDefinitions };
         lock (this)
         {
-            if (Admit(call, request.Interval) is var status && status != ApplyStatus.Applied)
+            var route = request.Guards is null ? _cells.Plan.Route(request.Source, _plan.Index)! : null;
+            if (Admit(call, request.Interval, route?.Feeds != false) is var status && status != ApplyStatus.Applied)
                 return status is null ? null : Reply(status.Value, 0);
             if (request.Guards is { } guards)
             {
@@ -148,10 +153,9 @@ internal sealed class EntityCell : IDisposable
                 return Reply(ApplyStatus.Applied, call.Epoch);
             }
 
-            var route = _cells.Plan.Route(request.Source, _plan.Index)!;
-            var reply = Reply(ApplyStatus.Applied, call.Epoch, new byte[request.Count * ClusterPlan.ValuesPerEvent(route, request.Vectors) * sizeof(double)]);
+            var reply = Reply(ApplyStatus.Applied, call.Epoch, new byte[request.Count * ClusterPlan.ValuesPerEvent(route!, request.Vectors) * sizeof(double)]);
             var target = new ValueTarget(MemoryMarshal.Cast<byte, double>(reply.Values.AsSpan()), request.Vectors);
-            Apply(new EventsFor(route, Decode(request), request.Source, request.Interval, request.Generations), request.Key, [], ref target);
+            Apply(new EventsFor(route!, Decode(request), request.Source, request.Interval, request.Generations), request.Key, [], ref target);
             return reply;
         }
     }
@@ -194,23 +198,25 @@ internal sealed class EntityCell : IDisposable
     /// <returns>Null where the block has first to go back to the durable one (<see cref="LoadAsync"/>).</returns>
     public ApplyStatus? Apply(in OwnerCall call, in EventsFor events, byte[] key, ReadOnlySpan<int> rows, ref ValueTarget target)
     {
-        var status = Admit(call, events.Interval);
+        var status = Admit(call, events.Interval, events.Route.Feeds);
         if (status == ApplyStatus.Applied)
             Apply(events, key, rows, ref target);
         return status;
     }
 
     /// <summary>Takes a new caller, or one that does not know what became of its last call.</summary>
+    /// <param name="call">Who calls.</param>
+    /// <param name="isBack">Whether the block went back for this call: what is in it since then is other slices'.</param>
     /// <returns>The epoch; null where the block has first to go back (<see cref="LoadAsync"/>).</returns>
-    public ApplyReply? BeginRollBack(OwnerCall call)
+    public ApplyReply? BeginRollBack(OwnerCall call, bool isBack = false)
     {
         lock (this)
         {
             if (IsOld(call) is { } old)
                 return Reply(old, 0);
-            if (_isDirty || _isExact && call.Term > _ownerTerm)
+            if (_isDirty && (!isBack || !call.IsShared) || _isExact && call.Term > _ownerTerm)
                 return null;
-            (_term, _call) = (call.Term, call.Number);
+            Accept(call);
             return Reply(_isClosed ? ApplyStatus.Behind : ApplyStatus.Applied, 0);
         }
     }
@@ -270,7 +276,9 @@ internal sealed class EntityCell : IDisposable
         byte[] record;
         byte[] durable;
         int erasures;
-        TaskCompletionSource written;
+        Write writing;
+        while (Volatile.Read(ref _writing) is { } underWay)
+            await underWay.Done.Task.ConfigureAwait(false);
         lock (this)
         {
             if (term < _term)
@@ -285,8 +293,7 @@ internal sealed class EntityCell : IDisposable
             record = EntityRecord.Write(_isExact, term, interval, _sequence, _interval <= interval ? _applied : _appliedAtCut!, block, _durable);
             erasures = _erasures;
             durable = _isExact ? block.ToArray() : [];
-            written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _writing = written.Task;
+            _writing = writing = new Write(interval);
         }
 
         try
@@ -300,6 +307,8 @@ internal sealed class EntityCell : IDisposable
                 if (erasures != _erasures)
                     return FlushStatus.Failed;
                 (_durable, _durableTerm, _durableInterval) = (durable, term, interval);
+                if (writing.IsOvertaken)
+                    return FlushStatus.Durable;
                 _isDirty = _interval > interval;
                 DropCut();
                 return FlushStatus.Durable;
@@ -322,7 +331,7 @@ internal sealed class EntityCell : IDisposable
         {
             lock (this)
                 _writing = null;
-            written.SetResult();
+            writing.Done.SetResult();
         }
     }
 
@@ -342,22 +351,38 @@ internal sealed class EntityCell : IDisposable
     /// <summary>An owner that another has followed, or a call that was overtaken by a later one: whoever sent it does not wait for it any more.</summary>
     private ApplyStatus? IsOld(in OwnerCall call) =>
         call.Term < _term ? ApplyStatus.Fenced
-        : call.Term == _term && call.Number <= _call ? ApplyStatus.Behind
+        : call.Term == _term && call.Number <= _calls.Of(call.Slice) ? ApplyStatus.Behind
         : null;
 
     /// <summary>Takes a call, if the caller knows this state.</summary>
     /// <returns>Null where the block has first to go back.</returns>
-    private ApplyStatus? Admit(in OwnerCall call, long interval)
+    private ApplyStatus? Admit(in OwnerCall call, long interval, bool feeds)
     {
         if (IsOld(call) is { } old)
             return old;
+        if (call.IsShared && call.Term == _term && !Knows(call))
+            return ApplyStatus.Behind;
         if (_isExact && call.Term > _ownerTerm)
             return null;
-        if (_isDirty && (call.Term > _term || call.Epoch == 0 || interval < _interval || interval > _interval && _atCut is not null))
+        if (_isDirty && (call.Term > _term || (call.IsShared ? feeds && !Fits(interval) : call.Epoch == 0 || interval < _interval || interval > _interval && _atCut is not null)))
             return null;
-        (_term, _call) = (call.Term, call.Number);
-        return _isClosed || call.Epoch != 0 && call.Epoch != _epoch ? ApplyStatus.Behind : ApplyStatus.Applied;
+        Accept(call);
+        return Knows(call) ? ApplyStatus.Applied : ApplyStatus.Behind;
     }
+
+    /// <summary>Whether this state is the one that the caller knows, or it need not know any.</summary>
+    private bool Knows(in OwnerCall call) => !_isClosed && _epoch > 0 && (call.Epoch == 0 || call.Epoch == _epoch);
+
+    private void Accept(in OwnerCall call)
+    {
+        if (call.Term > _term)
+            _calls = default;
+        _term = call.Term;
+        _calls.Set(call.Slice, call.Number);
+    }
+
+    /// <summary>Whether events of one of several slices find the block of their interval.</summary>
+    private bool Fits(long interval) => interval == _interval || interval < _interval == _atCut is not null;
 
     private ApplyReply Reply(ApplyStatus status, long epochKnown, byte[]? values = null) => new()
     {
@@ -394,6 +419,27 @@ internal sealed class EntityCell : IDisposable
     private void Apply(in EventsFor events, byte[]? key, ReadOnlySpan<int> rows, ref ValueTarget target)
     {
         _key ??= key ?? throw new InvalidDataException($"The first call to entity \"{Address}\" lacks the key.");
+        if (_isDirty && events.Interval < _interval && events.Route.Feeds)
+            ApplyToCut(events, rows, target.Vectors);
+        ApplyLive(events, rows, ref target);
+    }
+
+    /// <summary>Applies events to the block as of the last cut, which they lie before.</summary>
+    private void ApplyToCut(in EventsFor events, ReadOnlySpan<int> rows, int vectors)
+    {
+        var (live, applied) = (_live, _applied);
+        var wasEmpty = _atCut!.Span.IsEmpty;
+        (_live, _applied) = (wasEmpty ? null : _atCut, _appliedAtCut!);
+        var unread = new ValueTarget(new double[(rows.IsEmpty ? events.Events.Count : rows.Length) * ClusterPlan.ValuesPerEvent(events.Route, vectors)], vectors);
+        ApplyLive(events, rows, ref unread);
+        if (wasEmpty && _live is not null)
+            _atCut.Dispose();
+        _atCut = _live ?? _atCut;
+        (_live, _applied) = (live, applied);
+    }
+
+    private void ApplyLive(in EventsFor events, ReadOnlySpan<int> rows, ref ValueTarget target)
+    {
         var source = _cells.Plan.Project.Sources[events.Source];
         var feeds = events.Route.Feeds && !(_isExact && _term == _durableTerm && events.Interval <= _durableInterval);
         var isChanged = false;
@@ -470,8 +516,10 @@ internal sealed class EntityCell : IDisposable
             (_appliedAtCut = new AppliedOffsets()).CopyFrom(_applied);
         }
 
+        if (_writing is not null && interval <= _writing.Interval)
+            _writing.IsOvertaken = true;
+        _interval = _isDirty ? Math.Max(_interval, interval) : interval;
         _isDirty = true;
-        _interval = interval;
     }
 
     private void Change(int source, in FieldRow row, in EventHeader header)
@@ -522,5 +570,16 @@ internal sealed class EntityCell : IDisposable
         _atCut?.Dispose();
         _atCut = null;
         _appliedAtCut = null;
+    }
+
+    /// <summary>A write of the block as of a cut that is under way.</summary>
+    private sealed class Write(long interval)
+    {
+        public long Interval => interval;
+
+        /// <summary>Whether an event before the cut has come since it began: another slice sends it again.</summary>
+        public bool IsOvertaken { get; set; }
+
+        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -9,6 +9,8 @@ namespace FeatureStore.Grains.Entities;
 [EntityPlacement]
 internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IGrainBase, IEntityGrain
 {
+    private const int LoadsMax = 16;
+
     private EntityCell? _cell;
 
     public IGrainContext GrainContext => context;
@@ -33,10 +35,15 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
 
     public async ValueTask<ApplyReply> ApplyAsync(OwnerCall call, [Immutable] ApplyRequest request)
     {
-        if (Cell.Apply(call, request) is { } reply)
-            return reply;
-        await Cell.LoadAsync(call.Term);
-        return Cell.Apply(call, request) ?? throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
+        for (var loads = 0; ; loads++)
+        {
+            if (Cell.Apply(call, request) is { } reply)
+                return reply;
+            // Other slices may have been quicker to apply to the loaded block; sooner or later they are not.
+            if (loads == (call.IsShared ? LoadsMax : 1))
+                throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
+            await Cell.LoadAsync(call.Term);
+        }
     }
 
     public async ValueTask<ApplyReply> RollBackAsync(OwnerCall call)
@@ -44,7 +51,7 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
         if (Cell.BeginRollBack(call) is { } reply)
             return reply;
         await Cell.LoadAsync(call.Term);
-        return Cell.BeginRollBack(call) ?? throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
+        return Cell.BeginRollBack(call, isBack: true) ?? throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
     }
 
     public ValueTask<Immutable<byte[]>> ReadAsync()

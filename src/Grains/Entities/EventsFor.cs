@@ -21,35 +21,37 @@ internal ref struct ValueTarget
 {
     private readonly ApplyBatch? _batch;
     private readonly EnrichedRows? _enriched;
-    private readonly int _vectors;
     private Span<double> _values;
 
     public ValueTarget(Span<double> values, int vectors)
     {
         _values = values;
-        _vectors = vectors;
+        Vectors = vectors;
     }
 
     public ValueTarget(ApplyBatch batch, EnrichedRows enriched)
     {
         _batch = batch;
         _enriched = enriched;
-        _vectors = batch.Vectors.Count;
+        Vectors = batch.Vectors.Count;
     }
+
+    /// <summary>How many of the source's vectors are wanted.</summary>
+    public int Vectors { get; }
 
     public void Read(Route route, ReadOnlySpan<byte> block, int row, long timeMs)
     {
         if (_batch is null)
         {
             Append(route, block, timeMs, route.Enrichment.Features);
-            for (var vector = 0; vector < _vectors; vector++)
+            for (var vector = 0; vector < Vectors; vector++)
                 Append(route, block, timeMs, route.Slices[vector].Features);
             return;
         }
 
         if (route.Enrichment.Features.Length > 0)
             route.Enrichment.Read(route.Entity, block, timeMs, _enriched!.Row(row));
-        for (var vector = 0; vector < _vectors; vector++)
+        for (var vector = 0; vector < Vectors; vector++)
         {
             if (route.Slices[vector].Features.Length > 0)
                 route.Slices[vector].Read(route.Entity, block, timeMs, _batch.Vectors[vector].Row(row));

@@ -26,12 +26,16 @@ internal sealed class OwnerState
     [Id(0)]
     public long Term { get; init; }
 
+    /// <summary>Null: several silos own slices of the stream.</summary>
     [Id(1)]
-    public required SiloAddress Silo { get; init; }
+    public required SiloAddress? Silo { get; init; }
 
     /// <summary>Greatest event time applied of each source, Unix ms.</summary>
     [Id(2)]
     public required long[] StreamTimesMs { get; init; }
+
+    /// <summary>The same with the later of each source's times.</summary>
+    public OwnerState With(long[] streamTimesMs) => new() { Term = Term, Silo = Silo, StreamTimesMs = [.. StreamTimesMs.Zip(streamTimesMs, Math.Max)] };
 }
 
 /// <inheritdoc cref="IOwnerGrain"/>
@@ -47,7 +51,7 @@ internal sealed class OwnerGrain : IGrainBase, IOwnerGrain
     public ValueTask TellAsync([Immutable] OwnerState state)
     {
         if (_state is null || state.Term >= _state.Term)
-            _state = state;
+            _state = state.Silo is null && state.Term == _state?.Term ? state.With(_state.StreamTimesMs) : state;
         return ValueTask.CompletedTask;
     }
 

@@ -34,19 +34,50 @@ internal sealed class OwnerView
         IsOwner = true;
     }
 
-    public void Advance(int source, long timeMs)
+    /// <summary>Whether this silo has slices of the stream.</summary>
+    public bool IsShared { get; private set; }
+
+    /// <summary>Makes this silo one of those that own slices of the stream. A later term begins where it goes on from.</summary>
+    public void Share(long term, ReadOnlySpan<long> streamTimesMs)
     {
-        if (timeMs > _streamTimesMs[source])
-            Volatile.Write(ref _streamTimesMs[source], timeMs);
+        lock (_streamTimesMs)
+        {
+            if (term > _term)
+                streamTimesMs.CopyTo(_streamTimesMs);
+            _term = Math.Max(term, _term);
+            IsShared = true;
+        }
     }
 
-    public OwnerState State() => new() { Term = _term, Silo = _silo!, StreamTimesMs = [.. _streamTimesMs] };
+    public void Advance(int source, long timeMs)
+    {
+        ref var newest = ref _streamTimesMs[source];
+        for (var known = Volatile.Read(ref newest); timeMs > known;)
+        {
+            var before = Interlocked.CompareExchange(ref newest, timeMs, known);
+            if (before == known)
+                return;
+            known = before;
+        }
+    }
+
+    public OwnerState State() => new() { Term = _term, Silo = _silo, StreamTimesMs = [.. _streamTimesMs] };
+
+    /// <summary>Takes in what other owners of slices told.</summary>
+    public void Join(OwnerState state)
+    {
+        lock (_streamTimesMs)
+        {
+            for (var source = 0; state.Term == _term && source < _streamTimesMs.Length; source++)
+                Advance(source, state.StreamTimesMs[source]);
+        }
+    }
 
     /// <summary>Takes in what another owner told.</summary>
     /// <returns>Whether the owner is another than was known.</returns>
     public bool Learn(OwnerState state)
     {
-        var isNew = !state.Silo.Equals(_silo);
+        var isNew = state.Silo is not null && !state.Silo.Equals(_silo);
         _silo = state.Silo;
         for (var source = 0; source < Math.Min(_streamTimesMs.Length, state.StreamTimesMs.Length); source++)
             Volatile.Write(ref _streamTimesMs[source], state.StreamTimesMs[source]);
@@ -67,10 +98,14 @@ internal sealed partial class OwnerExchange(OwnerView view, ClusterPlan plan, IS
         {
             try
             {
-                if (view.IsOwner)
+                if (view.IsOwner || view.IsShared)
                     await grain.TellAsync(view.State()).ConfigureAwait(false);
-                else if (await grain.GetAsync().ConfigureAwait(false) is { } state && view.Learn(state))
-                    LogOwner(state.Silo, state.Term);
+                if (view.IsOwner || await grain.GetAsync().ConfigureAwait(false) is not { } state)
+                    continue;
+                if (view.IsShared)
+                    view.Join(state);
+                else if (view.Learn(state))
+                    LogOwner(state.Silo!, state.Term);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {

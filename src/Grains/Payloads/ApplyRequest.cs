@@ -51,13 +51,20 @@ internal readonly record struct OwnerCall
     [Id(0)]
     public long Term { get; init; }
 
-    /// <summary>Grows from call to call of a term.</summary>
+    /// <summary>Grows from call to call of a slice in a term.</summary>
     [Id(1)]
     public long Number { get; init; }
 
     /// <summary>The epoch that the caller knows; 0: none, and all that it ever sent is durable.</summary>
     [Id(2)]
     public long Epoch { get; init; }
+
+    /// <summary>0: the owner of the whole stream, the only caller; else 1 more than the number of its slice.</summary>
+    [Id(3)]
+    public int Slice { get; init; }
+
+    /// <summary>Whether other slices call the entity too.</summary>
+    public bool IsShared => Slice > 0;
 }
 
 /// <summary>What became of a call.</summary>

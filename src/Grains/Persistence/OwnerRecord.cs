@@ -34,8 +34,29 @@ internal sealed record OwnerRecord
     /// <summary>What the joins keep as of <see cref="Header"/>, oldest first: of a key the newest counts.</summary>
     public IReadOnlyList<JoinSegment> Joins { get; init; } = [];
 
+    /// <summary>Erased entities whose events the joins may find again.</summary>
+    public IReadOnlyList<JoinErasure> JoinErasures { get; init; } = [];
+
     /// <summary>By topic and partition, how often a partition was made anew.</summary>
     public IReadOnlyDictionary<string, int[]> Generations { get; init; } = new Dictionary<string, int[]>();
+
+    /// <summary>What the record is at the beginning of a new term.</summary>
+    /// <returns>The record, and the number of the term's first interval.</returns>
+    public (OwnerRecord Record, long Interval) BeginTerm()
+    {
+        var newest = Header?.Sequence ?? 0;
+        // An owner that is gone may have been writing one more checkpoint.
+        var begun = Math.Max(newest, GivenUp.LastOrDefault()) + 1;
+        var isFirst = Term == 0;
+        var next = this with
+        {
+            Term = Term + 1,
+            Base = newest,
+            GivenUp = isFirst ? [] : [.. GivenUp, begun],
+            Layouts = [.. Layouts.Concat(Header?.Layouts ?? []).Distinct()],
+        };
+        return (next, isFirst ? begun : begun + 1);
+    }
 
     /// <summary>Whether a block that was written as of a cut is of the history that the owner of this record goes on with.</summary>
     public bool Has(long term, long interval) => term >= Term || interval <= Base && Array.BinarySearch(GivenUp, interval) < 0;

@@ -92,7 +92,7 @@ internal sealed unsafe class KafkaEventSource : IEventSource
 
     public void Start(IReadOnlyList<long> offsets)
     {
-        _consumer.Assign(offsets.Select((offset, partition) => new TopicPartitionOffset(Topic, partition, offset)));
+        _consumer.Assign(offsets.Select((offset, partition) => new TopicPartitionOffset(Topic, partition, offset)).Where(start => start.Offset >= 0));
         _isStarted = true;
     }
 

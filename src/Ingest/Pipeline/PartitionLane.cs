@@ -179,7 +179,6 @@ internal sealed class PartitionLane
             ref readonly var record = ref _read[_slots[_head - 1].Index];
             Witness = (record.Offset, _records.TimestampMs(last), RecordHash.Of(record));
             FreshnessMs = Witness.TimestampMs < 0 ? 0 : Math.Max(0, _time.GetUtcNow().ToUnixTimeMilliseconds() - Witness.TimestampMs);
-            batch.NextOffsets[Partition] = NextOffset;
         }
 
         return _head - first;

@@ -40,7 +40,7 @@ internal sealed class PipelineBatch
     /// <summary>Refused records that the batch passed over.</summary>
     public List<RefusedRecord> Refused { get; } = [];
 
-    /// <summary>Of each partition, the offset of the first record after the batch.</summary>
+    /// <summary>Of each partition of the lane, in its order, the offset of the first record after the batch.</summary>
     public long[] NextOffsets { get; }
 
     /// <summary>Place in the order of all batches that are published, from 1.</summary>

@@ -125,7 +125,7 @@ internal sealed class Pump : IDisposable
         for (var index = 0; index < _sources.Length; index++)
             progress |= _moved[index] = Step(index, silent: !IsLive);
         // Also where nothing arrives any more: S must not fall behind what the topic keeps.
-        if (_isChanged && _checkpoints.IsDue)
+        if ((_isChanged || _checkpoints.IsAwaited) && _checkpoints.IsDue)
             BeginCheckpoint();
         if (progress && _time.GetElapsedTime(_polledAt) < _pollInterval)
             return true;
@@ -285,8 +285,8 @@ internal sealed class Pump : IDisposable
             var records = source.Records;
             outgoing.Sequence = batch.Sequence;
             outgoing.ReadAt = batch.ReadAt;
-            for (var partition = 0; partition < batch.NextOffsets.Length; partition++)
-                outgoing.Positions.Add((records.Topic, partition, batch.NextOffsets[partition]));
+            for (var index = 0; index < batch.NextOffsets.Length; index++)
+                outgoing.Positions.Add((records.Topic, source.Partitions[index].Partition, batch.NextOffsets[index]));
             source.Compute(batch);
             _writer.Write(batch, records, outgoing);
         }

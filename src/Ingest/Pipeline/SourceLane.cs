@@ -37,6 +37,16 @@ internal sealed class SourceLane
 
     public IEventSource Records => _records;
 
+    /// <summary>A value of each of the topic's partitions, by number; of those that the lane does not have, another.</summary>
+    public long[] ByNumber(Func<PartitionLane, long> value, long otherwise)
+    {
+        var values = new long[_records.Partitions];
+        values.AsSpan().Fill(otherwise);
+        foreach (var partition in _partitions)
+            values[partition.Partition] = value(partition);
+        return values;
+    }
+
     /// <summary>Whether every partition has reached P.</summary>
     public bool IsCaughtUpWithPublished
     {

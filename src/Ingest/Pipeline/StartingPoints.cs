@@ -17,10 +17,11 @@ internal static class StartingPoints
     /// <param name="published">P of each partition that was ever answered.</param>
     /// <param name="acceptRecreated">Whether the operator knows that the topic may be another, or lack records: it is read from its beginning then.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="slice">Whose partitions are opened.</param>
     /// <exception cref="IngestConfigurationException">The topic is not the one that was read, or has lost records that the state needs.</exception>
     public static PartitionLane[] Open(
         ProjectPlan plan, SourcePlan source, IEventSource records, CheckpointHeader? last, IReadOnlyDictionary<(string Topic, int Partition), long> published,
-        bool acceptRecreated, TimeProvider time)
+        bool acceptRecreated, TimeProvider time, Slice slice = default)
     {
         var saved = last?.Partitions.Where(saved => saved.Topic == records.Topic).ToDictionary(saved => saved.Partition) ?? [];
         if (saved.Count > 0 && saved.Keys.Max() is var newest && newest >= records.Partitions && !acceptRecreated)
@@ -29,7 +30,7 @@ internal static class StartingPoints
                 $"Topic \"{records.Topic}\" has {records.Partitions} partitions, and the checkpoint was made from one with {newest + 1}: the topic was recreated. {Advice}");
         }
 
-        return [.. Enumerable.Range(0, records.Partitions).Select(Open)];
+        return [.. Enumerable.Range(0, records.Partitions).Where(slice.Has).Select(Open)];
 
         PartitionLane Open(int partition)
         {

@@ -42,6 +42,21 @@ public sealed class PumpTests
     }
 
     [TestMethod]
+    public void A_checkpoint_that_others_wait_for_is_begun_though_nothing_has_changed()
+    {
+        using var threads = new Threads();
+        threads.Start();
+        Deadline.Until(() => threads.Pump.IsLive, () => "not live");
+        threads.Checkpoints.IsAwaited = true;
+        threads.Checkpoints.IsDue = true;
+        Deadline.Until(() => threads.Checkpoints.Begun.Count > 0, () => "none begun");
+        Assert.AreEqual(0, threads.Checkpoints.Begun[0].Partitions[0].NextOffset);
+        threads.Checkpoints.IsAwaited = false;
+        threads.End();
+        Assert.IsEmpty(threads.Failures);
+    }
+
+    [TestMethod]
     [DataRow("read")]
     [DataRow("apply")]
     [DataRow("model")]
@@ -230,6 +245,8 @@ public sealed class PumpTests
         public CheckpointHeader? Last => null;
 
         public bool IsDue { get; set; }
+
+        public bool IsAwaited { get; set; }
 
         public Action OnBegin { get; set; } = () => { };
 

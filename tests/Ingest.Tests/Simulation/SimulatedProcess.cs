@@ -18,6 +18,11 @@ internal sealed class SimulatedProcess : IDisposable
     private readonly Publisher _publisher;
 
     public SimulatedProcess(ProjectPlan plan, SimulatedBroker broker, SimulatedDisk disk, Chaos chaos, ManualTime time, Action<ApplyBatch> applied, params SimulatedBroker[] others)
+        : this(plan, default, broker, disk, chaos, time, applied, others)
+    {
+    }
+
+    public SimulatedProcess(ProjectPlan plan, Slice slice, SimulatedBroker broker, SimulatedDisk disk, Chaos chaos, ManualTime time, Action<ApplyBatch> applied, params SimulatedBroker[] others)
     {
         _chaos = chaos;
         _options = new IngestOptions
@@ -37,16 +42,21 @@ internal sealed class SimulatedProcess : IDisposable
         _topics = [.. plan.TopicSources.Zip([broker, .. others]).Select(topic =>
         {
             var records = new SimulatedSource(topic.Second, chaos);
-            return (topic.Second, records, StartingPoints.Open(plan, topic.First, records, disk.Header, published, acceptRecreated: false, time));
+            return (topic.Second, records, StartingPoints.Open(plan, topic.First, records, disk.Header, published, acceptRecreated: false, time, slice));
         })];
         chaos.IsOn = true;
-        StartOffsets = [.. _topics[0].Partitions.Select(partition => partition.NextOffset)];
+        StartOffsets = new long[broker.Partitions.Length];
+        foreach (var partition in _topics[0].Partitions)
+            StartOffsets[partition.Partition] = partition.NextOffset;
         _publisher = new Publisher(Sink, _options, time, NullLogger.Instance, Fail);
         var writer = new PredictionWriter(plan, new SumModel("sum", Payments.BadAmount) { BeforeScore = chaos.Point }, new DeadLetterLog(), time);
         _pump = new Pump(
             [.. plan.TopicSources.Zip(_topics).Select(topic => new SourceLane(plan, topic.First, topic.Second.Records, topic.Second.Partitions))], new CheckedRuntime(Runtime, chaos, applied), Checkpoints, writer, _publisher, _options, time, _wake, "cluster", Fail);
         foreach (var topic in _topics)
-            topic.Records.Start([.. topic.Partitions.Select(partition => partition.StartOffset)]);
+        {
+            topic.Records.Start([.. Enumerable.Range(0, topic.Broker.Partitions.Length)
+                .Select(number => topic.Partitions.FirstOrDefault(partition => partition.Partition == number)?.StartOffset ?? -1)]);
+        }
     }
 
     public LocalRuntime Runtime { get; }
@@ -58,7 +68,7 @@ internal sealed class SimulatedProcess : IDisposable
     public SimulatedSink Sink { get; }
 
     /// <summary>S of each partition of the first topic at its start.</summary>
-    public IReadOnlyList<long> StartOffsets { get; }
+    public long[] StartOffsets { get; }
 
     public bool IsLive => _pump.IsLive;
 

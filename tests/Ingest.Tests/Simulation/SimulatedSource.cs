@@ -14,6 +14,7 @@ internal sealed unsafe class SimulatedSource(SimulatedBroker broker, Chaos chaos
     private readonly Dictionary<nint, (SimulatedRecord Record, int Bytes)> _held = [];
     private readonly Queue<(SimulatedRecord? Record, long EndOffset)>[] _fetched = [.. broker.Partitions.Select(_ => new Queue<(SimulatedRecord?, long)>())];
     private readonly long[] _positions = new long[broker.Partitions.Length];
+    private readonly HashSet<int> _left = [];
     private readonly bool[] _saidEnd = new bool[broker.Partitions.Length];
 
     public string Topic => broker.Topic;
@@ -46,7 +47,12 @@ internal sealed unsafe class SimulatedSource(SimulatedBroker broker, Chaos chaos
     public void Start(IReadOnlyList<long> offsets)
     {
         for (var partition = 0; partition < offsets.Count; partition++)
-            Seek(partition, offsets[partition]);
+        {
+            if (offsets[partition] >= 0)
+                Seek(partition, offsets[partition]);
+            else
+                _left.Add(partition);
+        }
     }
 
     public void Seek(int partition, long offset)
@@ -58,6 +64,7 @@ internal sealed unsafe class SimulatedSource(SimulatedBroker broker, Chaos chaos
 
     public int Read(int partition, Span<SourceRecord> records, out long endOffset)
     {
+        Assert.DoesNotContain(partition, _left, "A partition is read that was left alone.");
         chaos.Point();
         endOffset = -1;
         if (!Away.Contains(partition) && !chaos.OneIn(3))

@@ -11,6 +11,7 @@ namespace FeatureStore.Ingest.Tests.Simulation;
 public sealed class SimulationTests
 {
     private const int Seeds = 300;
+    private const int SliceSeeds = 100;
     private const int StepsMax = 200_000;
     private static readonly long[] _alignmentsMs = [0, 300_000, 3_600_000];
 
@@ -33,7 +34,20 @@ public sealed class SimulationTests
         Assert.IsGreaterThan(Seeds, totals.DeadLetters);
     }
 
-    private static void Run(int seed, Totals totals)
+    /// <summary>A pipeline of some partitions does with them what one of all would do with a topic that has no others.</summary>
+    [TestMethod]
+    public void A_slice_is_the_whole_of_its_partitions()
+    {
+        var totals = new Totals();
+        if (!SeededRuns.Run(SliceSeeds, seed => Run(seed, totals, new Slice(seed % 2 + (seed % 3 == 0 ? 0 : 1), 3)), () => $" ({totals.Current})"))
+            return;
+        Assert.IsGreaterThan(SliceSeeds, totals.Crashes);
+        Assert.IsGreaterThan(SliceSeeds, totals.Predictions);
+    }
+
+    private static void Run(int seed, Totals totals) => Run(seed, totals, default);
+
+    private static void Run(int seed, Totals totals, Slice slice)
     {
         var chaos = new Chaos(seed);
         var isLive = chaos.Random.Next(2) == 0;
@@ -48,7 +62,8 @@ public sealed class SimulationTests
         var workload = new Workload(chaos.Random, broker, 50 + chaos.Random.Next(400), isLive);
         if (!isLive)
             workload.Append(int.MaxValue, time);
-        var alignment = isLive || alignMs == 0 ? null : new AlignmentCheck(workload.Entries, alignMs);
+        List<Entry>[] log = [.. workload.Entries.Select((entries, partition) => slice.Has(partition) ? entries : [])];
+        var alignment = isLive || alignMs == 0 ? null : new AlignmentCheck(log, alignMs);
 
         SimulatedProcess? process = null;
         for (var step = 0; ; step++)
@@ -77,7 +92,7 @@ public sealed class SimulationTests
                 break;
         }
 
-        var oracle = new Oracle(workload.Entries, alignMs, delayMs, knowsOrder: !isLive);
+        var oracle = new Oracle(log, alignMs, delayMs, knowsOrder: !isLive);
         oracle.CheckPredictions(broker);
         oracle.CheckDeadLetters(broker);
         oracle.CheckState(plan, process.Runtime);
@@ -107,7 +122,7 @@ public sealed class SimulationTests
                 chaos.Arm(600);
             SimulatedProcess? started = null;
             var on = chaos.IsOn;
-            started = new SimulatedProcess(plan, broker, disk, chaos, time, batch =>
+            started = new SimulatedProcess(plan, slice, broker, disk, chaos, time, batch =>
             {
                 totals.SilentBatches += started!.IsLive ? 0 : 1;
                 alignment?.Applied(batch);
@@ -136,7 +151,7 @@ public sealed class SimulationTests
     {
         private readonly int[] _next = new int[log.Length];
 
-        public void Restart(IReadOnlyList<long> offsets)
+        public void Restart(long[] offsets)
         {
             for (var partition = 0; partition < log.Length; partition++)
                 _next[partition] = log[partition].TakeWhile(entry => entry.Record.Offset < offsets[partition]).Count();

@@ -52,6 +52,15 @@ public sealed class ClusterTests : SystemTest
     [TestMethod]
     public void SilosDieAndJoin() => Disturb(PostgreSql(), ["kill serve", "kill owner", "add"], 7_000);
 
+    /// <summary>Silos that share the slices of the stream: one dies, one joins, and one hands its slices over and leaves.</summary>
+    [TestMethod]
+    public void OwnersOfSlicesDieAndJoin() => Disturb([.. PostgreSql(), "--slices", "4"], ["kill owner", "add owner"], 6_000, owners: 2);
+
+    [TestMethod]
+    [TestCategory("Soak")]
+    public void OwnersOfSlicesComeAndGo() => Disturb(
+        [.. PostgreSql(), "--slices", "4"], ["kill owner", "kill serve", "add owner", "stop owner", "kill owner", "stop owner", "kill serve, start at once", "restart all"], 6_000, owners: 2);
+
     [TestMethod]
     [TestCategory("Soak")]
     public void SilosDieAndJoinOverRedis() => Disturb(Redis(), ["kill owner", "kill serve", "add"], 5_000);
@@ -116,7 +125,7 @@ public sealed class ClusterTests : SystemTest
         feed.AllowTo(count * 2 / 3);
         predictions.Await(count * 2 / 3, _deadline, () => ThrowIfAnyExited(first));
         var checkpoint = 0L;
-        Wait.Until(() => (checkpoint = CheckpointOf(first.Owner)) > 0, _deadline, () => "No checkpoint.");
+        Wait.Until(() => (checkpoint = CheckpointOf(first.Owners[0])) > 0, _deadline, () => "No checkpoint.");
         foreach (var silo in first.Members)
             silo.Process.Kill();
         var second = NewCluster(job, storage);
@@ -126,8 +135,8 @@ public sealed class ClusterTests : SystemTest
         second.Add("serve").Process.WaitReady(_settleDeadline);
         TestContext.WriteLine($"ready again {started.Elapsed.TotalSeconds:F1} s after the start of the new silos");
         predictions.Await(transactions.Length, _deadline, () => ThrowIfAnyExited(second));
-        Assert.IsGreaterThan(checkpoint, CheckpointOf(second.Owner), "the state did not outlive the silos");
-        foreach (var silo in second.Serving.Append(second.Owner))
+        Assert.IsGreaterThan(checkpoint, CheckpointOf(second.Owners[0]), "the state did not outlive the silos");
+        foreach (var silo in second.Serving.Concat(second.Owners))
             Stop(silo);
         Assert.AreEqual("", predictions.Verdict());
     }
@@ -136,7 +145,8 @@ public sealed class ClusterTests : SystemTest
     /// <param name="disturbances">What to do, one after the other.</param>
     /// <param name="portion">Transactions for each.</param>
     /// <param name="gapMaxSeconds">Longest time in which a silo that is up may not answer, on a machine that others use too.</param>
-    private void Disturb(string[] storage, string[] disturbances, int portion, double gapMaxSeconds = 20)
+    /// <param name="owners">Silos that ingest.</param>
+    private void Disturb(string[] storage, string[] disturbances, int portion, double gapMaxSeconds = 20, int owners = 1)
     {
         var random = Seeded();
         var count = portion * (disturbances.Length + 1);
@@ -147,7 +157,10 @@ public sealed class ClusterTests : SystemTest
         using var feed = new PacedFeed(Kafka.Bootstrap, job.Topic, transactions, EventsPerSecond);
         using var predictions = new Predictions(job, count);
         var cluster = NewCluster(job, storage);
+        // Silos of one machine find each other through the first, which is not killed.
         cluster.Add("all").Process.WaitReady(ReadyDeadline);
+        for (var owner = 1; owner < owners; owner++)
+            cluster.Add("all");
         var first = cluster.Add("serve");
         cluster.Add("serve");
         foreach (var silo in cluster.Members)
@@ -158,8 +171,8 @@ public sealed class ClusterTests : SystemTest
 
         // Until an entity's events are durable, a silo's death takes it back to before them for a moment. The second checkpoint from now has begun after now.
         var seen = transactions[..(portion / 2)];
-        var sequence = CheckpointOf(cluster.Owner) + 2;
-        Wait.Until(() => CheckpointOf(cluster.Owner) >= sequence, _deadline, () => $"Checkpoint {CheckpointOf(cluster.Owner)}, not {sequence}.");
+        var sequence = CheckpointOf(cluster.Owners[0]) + 2;
+        Wait.Until(() => CheckpointOf(cluster.Owners[0]) >= sequence, _deadline, () => $"Checkpoint {CheckpointOf(cluster.Owners[0])}, not {sequence}.");
         using var reads = new LookUps([.. seen.Select(transaction => transaction.Customer).Distinct()], [.. seen.Select(transaction => transaction.Terminal).Distinct()]);
         foreach (var silo in cluster.Members)
             reads.Start(silo);
@@ -200,7 +213,7 @@ public sealed class ClusterTests : SystemTest
                 _settleDeadline, () => $"{silo.Name} answers {Difference(final, right)}");
         }
 
-        foreach (var silo in cluster.Serving.Append(cluster.Owner))
+        foreach (var silo in cluster.Serving.Concat(cluster.Owners))
             Stop(silo);
         Assert.AreEqual("", predictions.Verdict());
         Assert.IsLessThan(gapMaxSeconds, gaps.Values.Max(of => of.Max(gap => gap.Gap)));
@@ -211,21 +224,29 @@ public sealed class ClusterTests : SystemTest
     private (double Gap, double Stream) Disturb(string what, SiloCluster cluster, PacedFeed feed, LookUps reads, Predictions predictions, Random random)
     {
         var serving = cluster.Serving[random.Next(cluster.Serving.Count)];
+        var owner = cluster.Owners[random.Next(cluster.Owners.Count)];
         var begin = Stopwatch.GetTimestamp();
         var up = cluster.Members.ToList();
         double gap;
         switch (what)
         {
             case "kill owner":
-                up.Remove(cluster.Owner);
-                Kill(cluster.Owner);
-                foreach (var other in cluster.Serving)
-                    Assert.AreEqual(HttpStatusCode.OK, Ask(other, "health/ready"), "readiness is local: a silo that serves stays ready without an owner");
-                cluster.Start(cluster.Owner);
+                up.Remove(owner);
+                Kill(owner);
+                foreach (var other in up)
+                    Assert.AreEqual(HttpStatusCode.OK, Ask(other, "health/ready"), "readiness is local: a silo stays ready without an owner, or another one");
+                cluster.Start(owner);
+                break;
+            case "stop owner":
+                // The others take its slices over, and go on without it.
+                up.Remove(owner);
+                Stop(owner);
+                predictions.Await(Math.Min(feed.Allowed, predictions.Distinct + 200), _deadline, () => { });
+                cluster.Start(owner);
                 break;
             case "pause owner":
-                up.Remove(cluster.Owner);
-                Pause(cluster, cluster.Owner, up, reads);
+                up.Remove(owner);
+                Pause(cluster, owner, up, reads);
                 break;
             case "pause serve":
                 up.Remove(serving);
@@ -246,6 +267,9 @@ public sealed class ClusterTests : SystemTest
                 break;
             case "add":
                 reads.Start(cluster.Add("serve"));
+                break;
+            case "add owner":
+                reads.Start(cluster.Add("all"));
                 break;
             case "restart all":
                 gap = 0;

@@ -15,8 +15,8 @@ internal sealed class SiloCluster(Func<string[], int, SiloProcess> start, string
     /// <summary>Silos that run, or did until they were killed.</summary>
     public IReadOnlyList<Member> Members => [.. _members.Values.OrderBy(member => member.Name, StringComparer.Ordinal)];
 
-    /// <summary>The one that owns the stream.</summary>
-    public Member Owner => Members.Single(member => member.Role == "all");
+    /// <summary>Those that own the stream: one, or several that share its slices.</summary>
+    public IReadOnlyList<Member> Owners => [.. Members.Where(member => member.Role == "all")];
 
     public IReadOnlyList<Member> Serving => [.. Members.Where(member => member.Role == "serve")];
 

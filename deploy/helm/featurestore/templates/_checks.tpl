@@ -22,6 +22,17 @@
     {{- fail "kafka.config is given without kafka.bootstrapServers. Give HOST:PORT of the broker that it is for." }}
   {{- end }}
 {{- end }}
+{{- if gt (int $v.owner.replicas) 1 }}
+  {{- if not (include "featurestore.isCluster" .) }}
+    {{- fail (printf "owner.replicas is %d, and runtime \"local\" is one process. Choose runtime orleans." (int $v.owner.replicas)) }}
+  {{- end }}
+  {{- if gt (int $v.owner.replicas) (int $v.cluster.slices) }}
+    {{- fail (printf "owner.replicas is %d, and cluster.slices %d: some owner would have nothing to do, or they would take the stream from each other. Give as many slices or more." (int $v.owner.replicas) (int $v.cluster.slices)) }}
+  {{- end }}
+  {{- if $v.owner.protectFromEviction }}
+    {{- fail "owner.protectFromEviction is for a single owner: of several, one at a time may go. Leave it out." }}
+  {{- end }}
+{{- end }}
 {{- if and $v.redis.address $v.redis.existingSecret }}
   {{- fail "redis.address and redis.existingSecret are both given. Give one." }}
 {{- end }}

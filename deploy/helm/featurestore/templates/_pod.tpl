@@ -81,17 +81,17 @@ spec:
                 {{- include "featurestore.selector" .root | nindent 16 }}
                 app.kubernetes.io/component: {{ $isServe | ternary "owner" "serve" }}
   {{- end }}
-  {{- if $isServe }}
+  {{- if or $isServe (gt (int $v.owner.replicas) 1) }}
   topologySpreadConstraints:
     {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
     - topologyKey: {{ . }}
       maxSkew: 1
-      whenUnsatisfiable: {{ $v.serve.spread }}
+      whenUnsatisfiable: {{ $isServe | ternary $v.serve.spread "ScheduleAnyway" }}
       matchLabelKeys: [pod-template-hash]
       labelSelector:
         matchLabels:
           {{- include "featurestore.selector" $.root | nindent 10 }}
-          app.kubernetes.io/component: serve
+          app.kubernetes.io/component: {{ $.component }}
     {{- end }}
   {{- end }}
   containers:
@@ -135,6 +135,7 @@ spec:
         {{- end }}
         {{- if $isCluster }}
         - { name: FEATURESTORE_ROLES, value: {{ $isServe | ternary "serve" $v.owner.role }} }
+        - { name: FEATURESTORE_SLICES, value: {{ int $v.cluster.slices | quote }} }
         - { name: FEATURESTORE_CLUSTERING, value: {{ $v.cluster.clustering }} }
         {{- with $v.cluster.storage }}
         - { name: FEATURESTORE_STORAGE, value: {{ . }} }

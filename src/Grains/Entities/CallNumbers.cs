@@ -1,0 +1,42 @@
+namespace FeatureStore.Grains.Entities;
+
+/// <summary>The newest call of each caller. Nearly always there is one; of an entity that several slices call, a few.</summary>
+internal struct CallNumbers
+{
+    private (int Slice, long Number)[]? _others;
+    private int _slice;
+    private long _number;
+
+    public readonly long Of(int slice)
+    {
+        if (slice == _slice)
+            return _number;
+        foreach (var (other, number) in _others ?? [])
+        {
+            if (other == slice)
+                return number;
+        }
+
+        return 0;
+    }
+
+    public void Set(int slice, long number)
+    {
+        if (_number == 0 || slice == _slice)
+        {
+            (_slice, _number) = (slice, number);
+            return;
+        }
+
+        for (var index = 0; index < _others?.Length; index++)
+        {
+            if (_others[index].Slice == slice)
+            {
+                _others[index].Number = number;
+                return;
+            }
+        }
+
+        _others = [.. _others ?? [], (slice, number)];
+    }
+}

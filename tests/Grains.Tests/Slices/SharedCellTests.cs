@@ -1,0 +1,149 @@
+using FeatureStore.Grains.Entities;
+using FeatureStore.Grains.Payloads;
+using FeatureStore.Grains.Persistence;
+using FeatureStore.Runtime.Tests;
+
+namespace FeatureStore.Grains.Tests.Slices;
+
+/// <summary>One entity that two slices call, step by step.</summary>
+[TestClass]
+public sealed class SharedCellTests
+{
+    private readonly SharedStorage _storage = new();
+    private readonly ClusterPlan _plan = new(SlicedProject.Plan, slices: 2);
+    private Cluster _cluster = null!;
+    private EntityCell _cell = null!;
+    private IEntityGrain _grain = null!;
+    private string _address = "";
+    private long _number;
+
+    [TestInitialize]
+    public void Start()
+    {
+        _cluster = Cluster.Start(1, _storage, null, SlicedProject.Plan, slices: 2);
+        _address = EntityAddress.Of(SlicedProject.Plan.Entities[SlicedProject.Device], SlicedProject.KeyOf(SlicedProject.Device, Pay(0, 0, 0)));
+        _grain = _cluster.Service<IGrainFactory>(0).GetGrain<IEntityGrain>(_address);
+        _grain.ReadAsync().AsTask().GetAwaiter().GetResult();
+    }
+
+    [TestCleanup]
+    public void Stop() => _cluster.Dispose();
+
+    [TestMethod]
+    public void A_slice_that_is_new_to_the_entity_does_not_undo_the_others()
+    {
+        Apply(1, 0, 5, Pay(0, 0, 1));
+        Apply(2, 0, 5, Pay(1, 0, 10));
+        Assert.AreEqual(11, Live());
+    }
+
+    [TestMethod]
+    public void After_one_went_back_the_other_sends_again_and_does_not_go_back_itself()
+    {
+        var first = Apply(1, 0, 5, Pay(0, 0, 1));
+        Apply(2, first.Epoch, 5, Pay(1, 0, 10));
+        var back = _grain.RollBackAsync(Call(2, first.Epoch)).AsTask().GetAwaiter().GetResult();
+        Assert.AreNotEqual(first.Epoch, back.Epoch);
+        Apply(2, back.Epoch, 5, Pay(1, 0, 10));
+        var behind = Apply(1, first.Epoch, 5, Pay(0, 1, 2));
+        Assert.AreEqual(ApplyStatus.Behind, behind.Status);
+        Assert.AreEqual(back.Epoch, behind.Epoch, "It says which state there is to go on from.");
+        Apply(1, behind.Epoch, 5, Pay(0, 0, 1));
+        Apply(1, behind.Epoch, 5, Pay(0, 1, 2));
+        Apply(1, behind.Epoch, 5, Pay(0, 1, 2));
+        Assert.AreEqual(13, Live());
+    }
+
+    [TestMethod]
+    public void What_is_sent_again_from_before_a_cut_goes_into_both_blocks()
+    {
+        var epoch = Apply(1, 0, 5, Pay(0, 0, 1)).Epoch;
+        Apply(1, epoch, 6, Pay(0, 1, 2));
+        Assert.AreEqual(epoch, Apply(2, epoch, 5, Pay(1, 0, 10)).Epoch, "It need not go back.");
+        Apply(2, epoch, 6, Pay(1, 1, 20));
+        Assert.AreEqual(FlushStatus.Durable, Flush(5, epoch));
+        Assert.AreEqual(11, Stored());
+        Assert.AreEqual(33, Live());
+        Assert.AreEqual(FlushStatus.Durable, Flush(6, epoch));
+        Assert.AreEqual(33, Stored());
+    }
+
+    [TestMethod]
+    public void Where_no_block_is_as_of_the_cut_it_goes_back_for_what_is_sent_again()
+    {
+        var epoch = Apply(1, 0, 5, Pay(0, 0, 1)).Epoch;
+        Assert.AreEqual(FlushStatus.Durable, Flush(5, epoch));
+        Apply(1, epoch, 6, Pay(0, 1, 2));
+        // By a message, as a call in place does not go back.
+        var reply = _grain.ApplyAsync(Call(2, epoch), SlicedProject.Request(_plan, 5, Pay(1, 0, 10))).AsTask().GetAwaiter().GetResult();
+        Assert.AreEqual(ApplyStatus.Behind, reply.Status);
+        Apply(2, reply.Epoch, 5, Pay(1, 0, 10));
+        Assert.AreEqual(11, Live());
+        Apply(1, reply.Epoch, 6, Pay(0, 1, 2));
+        Assert.AreEqual(FlushStatus.Durable, Flush(5, reply.Epoch));
+        Assert.AreEqual(11, Stored());
+        Assert.AreEqual(13, Live());
+    }
+
+    [TestMethod]
+    public void What_is_sent_again_during_a_write_is_not_taken_for_durable()
+    {
+        var epoch = Apply(1, 0, 5, Pay(0, 0, 1)).Epoch;
+        _storage.BeforeWrite = (_, _, _) =>
+        {
+            _storage.BeforeWrite = null;
+            Apply(2, epoch, 5, Pay(1, 0, 10));
+        };
+        Assert.AreEqual(FlushStatus.Durable, Flush(5, epoch));
+        Assert.AreEqual(1, Stored());
+        Apply(1, epoch, 6, Pay(0, 1, 2));
+        Assert.AreEqual(FlushStatus.Durable, Flush(5, epoch));
+        Assert.AreEqual(11, Stored());
+        Assert.AreEqual(13, Live());
+    }
+
+    [TestMethod]
+    public void A_call_that_was_overtaken_is_turned_away_by_the_numbers_of_its_own_slice()
+    {
+        var old = Call(1, 0);
+        var epoch = Apply(2, 0, 5, Pay(1, 0, 10)).Epoch;
+        Assert.AreEqual(ApplyStatus.Applied, Cell().Apply(old, SlicedProject.Request(_plan, 5, Pay(0, 0, 1)))!.Status, "Another slice's calls do not count.");
+        Assert.AreEqual(ApplyStatus.Behind, Cell().Apply(old, SlicedProject.Request(_plan, 5, Pay(0, 1, 2)))!.Status);
+        Assert.AreEqual(epoch, Apply(2, epoch, 5, Pay(1, 1, 20)).Epoch);
+        Assert.AreEqual(31, Live());
+    }
+
+    private static Payment Pay(int partition, long offset, double amount) => new(partition, offset, TestProject.StartMs + offset, partition, "device 1", amount);
+
+    private OwnerCall Call(int slice, long epoch) => new() { Term = 1, Number = ++_number, Epoch = epoch, Slice = slice };
+
+    private EntityCell Cell() => _cell ??= _cluster.Service<EntityCells>(0).Find(_address)!;
+
+    private ApplyReply Apply(int slice, long epoch, long interval, Payment payment)
+    {
+        if (_cell is null)
+            return First(slice, epoch, interval, payment);
+        return Cell().Apply(Call(slice, epoch), SlicedProject.Request(_plan, interval, payment)) ?? throw new AssertFailedException("The block would go back.");
+    }
+
+    private ApplyReply First(int slice, long epoch, long interval, Payment payment)
+    {
+        var reply = _grain.ApplyAsync(Call(slice, epoch), SlicedProject.Request(_plan, interval, payment)).AsTask().GetAwaiter().GetResult();
+        _cell = Cell();
+        return reply;
+    }
+
+    private FlushStatus Flush(long interval, long epoch) => Cell().FlushAsync(1, interval, epoch).GetAwaiter().GetResult();
+
+    private double Live() => Sum(Cell().Read());
+
+    private double Stored() => Sum(EntityRecord.Read(_storage.Records(ClusterNames.EntityState).Single().Bytes).Block);
+
+    private static double Sum(ReadOnlySpan<byte> block)
+    {
+        var plan = SlicedProject.Plan.Entities[SlicedProject.Device];
+        var values = new double[plan.Features.Count];
+        plan.Read(block, TestProject.StartMs, [.. Enumerable.Range(0, values.Length)], values);
+        return values[^1];
+    }
+}

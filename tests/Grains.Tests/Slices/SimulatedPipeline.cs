@@ -1,0 +1,171 @@
+using FeatureStore.Grains.Slices;
+using FeatureStore.Runtime;
+
+namespace FeatureStore.Grains.Tests.Slices;
+
+/// <summary>Consumes a slice of a simulated topic as ingest does: from S in silence to P, then publishing; a cut where one is awaited.</summary>
+internal sealed class SimulatedPipeline : ISlicePipeline
+{
+    private readonly SlicePorts _ports;
+    private readonly SimulatedTopic _topic;
+    private readonly Random _random;
+    private readonly int _pauseMs;
+    private readonly long[] _next;
+    private readonly List<(long Sequence, List<(Payment, double[])> Predictions)> _waiting = [];
+    private readonly List<(long Sequence, TaskCompletionSource Published)> _waiters = [];
+    private readonly CancellationTokenSource _stop = new();
+    private readonly SemaphoreSlim _wake = new(0);
+    private readonly TaskCompletionSource<Exception> _failure = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task _running = Task.CompletedTask;
+    private long[] _published = [];
+    private int _instance;
+    private long _applied;
+    private long _committed;
+
+    /// <param name="ports">What it works with.</param>
+    /// <param name="topic">What it reads.</param>
+    /// <param name="seed">Of its batches and pauses.</param>
+    /// <param name="pauseMs">Longest pause after a batch, ms.</param>
+    public SimulatedPipeline(SlicePorts ports, SimulatedTopic topic, int seed, int pauseMs)
+    {
+        (_ports, _topic, _random, _pauseMs) = (ports, topic, new Random(seed), pauseMs);
+        _next = new long[topic.Log.Length];
+    }
+
+    public Task<Exception> Failure => _failure.Task;
+
+    public PipelineStatus Current => new() { Phase = PipelinePhase.Running, TimeMs = 0 };
+
+    public Task StartAsync()
+    {
+        (_instance, _published) = _topic.Open(_ports.Slice.Number);
+        foreach (var saved in _ports.Checkpoints.Last?.Partitions ?? [])
+            _next[saved.Partition] = saved.NextOffset;
+        foreach (var partition in Own())
+        {
+            if (_next[partition] > _published[partition])
+                _topic.Note($"S of partition {partition} is {_next[partition]}, beyond P {_published[partition]}");
+        }
+
+        _ports.Runtime.BeginSource(0, new long[_next.Length], _published);
+        _running = Task.WhenAll(Task.Run(ReadAsync), Task.Run(PublishAsync));
+        return Task.CompletedTask;
+    }
+
+    public void Wake() => _wake.Release();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private IEnumerable<int> Own() => Enumerable.Range(0, _next.Length).Where(_ports.Slice.Has);
+
+    private async Task ReadAsync()
+    {
+        try
+        {
+            var batch = new SlicedProject.Batch();
+            var isChanged = false;
+            while (true)
+            {
+                _stop.Token.ThrowIfCancellationRequested();
+                if ((isChanged || _ports.Checkpoints.IsAwaited) && _ports.Checkpoints.IsDue)
+                {
+                    _ports.Checkpoints.Begin("cluster", [.. Own().Select(Checkpoint)], WhenPublished(_applied));
+                    isChanged = false;
+                }
+
+                var isSilent = Own().Any(partition => _next[partition] < _published[partition]);
+                var ready = Own().Where(partition => _next[partition] < (isSilent ? _published[partition] : _topic.Log[partition].Length)).ToList();
+                if (ready.Count == 0)
+                {
+                    await _wake.WaitAsync(TimeSpan.FromMilliseconds(5), _stop.Token);
+                    continue;
+                }
+
+                List<Payment> payments = [];
+                foreach (var partition in ready)
+                {
+                    var end = Math.Min(_next[partition] + 1 + _random.Next(6), isSilent ? _published[partition] : _topic.Log[partition].Length);
+                    payments.AddRange(_topic.Log[partition][(int)_next[partition]..(int)end]);
+                    _next[partition] = end;
+                }
+
+                batch.Fill([.. payments]);
+                await _ports.Runtime.ApplyAsync(batch.Apply, CancellationToken.None);
+                isChanged = true;
+                if (!isSilent)
+                {
+                    lock (_waiting)
+                        _waiting.Add((++_applied, [.. payments.Select((payment, row) => (payment, batch.Vector(row)))]));
+                }
+
+                if (_pauseMs > 0)
+                    await Task.Delay(_random.Next(_pauseMs + 1), _stop.Token);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // It ends where it is.
+        }
+        catch (Exception exception)
+        {
+            _failure.TrySetResult(exception);
+        }
+    }
+
+    private async Task PublishAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(3, _stop.Token);
+                List<(long Sequence, List<(Payment, double[])> Predictions)> batches;
+                lock (_waiting)
+                {
+                    batches = [.. _waiting];
+                    _waiting.Clear();
+                }
+
+                if (batches.Count == 0)
+                    continue;
+                _topic.Publish(_ports.Slice.Number, _instance, [.. batches.SelectMany(batch => batch.Predictions)]);
+                lock (_waiting)
+                {
+                    _committed = batches[^1].Sequence;
+                    foreach (var (_, published) in _waiters.FindAll(waiter => waiter.Sequence <= _committed))
+                        published.SetResult();
+                    _waiters.RemoveAll(waiter => waiter.Sequence <= _committed);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // What is not published is answered by whoever comes next.
+        }
+        catch (Exception exception)
+        {
+            _failure.TrySetResult(exception);
+        }
+    }
+
+    private Task WhenPublished(long sequence)
+    {
+        lock (_waiting)
+        {
+            if (sequence <= _committed)
+                return Task.CompletedTask;
+            var published = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiters.Add((sequence, published));
+            return published.Task;
+        }
+    }
+
+    private PartitionCheckpoint Checkpoint(int partition) => new()
+    {
+        Topic = "payments", Partition = partition, NextOffset = _next[partition], NewestMs = 0, WitnessOffset = -1, WitnessTimestampMs = -1, WitnessHash = 0, SeenIds = [],
+    };
+}

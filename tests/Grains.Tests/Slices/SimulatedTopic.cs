@@ -1,0 +1,69 @@
+namespace FeatureStore.Grains.Tests.Slices;
+
+/// <summary>What the broker keeps of a topic and its predictions: the log, P, and the newest instance of each transactional id. Notes what must not happen.</summary>
+internal sealed class SimulatedTopic(Payment[][] log, Dictionary<(int Partition, long Offset), double[]> vectors)
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<int, int> _instances = [];
+    private readonly HashSet<(int, long)> _predicted = [];
+    private readonly long[] _published = new long[log.Length];
+
+    public Payment[][] Log => log;
+
+    public int Events { get; } = log.Sum(partition => partition.Length);
+
+    public int Predicted
+    {
+        get
+        {
+            lock (_gate)
+                return _predicted.Count;
+        }
+    }
+
+    /// <summary>The first thing that went wrong.</summary>
+    public string? Violation { get; private set; }
+
+    /// <summary>Shuts out whoever published for a slice before, and reads P.</summary>
+    public (int Instance, long[] Published) Open(int slice)
+    {
+        lock (_gate)
+        {
+            _instances[slice] = _instances.GetValueOrDefault(slice) + 1;
+            return (_instances[slice], [.. _published]);
+        }
+    }
+
+    public long Published(int partition)
+    {
+        lock (_gate)
+            return _published[partition];
+    }
+
+    public void Note(string violation)
+    {
+        lock (_gate)
+            Violation ??= violation;
+    }
+
+    /// <summary>Commits predictions and the offset behind them.</summary>
+    public void Publish(int slice, int instance, IReadOnlyList<(Payment Payment, double[] Vector)> predictions)
+    {
+        lock (_gate)
+        {
+            if (_instances[slice] != instance)
+                throw new IOException("another instance has begun");
+            foreach (var (payment, vector) in predictions)
+            {
+                var place = (payment.Partition, payment.Offset);
+                if (!_predicted.Add(place))
+                    Violation ??= $"{place} is predicted twice";
+                if (payment.Offset != _published[payment.Partition])
+                    Violation ??= $"{place} is predicted after {_published[payment.Partition]}";
+                if (!vector[SlicedProject.OfCustomer].SequenceEqual(vectors[place][SlicedProject.OfCustomer]))
+                    Violation ??= $"{place} has vector {string.Join(' ', vector)}, not {string.Join(' ', vectors[place])}";
+                _published[payment.Partition] = payment.Offset + 1;
+            }
+        }
+    }
+}

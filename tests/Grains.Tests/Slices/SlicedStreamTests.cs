@@ -1,0 +1,106 @@
+namespace FeatureStore.Grains.Tests.Slices;
+
+/// <summary>Several pipelines consume one stream, on silos that come and go.</summary>
+[TestClass]
+public sealed class SlicedStreamTests
+{
+    [TestMethod]
+    [DataRow(1, 1, 3)]
+    [DataRow(2, 3, 3)]
+    [DataRow(3, 3, 6)]
+    public void Undisturbed_it_is_the_plain_run(int seed, int silos, int slices)
+    {
+        using var stream = new SlicedStream(seed, silos, slices, events: 900, pauseMs: 1);
+        stream.Advance(1);
+        var term = stream.Term;
+        CollectionAssert.AreEqual(Enumerable.Range(0, slices).ToList(), stream.Members.SelectMany(member => member.Member.Slices).Order().ToList());
+        stream.Finish();
+        Assert.AreEqual(1, term);
+    }
+
+    [TestMethod]
+    [DataRow(4, 3, 6)]
+    public void Answers_are_lost(int seed, int silos, int slices)
+    {
+        using var stream = new SlicedStream(seed, silos, slices, events: 900, pauseMs: 1);
+        stream.LoseAnswers(2);
+        stream.Finish();
+        Assert.IsGreaterThan(10, stream.LostAnswers);
+        Assert.AreEqual(1, stream.Term - stream.Cluster.Silos.Count, "A lost answer begins no term; each silo that leaves does.");
+    }
+
+    [TestMethod]
+    [DataRow(7, 3, 6)]
+    public void An_entity_is_erased_as_of_a_cut(int seed, int silos, int slices)
+    {
+        using var stream = new SlicedStream(seed, silos, slices, 900);
+        stream.LoseAnswers(1);
+        stream.Advance(300);
+        stream.Erase(1, "device 3");
+        stream.Finish();
+    }
+
+    /// <summary>The silo leaves that divides the stream: slices move once, at a cut, and whoever divides the stream next finds them under way.</summary>
+    [TestMethod]
+    public void The_coordinator_leaves()
+    {
+        using var stream = new SlicedStream(8, 3, 4, 2400, pauseMs: 8);
+        stream.Advance(200);
+        stream.Drain(stream.Coordinator());
+        var saved = stream.Checkpoint;
+        stream.Until(() => stream.Checkpoint > saved, () => $"checkpoint {stream.Checkpoint}, {stream.Topic.Predicted} of {stream.Topic.Events} predicted");
+        Assert.AreEqual(2, stream.Term);
+        stream.Finish();
+    }
+
+    [TestMethod]
+    public void Joins_are_refused()
+    {
+        var plan = FeatureStore.Runtime.Tests.JoinCase.Plan(FeatureStore.Core.Definitions.JoinUnmatched.None, 10);
+        var error = Assert.ThrowsExactly<ArgumentException>(() => new ClusterPlan(plan, 3));
+        StringAssert.Contains(error.Message, "is a join: its two sides must be consumed by one pipeline, and 3 slices of the stream are 3 pipelines.");
+        Assert.AreNotEqual(new ClusterPlan(SlicedProject.Plan, 3).Fingerprint, new ClusterPlan(SlicedProject.Plan, 2).Fingerprint, "Silos of different slices must not understand each other.");
+    }
+
+    /// <summary>Silos die, as ghosts that go on or at once; others leave, and come.</summary>
+    [TestMethod]
+    [DataRow(5, 3, 6)]
+    [DataRow(6, 3, 4)]
+    public void Silos_come_and_go(int seed, int silos, int slices) => ComeAndGo(seed, silos, slices, 1200, 3);
+
+    [TestMethod]
+    [TestCategory("Soak")]
+    public void Silos_come_and_go_many_times()
+    {
+        for (var seed = 100; seed < 112; seed++)
+            ComeAndGo(seed, 3, 3 + seed % 4, 6000, 12);
+    }
+
+    private static void ComeAndGo(int seed, int silos, int slices, int events, int disturbances)
+    {
+        using var stream = new SlicedStream(seed, silos, slices, events);
+        var random = new Random(seed);
+        stream.LoseAnswers(1);
+        for (var number = 0; number < disturbances; number++)
+        {
+            stream.Advance(random.Next(events / (disturbances + 1)) + 1);
+            var kind = random.Next(4);
+            Console.WriteLine($"{stream.Topic.Predicted} predicted, term {stream.Term}, {stream.Members.Count} members: {new[] { "kill", "ghost", "drain", "add" }[kind]}");
+            switch (kind)
+            {
+                case 0 or 1 when stream.Members.Count > 1:
+                    stream.Kill(random.Next(stream.Members.Count), kind == 1);
+                    break;
+                case 2 when stream.Members.Count > 1:
+                    stream.Drain(random.Next(stream.Members.Count));
+                    break;
+                default:
+                    stream.Join(stream.Cluster.Add());
+                    break;
+            }
+        }
+
+        stream.Finish();
+        Assert.IsGreaterThan(2, stream.Term);
+    }
+}
