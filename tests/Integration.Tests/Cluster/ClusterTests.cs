@@ -84,7 +84,7 @@ public sealed class ClusterTests : SystemTest
     /// <summary>The owner is the silo that the others find each other through: it stays.</summary>
     [TestMethod]
     [TestCategory("Soak")]
-    public void SilosOfOneMachineDieAndJoin() => Disturb(["--clustering", "localhost"], ["kill serve", "kill serve, start at once", "add"], 5_000);
+    public void SilosOfOneMachineDieAndJoin() => Disturb(["--clustering", "localhost"], ["kill serve", "kill serve, start at once", "add"], 10_000);
 
     /// <summary>Everything dies at once, and comes back under other addresses, as after a power cut with an orchestrator that gives them.</summary>
     [TestMethod]
