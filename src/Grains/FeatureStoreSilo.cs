@@ -58,6 +58,14 @@ public static class FeatureStoreSilo
         return builder;
     }
 
+    /// <summary>Keeps the state of grains in a store that all silos reach: the provider that <see cref="AddFeatureStore"/> asks for. The store stays the caller's.</summary>
+    public static ISiloBuilder AddRecordStorage(this ISiloBuilder builder, IRecordStore store)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddKeyedSingleton<IGrainStorage>(ClusterNames.Storage, new RecordGrainStorage(store));
+        return builder;
+    }
+
     /// <summary>Has this silo publish the entities that it hosts to a hot store, which all silos share. Beside <see cref="AddFeatureStore"/>.</summary>
     public static ISiloBuilder AddHotStore(this ISiloBuilder builder, IHotStore store, HotPublisherOptions? options = null)
     {

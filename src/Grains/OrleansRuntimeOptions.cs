@@ -24,6 +24,12 @@ public sealed record OrleansRuntimeOptions
     /// <summary>Least time between two cuts, however many events there are: a key that is hot does not make the store's work its own. Default 100 ms.</summary>
     public TimeSpan WriteBehindMin { get; init; } = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>
+    /// Entities that a silo writes at once, for each call that asks it to, 1 to 512. Default 32: more gain little where each write is a round trip to a server of few connections, but
+    /// a store that puts writes together puts no more than these together.
+    /// </summary>
+    public int WritesMax { get; init; } = 32;
+
     /// <summary>Bytes of events kept until they are durable. From half of it a cut does not wait; at all of it the stream waits. Default 256 MiB.</summary>
     public long UnsavedBytesMax { get; init; } = 256L << 20;
 
@@ -69,6 +75,8 @@ public sealed record OrleansRuntimeOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehind, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehindEvents, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(WriteBehindMin, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfLessThan(WritesMax, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(WritesMax, Cut.EntitiesPerCall);
         ArgumentOutOfRangeException.ThrowIfLessThan(UnsavedBytesMax, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(OwnerEntitiesMax, 0);
         ArgumentOutOfRangeException.ThrowIfLessThan(JoinWait, TimeSpan.Zero);
