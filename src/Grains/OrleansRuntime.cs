@@ -140,6 +140,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     /// <inheritdoc/>
     /// <exception cref="TimeoutException">An entity was out of reach for too long.</exception>
+    /// <exception cref="OtherDefinitionsException">The silo of an entity runs other definitions.</exception>
     public async ValueTask ReadAsync(int entity, BlockSet keys, BlockSet blocks, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(keys);
@@ -279,7 +280,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     /// <summary>Whether trying again is no use. Orleans also cancels calls by itself: those that could not be sent before their time was over.</summary>
     private static bool IsLasting(Exception exception, CancellationToken cancellationToken) => exception is OperationCanceledException
         ? cancellationToken.IsCancellationRequested
-        : exception is OwnerFencedException or InvalidDataException or ArgumentException or NotSupportedException or InvalidOperationException;
+        : exception is OwnerFencedException or OtherDefinitionsException or InvalidDataException or ArgumentException or NotSupportedException or InvalidOperationException;
 
     /// <summary>Runs work on each item, so many at once as calls are allowed.</summary>
     private async Task ForEachAsync<T>(List<T> items, Func<T, Task> work)
@@ -451,24 +452,28 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         await ForEachAsync([.. Enumerable.Range(0, found.Length)], async index =>
         {
             var address = EntityAddress.Of(plan, keys[first + index]);
-            found[index] = _cells.Find(address)?.TryRead() ?? await ReadAsync(address, start, cancellationToken).ConfigureAwait(false);
+            found[index] = _cells.Find(address)?.TryRead() ?? await ReadAsync(plan, address, start, cancellationToken).ConfigureAwait(false);
         }).ConfigureAwait(false);
         foreach (var block in found)
             blocks.Add(block);
     }
 
-    /// <summary>Reads an entity wherever it is. An attempt ends after <see cref="ResponseTimes.Read"/>; the next finds the entity elsewhere, once its silo is known to be out.</summary>
+    /// <summary>Reads an entity wherever it is. An attempt ends after <see cref="ResponseTimes.Read"/>; the next finds the entity elsewhere, once its silo is known to be out. A block of other definitions is refused: nobody may take its bytes for another layout's.</summary>
+    /// <param name="plan">Of the entity.</param>
     /// <param name="address">Of the entity.</param>
     /// <param name="start">When the read began that this is a part of.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    private async Task<byte[]> ReadAsync(string address, long start, CancellationToken cancellationToken)
+    private async Task<byte[]> ReadAsync(EntityPlan plan, string address, long start, CancellationToken cancellationToken)
     {
         Exception? failure = null;
         for (var attempt = 1; _time.GetElapsedTime(start) < _options.ReadMax; attempt++)
         {
             try
             {
-                return (await _grains.GetGrain<IEntityGrain>(address).ReadAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false)).Value;
+                var block = (await _grains.GetGrain<IEntityGrain>(address).ReadAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false)).Value;
+                return block.Length == 0 || EntityPlan.LayoutOf(block) == plan.LayoutFingerprint
+                    ? block
+                    : throw new OtherDefinitionsException($"The silo of entity \"{address}\" runs other definitions than this one. Roll the same definitions out to all silos, or ask one that has them.");
             }
             catch (Exception exception) when (!IsLasting(exception, cancellationToken))
             {

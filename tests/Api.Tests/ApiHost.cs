@@ -142,7 +142,7 @@ internal sealed class ApiHost : IAsyncDisposable
         return ProjectPlan.Compile(loaded.Project);
     }
 
-    public static async Task<ApiHost> StartAsync(Action<FeatureStoreApiOptions>? configure = null, FakeHotStore? hotStore = null, Uri? url = null, ProjectPlan? plan = null)
+    public static async Task<ApiHost> StartAsync(Action<FeatureStoreApiOptions>? configure = null, FakeHotStore? hotStore = null, Uri? url = null, ProjectPlan? plan = null, ISiloReports? silos = null)
     {
         plan ??= Compile();
         var runtime = new LocalRuntime(plan, new LocalRuntimeOptions { Shards = 1 });
@@ -162,6 +162,8 @@ internal sealed class ApiHost : IAsyncDisposable
         builder.Services.AddSingleton<TimeProvider>(time);
         var changes = new LocalChangeFeed(runtime.ToTell, new LocalChangeFeedOptions(), time);
         builder.Services.AddSingleton<IChangeFeed>(changes);
+        if (silos is not null)
+            builder.Services.AddSingleton(silos);
         if (hotStore is not null)
             builder.Services.AddSingleton<IHotStore>(hotStore);
         builder.Services.AddFeatureStoreApi(configure);

@@ -86,6 +86,9 @@ internal sealed class EntityCell : IDisposable
     private int _erasures;
     private bool _isClosed;
 
+    /// <summary>When it was last applied to or read (<see cref="EntityCells.NowSeconds"/>).</summary>
+    private int _usedAt;
+
     /// <summary>Of those who know already that it has changed.</summary>
     private int _marks;
     private Write? _writing;
@@ -100,6 +103,18 @@ internal sealed class EntityCell : IDisposable
     }
 
     public string Address { get; }
+
+    /// <summary>Index of the entity plan.</summary>
+    public int Entity => _plan.Index;
+
+    /// <summary>When it was last applied to or read (<see cref="EntityCells.NowSeconds"/>). Any thread.</summary>
+    public int UsedAt => Volatile.Read(ref _usedAt);
+
+    /// <summary>Whether all that is known of it is durable, and offered to the hot store. Without the lock: a moment later it may be otherwise.</summary>
+    public bool IsSettled => !_isDirty && _writing is null && (_marks & EntityCells.PublishMark) == 0;
+
+    /// <summary>Bytes of the live block. As <see cref="IsSettled"/>.</summary>
+    public int Length => _live?.Length ?? 0;
 
     /// <summary>Names the live state. While entered.</summary>
     public long Epoch => _epoch;
@@ -146,6 +161,7 @@ internal sealed class EntityCell : IDisposable
             }
 
             _epoch = Random.Shared.NextInt64(1, long.MaxValue);
+            _usedAt = _cells.NowSeconds;
         }
     }
 
@@ -243,7 +259,10 @@ internal sealed class EntityCell : IDisposable
     public byte[] Read()
     {
         lock (this)
+        {
+            _usedAt = _cells.NowSeconds;
             return _live is null ? [] : _live.Span.ToArray();
+        }
     }
 
     /// <summary>As <see cref="Read"/>; null where the activation has ended, or is <see cref="IsDoubtful"/>.</summary>
@@ -261,6 +280,7 @@ internal sealed class EntityCell : IDisposable
         {
             if (_isClosed || IsDoubtful)
                 return false;
+            _usedAt = _cells.NowSeconds;
             blocks.Add(_live is null ? default : _live.Span);
             return true;
         }
@@ -360,6 +380,14 @@ internal sealed class EntityCell : IDisposable
         }
     }
 
+    /// <summary>Has the activation end, and its memory go; what would be lost by it the stream's owner sends again.</summary>
+    /// <returns>Completes when it has.</returns>
+    public Task DeactivateAsync(DeactivationReason reason)
+    {
+        _context.Deactivate(reason);
+        return _context.Deactivated;
+    }
+
     /// <summary>Ends the activation: its state is given up.</summary>
     public void Dispose()
     {
@@ -437,12 +465,14 @@ internal sealed class EntityCell : IDisposable
             return;
         if (owner.Migration(_plan, block) is { } migration)
             block = migration.Migrate(block);
+        if (EntityPlan.LayoutOf(block) != _plan.LayoutFingerprint)
+            throw new OtherDefinitionsException($"The stored block of entity \"{Address}\" was written under other definitions, whose layout is not known here. Roll the same definitions out to all silos, or start with the old ones.");
         if (_plan.Check(block) is { } problem)
             throw new InvalidDataException($"The stored block of entity \"{Address}\" {problem}. It was written under other definitions, or is damaged: start with the old definitions, or with an empty store.");
         _key ??= EntityPlan.Key(block).ToArray();
         if (EntityAddress.Of(_plan, EntityPlan.Key(block)) != Address)
             throw new InvalidDataException($"The record of entity \"{Address}\" has another key than its place. Restore a copy of the store, or start with an empty one.");
-        _live = NativeBlock.CopyOf(block);
+        _live = NativeBlock.CopyOf(block, _cells.Ledger(_plan.Index));
         _durable = _isExact ? block.ToArray() : [];
     }
 
@@ -450,6 +480,7 @@ internal sealed class EntityCell : IDisposable
     private void Apply(in EventsFor events, byte[]? key, ReadOnlySpan<int> rows, ref ValueTarget target)
     {
         _key ??= key ?? throw new InvalidDataException($"The first call to entity \"{Address}\" lacks the key.");
+        _usedAt = _cells.NowSeconds;
         if (_isDirty && events.Interval < _interval && events.Route.Feeds)
             ApplyToCut(events, rows, target.Vectors);
         ApplyLive(events, rows, ref target);
@@ -543,7 +574,7 @@ internal sealed class EntityCell : IDisposable
     {
         if (_isDirty && interval > _interval)
         {
-            _atCut = NativeBlock.CopyOf(_live is null ? default : _live.Span);
+            _atCut = NativeBlock.CopyOf(_live is null ? default : _live.Span, _cells.Ledger(_plan.Index));
             (_appliedAtCut = new AppliedOffsets()).CopyFrom(_applied);
         }
 
@@ -557,7 +588,7 @@ internal sealed class EntityCell : IDisposable
     {
         if (_live is null)
         {
-            _live = new NativeBlock(_plan.EmptyLength(_key!.Length));
+            _live = new NativeBlock(_plan.EmptyLength(_key!.Length), _cells.Ledger(_plan.Index));
             _plan.Initialize(_live.Span, _key);
             if (_sequence > 0)
                 EntityPlan.SetSequence(_live.Span, _sequence);
@@ -590,7 +621,7 @@ internal sealed class EntityCell : IDisposable
 
     private void Resize(int length)
     {
-        var resized = new NativeBlock(length);
+        var resized = new NativeBlock(length, _cells.Ledger(_plan.Index));
         _plan.Resize(_live!.Span, resized.Span);
         _live.Dispose();
         _live = resized;

@@ -9,7 +9,7 @@ using Orleans.Storage;
 namespace FeatureStore.Grains.Entities;
 
 /// <summary>The entities that are active on this silo.</summary>
-internal sealed partial class EntityCells
+internal sealed partial class EntityCells : IEntityCounts
 {
     /// <summary>Mark of the hot store.</summary>
     public const int PublishMark = 1;
@@ -26,8 +26,12 @@ internal sealed partial class EntityCells
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<string, EntityCell> _cells = new(StringComparer.Ordinal);
 
+    private readonly BlockLedger[] _ledgers;
+
     private volatile OwnerRecord? _owner;
     private long _settledAt = long.MinValue;
+    private volatile int _nowSeconds;
+    private volatile bool _isShedding;
 
     public EntityCells(ClusterPlan plan, IServiceProvider services, ILocalSiloDetails silo, ILogger<EntityCells> logger)
     {
@@ -35,6 +39,7 @@ internal sealed partial class EntityCells
         _time = services.GetRequiredService<TimeProvider>();
         CheckpointId = GrainId.Create("featurestore-checkpoint", plan.Project.Definition.Project);
         Tracked = new int[plan.Project.Entities.Count];
+        _ledgers = [.. plan.Project.Entities.Select(_ => new BlockLedger())];
         (ToPublish, ToTell) = (new ChangedCells(this, PublishMark), new ChangedCells(this, TellMark));
     }
 
@@ -58,6 +63,31 @@ internal sealed partial class EntityCells
         ?? throw new InvalidOperationException($"No grain storage provider is named \"{ClusterNames.Storage}\". Add one to the silo, as in AddMemoryGrainStorage(\"{ClusterNames.Storage}\").");
 
     public int Count => _cells.Count;
+
+    /// <summary>The cells, while others may come and go.</summary>
+    public IEnumerable<EntityCell> All => _cells.Select(pair => pair.Value);
+
+    /// <summary>The clock by which the use of entities is told: seconds, as <see cref="EntityShedding"/> sets it.</summary>
+    public int NowSeconds
+    {
+        get => _nowSeconds;
+        set => _nowSeconds = value;
+    }
+
+    /// <inheritdoc/>
+    public bool IsShedding
+    {
+        get => _isShedding;
+        set => _isShedding = value;
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<EntityCount> Counts => [.. _plan.Project.Entities.Select(entity => new EntityCount(entity.Name, Ledger(entity.Index).Entities, Ledger(entity.Index).Bytes))];
+
+    ulong? IEntityCounts.Fingerprint => _plan.Fingerprint;
+
+    /// <summary>What is active of an entity type.</summary>
+    public BlockLedger Ledger(int entity) => _ledgers[entity];
 
     /// <summary>The record of the stream's owner, as it was at the beginning of a term or later.</summary>
     public async ValueTask<OwnerRecord> OwnerAsync(long term)
@@ -102,10 +132,17 @@ internal sealed partial class EntityCells
 
     public EntityCell Create(IGrainContext context) => new(this, context);
 
-    public void Add(EntityCell cell) => _cells[cell.Address] = cell;
+    /// <summary>Takes an entity in that has become active. Once.</summary>
+    public void Add(EntityCell cell)
+    {
+        _cells[cell.Address] = cell;
+        Ledger(cell.Entity).AddEntities(1);
+    }
 
+    /// <summary>Gives an entity up that is active no more. Once.</summary>
     public void Remove(EntityCell cell)
     {
+        Ledger(cell.Entity).AddEntities(-1);
         _cells.TryRemove(KeyValuePair.Create(cell.Address, cell));
         cell.Dispose();
     }

@@ -4,9 +4,13 @@ using Orleans.Concurrency;
 
 namespace FeatureStore.Grains.Entities;
 
-/// <summary>Gives an <see cref="EntityCell"/> its identity, its place in the cluster and its turns.</summary>
+/// <summary>
+/// Gives an <see cref="EntityCell"/> its identity, its place in the cluster and its turns. How long it is active <see cref="EntityShedding"/> says: Orleans does not see events that are applied
+/// in place, and takes an entity that gets nothing else for idle.
+/// </summary>
 [GrainType("featurestore-entity")]
 [EntityPlacement]
+[KeepAlive]
 internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IGrainBase, IEntityGrain
 {
     private const int LoadsMax = 16;
