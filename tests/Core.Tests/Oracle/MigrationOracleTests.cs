@@ -226,12 +226,11 @@ public sealed class MigrationOracleTests
         if (side.Plan.Check(block.Bytes) is { } problem)
             Assert.Fail($"{when}: the block {problem}");
         var asOfMs = stream.AsOfMs(naive);
-        var laterMs = Math.Max(asOfMs, naive.Events.Select(e => e.TimeMs).DefaultIfEmpty(asOfMs).Max());
         for (var index = 0; index < expectations.Length; index++)
         {
             var feature = side.Features[index];
-            // When time stands still depends on events that what is new does not know.
-            var atMs = expectations[index].State == CarriedState.Whole ? asOfMs : laterMs;
+            // When time stands still depends on events that what is new does not know, also on those that were taken back.
+            var atMs = expectations[index].State == CarriedState.Whole ? asOfMs : Math.Max(asOfMs, naive.NewestMs(feature.Source));
             var actual = block.Json(atMs, index);
             if (expectations[index].IsOpen)
             {
