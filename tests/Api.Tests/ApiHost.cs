@@ -155,6 +155,7 @@ internal sealed class ApiHost : IAsyncDisposable
         builder.Services.AddSingleton(plan);
         var far = new FarRuntime(runtime);
         builder.Services.AddSingleton<IEntityRuntime>(far);
+        builder.Services.AddSingleton<IEntityCounts>(runtime);
         builder.Services.AddSingleton<IPipelineStatus>(pipeline);
         builder.Services.AddSingleton<IEventPublisher>(publisher);
         builder.Services.AddSingleton<IModelCatalog>(models);
