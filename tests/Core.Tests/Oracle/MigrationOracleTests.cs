@@ -190,7 +190,7 @@ public sealed class MigrationOracleTests
         var like = before.Features.Where(old => old.Source == feature.Source && old.Where.Text == feature.Where.Text).ToList();
         var disorderMs = naive.DisorderMs(feature.Source);
         var events = naive.Events.Where(e => e.Source == feature.Source && feature.Where.Holds(e)).ToList();
-        var newestMs = events.Count == 0 ? long.MinValue / 2 : events[^1].TimeMs;
+        var newestMs = Math.Max(naive.NewestMs(feature), long.MinValue / 2);
         switch (feature.Definition.Window)
         {
             case WindowDefinition.Session session:

@@ -44,6 +44,9 @@ internal sealed class NaiveEngine(IReadOnlyList<SourceDefinition> sources, IRead
     /// <summary>Greatest time of a source's events, retracted ones included; <see cref="long.MinValue"/> where there are none.</summary>
     public long NewestMs(int source) => NewestMs(kept => kept.Event.Source == source);
 
+    /// <summary>Time of the newest event that there ever was for a feature, one that was taken back included.</summary>
+    public long NewestMs(NaiveFeature feature) => NewestMs(kept => kept.Event.Source == feature.Source && feature.Where.Holds(kept.Event));
+
     /// <summary>How far behind its source's newest event an event may be.</summary>
     public long DisorderMs(int source) => NaiveWindow.Ms(sources[source].Lateness + sources[source].Align);
 
