@@ -6,7 +6,7 @@ namespace FeatureStore.Ingest.Pipeline;
 
 /// <summary>
 /// Merges the partitions of a source by event time, so that none runs further ahead of the slowest active one than the source's alignment allows
-/// (architecture, "Alignment"). Sources whose events meet, such as one that enriches the other, hold each other back in the same way.
+/// (architecture, "Alignment"). Sources whose events meet, such as one that enriches the other, hold each other back in the same way, and so do the partitions of other slices.
 /// </summary>
 internal sealed class SourceLane
 {
@@ -14,9 +14,11 @@ internal sealed class SourceLane
     private readonly PartitionLane[] _partitions;
     private readonly ComputedFeatures[] _computed;
     private readonly long _alignMs;
+    private readonly ProjectPlan _plan;
     private Peer[] _peers = [];
 
-    private readonly ProjectPlan _plan;
+    /// <summary>Null where there is no other slice.</summary>
+    private SliceAlignment? _slices;
 
     public SourceLane(ProjectPlan plan, SourcePlan source, IEventSource records, PartitionLane[] partitions)
     {
@@ -62,10 +64,16 @@ internal sealed class SourceLane
         }
     }
 
-    /// <summary>Sets the sources that hold this one back, and are held back by it, as its own partitions do: those of a list that the plan calls its peers.</summary>
-    public void AlignWith(IEnumerable<SourceLane> sources) => _peers = [.. sources
-        .Where(other => Source.Peers.Contains(other.Source))
-        .Select(other => new Peer(other, Math.Min(_alignMs, other._alignMs), Source.Index < other.Source.Index))];
+    /// <summary>
+    /// Sets what holds this source back, and is held back by it, as its own partitions are: of a list of sources those that the plan calls its peers; and of its topic and theirs, the partitions of other slices.
+    /// </summary>
+    public void AlignWith(IEnumerable<SourceLane> sources, SliceAlignment? slices = null)
+    {
+        _peers = [.. sources
+            .Where(other => Source.Peers.Contains(other.Source))
+            .Select(other => new Peer(other, Math.Min(_alignMs, other._alignMs), Source.Index < other.Source.Index))];
+        _slices = slices;
+    }
 
     /// <summary>A batch for the source's events, and what is made of them.</summary>
     public PipelineBatch NewBatch(IngestOptions options) =>
@@ -101,10 +109,31 @@ internal sealed class SourceLane
             joined.Compute();
     }
 
+    /// <summary>Tells other slices how far this one is, once what it let through has taken effect.</summary>
+    /// <param name="now">What the clock shows, ticks.</param>
+    /// <param name="silent">As of <see cref="Fill"/>.</param>
+    public void Report(long now, bool silent)
+    {
+        var (silentMs, certainMs, activeMs, idleAt) = (long.MaxValue, long.MaxValue, long.MaxValue, long.MaxValue);
+        foreach (var partition in _partitions)
+        {
+            var positionMs = partition.CertainMs;
+            certainMs = Math.Min(certainMs, positionMs);
+            if (silent && !partition.IsCaughtUpWithPublished)
+                silentMs = Math.Min(silentMs, positionMs);
+            if (partition.IdleAtTicks >= now - StreamAlignment.IdleIsFresh.Ticks)
+                idleAt = Math.Min(idleAt, partition.IdleAtTicks);
+            else
+                activeMs = Math.Min(activeMs, positionMs);
+        }
+
+        _slices?.Report(Source.Index, silentMs, certainMs, activeMs, idleAt);
+    }
+
     /// <summary>Looks whether the partitions that hold others back are at their end. Where nothing waits, nothing is asked.</summary>
     public void ProbeIdle()
     {
-        if (!Array.Exists(_partitions, partition => partition.HasRecord))
+        if (_slices?.IsAwaited(Source.Index) != true && !Array.Exists(_partitions, partition => partition.HasRecord))
             return;
         // A broker that is away would hold up reading once a partition.
         if (!ProbePartitions())
@@ -133,6 +162,8 @@ internal sealed class SourceLane
         var boundMs = BoundMs(_partitions, first, _alignMs, silent, null);
         foreach (var peer in _peers)
             boundMs = Math.Min(boundMs, BoundMs(peer.Lane._partitions, first, peer.AlignMs, silent, peer.IsBehind));
+        if (_slices is not null && first.PositionMs <= boundMs)
+            boundMs = Math.Min(boundMs, SlicesBoundMs(_slices, first.PositionMs, silent));
         if (first.LetThrough(batch, boundMs, silent ? first.Published : long.MaxValue) == 0)
         {
             first.IsHeldBack = true;
@@ -159,6 +190,15 @@ internal sealed class SourceLane
             boundMs = Math.Min(boundMs, other.PositionMs == long.MinValue ? long.MinValue : other.PositionMs + alignMs - (inclusive ? 0 : 1));
         }
 
+        return boundMs;
+    }
+
+    /// <summary>As <see cref="BoundMs"/>, of the partitions of other slices.</summary>
+    private long SlicesBoundMs(SliceAlignment slices, long timeMs, bool silent)
+    {
+        var boundMs = slices.BoundMs(Source.Index, timeMs, _alignMs, silent, null);
+        foreach (var peer in _peers)
+            boundMs = Math.Min(boundMs, slices.BoundMs(peer.Lane.Source.Index, timeMs, peer.AlignMs, silent, peer.IsBehind));
         return boundMs;
     }
 
