@@ -41,20 +41,19 @@ public sealed class SliceAlignment
     /// <param name="source">Index of the source whose others hold it back.</param>
     /// <param name="timeMs">Event time that it would let through.</param>
     /// <param name="alignMs">How far ahead it may be.</param>
-    /// <param name="isSilent">Whether only others hold it back that have not reached P.</param>
     /// <param name="isBehind">As of <see cref="SlicePosition.BoundMs"/>.</param>
-    public long BoundMs(int source, long timeMs, long alignMs, bool isSilent, bool? isBehind)
+    public long BoundMs(int source, long timeMs, long alignMs, bool? isBehind)
     {
         // What it saw last is mostly enough: others have only moved on since.
-        var boundMs = Bound(isSilent ? _others[source].Silent : _others[source].Certain);
+        var boundMs = Bound(_others[source].Certain);
         if (timeMs <= boundMs)
             return boundMs;
         var others = _others[source] = _stream.LeastBut(this, source);
-        boundMs = Bound(isSilent ? others.Silent : others.Certain);
+        boundMs = Bound(others.Certain);
         if (timeMs <= boundMs)
             return boundMs;
         var now = _stream.NowTicks;
-        if (!isSilent && others.Active > others.Certain)
+        if (others.Active > others.Certain)
         {
             _idleAt[source] = now;
             if (others.IdleAt >= now - StreamAlignment.IdleIsFresh.Ticks)
@@ -69,9 +68,9 @@ public sealed class SliceAlignment
     }
 
     /// <summary>Says where the slice is in a source, of what has taken effect. Times are Unix ms, as in <see cref="SlicePosition"/>.</summary>
-    public void Report(int source, long silentMs, long certainMs, long activeMs, long idleAtTicks)
+    public void Report(int source, long certainMs, long activeMs, long idleAtTicks)
     {
-        var position = new SlicePosition(SlicePosition.Place(silentMs, Number), SlicePosition.Place(certainMs, Number), SlicePosition.Place(activeMs, Number), idleAtTicks);
+        var position = new SlicePosition(SlicePosition.Place(certainMs, Number), SlicePosition.Place(activeMs, Number), idleAtTicks);
         if (position != Positions[source])
             _stream.Report(this, source, position);
     }

@@ -20,8 +20,8 @@ public enum SliceWait
 /// That a slice had nothing to read counts for <see cref="IdleIsFresh"/>: what others read meanwhile can be that much newer than what has reached it.
 /// </para>
 /// <para>
-/// Nobody waits for ever. The next event in the order of time, source, slice and partition is let through once the positions of all others are known: unless a source is out of reach they are, as each slice says so after each round, and looks for the ends of its
-/// partitions where others wait. No thread waits here: a slice that is held back goes on to cuts. One that waits at a cut does not move, but then all others come there too.
+/// Nobody waits for ever. The next event in the order of time, source, slice and partition is let through once the positions of all others are known. They become known, unless a topic is out of reach: each slice says its own after each round, and looks for the ends of its
+/// partitions where others wait. Those that stay behind P until their slice has reached it hold nobody whom it waits for. No thread waits here, so that a slice that is held back comes to cuts; one that waits at a cut stands still, but all others come there too.
 /// </para>
 /// </summary>
 public sealed class StreamAlignment

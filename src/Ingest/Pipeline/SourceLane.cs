@@ -17,6 +17,10 @@ internal sealed class SourceLane
     private readonly ProjectPlan _plan;
     private Peer[] _peers = [];
 
+    /// <summary>The source, its peers, theirs and so on; and the least alignment among them.</summary>
+    private SourceLane[] _circle = [];
+    private long _circleAlignMs;
+
     /// <summary>Null where there is no other slice.</summary>
     private SliceAlignment? _slices;
 
@@ -67,12 +71,17 @@ internal sealed class SourceLane
     /// <summary>
     /// Sets what holds this source back, and is held back by it, as its own partitions are: of a list of sources those that the plan calls its peers; and of its topic and theirs, the partitions of other slices.
     /// </summary>
-    public void AlignWith(IEnumerable<SourceLane> sources, SliceAlignment? slices = null)
+    public void AlignWith(IReadOnlyList<SourceLane> sources, SliceAlignment? slices = null)
     {
         _peers = [.. sources
             .Where(other => Source.Peers.Contains(other.Source))
             .Select(other => new Peer(other, Math.Min(_alignMs, other._alignMs), Source.Index < other.Source.Index))];
         _slices = slices;
+        List<SourceLane> circle = [this];
+        for (var index = 0; index < circle.Count; index++)
+            circle.AddRange(sources.Where(other => circle[index].Source.Peers.Contains(other.Source) && !circle.Contains(other)));
+        _circle = [.. circle];
+        _circleAlignMs = circle.Min(lane => lane._alignMs);
     }
 
     /// <summary>A batch for the source's events, and what is made of them.</summary>
@@ -114,20 +123,34 @@ internal sealed class SourceLane
     /// <param name="silent">As of <see cref="Fill"/>.</param>
     public void Report(long now, bool silent)
     {
-        var (silentMs, certainMs, activeMs, idleAt) = (long.MaxValue, long.MaxValue, long.MaxValue, long.MaxValue);
+        var (certainMs, activeMs, idleAt) = (long.MaxValue, long.MaxValue, long.MaxValue);
+        var leastMs = silent ? LeastOfCaughtUpMs() : long.MinValue;
         foreach (var partition in _partitions)
         {
-            var positionMs = partition.CertainMs;
+            var positionMs = silent && partition.IsCaughtUpWithPublished ? Math.Max(partition.CertainMs, leastMs) : partition.CertainMs;
             certainMs = Math.Min(certainMs, positionMs);
-            if (silent && !partition.IsCaughtUpWithPublished)
-                silentMs = Math.Min(silentMs, positionMs);
             if (partition.IdleAtTicks >= now - StreamAlignment.IdleIsFresh.Ticks)
                 idleAt = Math.Min(idleAt, partition.IdleAtTicks);
             else
                 activeMs = Math.Min(activeMs, positionMs);
         }
 
-        _slices?.Report(Source.Index, silentMs, certainMs, activeMs, idleAt);
+        _slices?.Report(Source.Index, certainMs, activeMs, idleAt);
+    }
+
+    /// <summary>
+    /// A partition that has reached P stays there until all have: those that have not must not wait for others that wait for it. Of these none is held by less than this, and whoever that holds is ahead of them.
+    /// </summary>
+    private long LeastOfCaughtUpMs()
+    {
+        var leastMs = long.MaxValue;
+        foreach (var lane in _circle)
+        {
+            foreach (var partition in lane._partitions)
+                leastMs = partition.IsCaughtUpWithPublished ? leastMs : Math.Min(leastMs, partition.CertainMs);
+        }
+
+        return leastMs is long.MinValue or long.MaxValue ? long.MinValue : leastMs - _circleAlignMs + 1;
     }
 
     /// <summary>Looks whether the partitions that hold others back are at their end. Where nothing waits, nothing is asked.</summary>
@@ -163,7 +186,7 @@ internal sealed class SourceLane
         foreach (var peer in _peers)
             boundMs = Math.Min(boundMs, BoundMs(peer.Lane._partitions, first, peer.AlignMs, silent, peer.IsBehind));
         if (_slices is not null && first.PositionMs <= boundMs)
-            boundMs = Math.Min(boundMs, SlicesBoundMs(_slices, first.PositionMs, silent));
+            boundMs = Math.Min(boundMs, SlicesBoundMs(_slices, first.PositionMs));
         if (first.LetThrough(batch, boundMs, silent ? first.Published : long.MaxValue) == 0)
         {
             first.IsHeldBack = true;
@@ -194,11 +217,11 @@ internal sealed class SourceLane
     }
 
     /// <summary>As <see cref="BoundMs"/>, of the partitions of other slices.</summary>
-    private long SlicesBoundMs(SliceAlignment slices, long timeMs, bool silent)
+    private long SlicesBoundMs(SliceAlignment slices, long timeMs)
     {
-        var boundMs = slices.BoundMs(Source.Index, timeMs, _alignMs, silent, null);
+        var boundMs = slices.BoundMs(Source.Index, timeMs, _alignMs, null);
         foreach (var peer in _peers)
-            boundMs = Math.Min(boundMs, slices.BoundMs(peer.Lane.Source.Index, timeMs, peer.AlignMs, silent, peer.IsBehind));
+            boundMs = Math.Min(boundMs, slices.BoundMs(peer.Lane.Source.Index, timeMs, peer.AlignMs, peer.IsBehind));
         return boundMs;
     }
 

@@ -11,7 +11,7 @@ namespace FeatureStore.Ingest.Tests.Simulation;
 [TestClass]
 public sealed class SliceSimulationTests
 {
-    private const int Seeds = 150;
+    private const int Seeds = 100;
     private const int StepsMax = 400_000;
     private static readonly long[] _alignmentsMs = [0, 300_000, 3_600_000];
     private string _current = "";
@@ -88,7 +88,7 @@ public sealed class SliceSimulationTests
         Term Start()
         {
             if (chaos.IsOn)
-                chaos.Arm(2000);
+                chaos.Arm(700);
             alignment?.Restart(new long[broker.Partitions.Length]);
             var on = chaos.IsOn;
             var started = new Term(plan, slices, silos, broker, chaos, time, batch => alignment?.Applied(batch));
