@@ -24,6 +24,9 @@ internal sealed class SourceLane
     /// <summary>Null where there is no other slice.</summary>
     private SliceAlignment? _slices;
 
+    /// <summary>Where a batch ends: after half the alignment, so that others learn of it and go on while this slice does the other half.</summary>
+    private long _batchEndMs;
+
     public SourceLane(ProjectPlan plan, SourcePlan source, IEventSource records, PartitionLane[] partitions)
     {
         _plan = plan;
@@ -99,6 +102,7 @@ internal sealed class SourceLane
             partition.Fill();
         }
 
+        _batchEndMs = long.MaxValue;
         while (!batch.IsFull && LetThroughOnce(batch, silent))
         {
         }
@@ -187,6 +191,15 @@ internal sealed class SourceLane
             boundMs = Math.Min(boundMs, BoundMs(peer.Lane._partitions, first, peer.AlignMs, silent, peer.IsBehind));
         if (_slices is not null && first.PositionMs <= boundMs)
             boundMs = Math.Min(boundMs, SlicesBoundMs(_slices, first.PositionMs));
+        if (_slices is not null && _alignMs > 0 && first.PositionMs > long.MinValue)
+        {
+            if (_batchEndMs == long.MaxValue)
+                _batchEndMs = first.PositionMs + _alignMs / 2;
+            else if (first.PositionMs > _batchEndMs)
+                return false;
+            boundMs = Math.Min(boundMs, _batchEndMs);
+        }
+
         if (first.LetThrough(batch, boundMs, silent ? first.Published : long.MaxValue) == 0)
         {
             first.IsHeldBack = true;
