@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # eng/feed.sh [--refresh]: finds out which packages this machine's NuGet sources serve whole, and writes artifacts/feed.props, which swaps what
 # they lack for a substitute (eng/feed.targets). Does nothing while the sources, the wanted versions and this script stay the same.
-#   FEATURESTORE_FEED_KAFKA, FEATURESTORE_FEED_REDIS, FEATURESTORE_FEED_ONNX, FEATURESTORE_FEED_ORLEANS = fallback: take the substitute even so
+#   FEATURESTORE_FEED_KAFKA, FEATURESTORE_FEED_REDIS, FEATURESTORE_FEED_ONNX, FEATURESTORE_FEED_ORLEANS, FEATURESTORE_FEED_ORLEANS_AZURE = fallback: take
+#   the substitute even so
 #   OrleansVersion = VERSION: the one version of Orleans to try
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,7 +21,7 @@ flock 9
 key=$({
   dotnet nuget list source --format Short
   cat Directory.Packages.props eng/feed.sh eng/feed.targets eng/probe.csproj
-  echo "${FEATURESTORE_FEED_KAFKA-} ${FEATURESTORE_FEED_REDIS-} ${FEATURESTORE_FEED_ONNX-} ${FEATURESTORE_FEED_ORLEANS-} ${OrleansVersion-} $(uname -m)"
+  echo "${FEATURESTORE_FEED_KAFKA-} ${FEATURESTORE_FEED_REDIS-} ${FEATURESTORE_FEED_ONNX-} ${FEATURESTORE_FEED_ORLEANS-} ${FEATURESTORE_FEED_ORLEANS_AZURE-} ${OrleansVersion-} $(uname -m)"
 } | sha256sum | cut -d ' ' -f 1)
 
 current() {
@@ -163,12 +164,11 @@ fi
 if [[ -n $orleans ]]; then
   setting OrleansVersion "$orleans"
   row Orleans "Microsoft.Orleans.Server $orleans" offered "$([[ $orleans == "$wanted" ]] || echo "$wanted: $why")"
-  if wait "${probes[orleans-azure]}"; then
-    row "Orleans, Azure storage" "Microsoft.Orleans.Persistence.AzureStorage" offered ""
+  if ordinary orleans-azure FEATURESTORE_FEED_ORLEANS_AZURE; then
+    row "Orleans, Azure storage" "Microsoft.Orleans.*.AzureStorage $orleans" offered ""
   else
     setting FeedOrleansAzure left-out
-    why=$(because orleans-azure) || exit 2
-    row "Orleans, Azure storage" "" "left out" "$why"
+    row "Orleans, Azure storage" "" "left out" "$reason"
   fi
 else
   setting FeedOrleans left-out

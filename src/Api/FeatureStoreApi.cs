@@ -25,7 +25,7 @@ public static class FeatureStoreApi
 
     /// <summary>
     /// Registers the API. The host registers <see cref="ProjectPlan"/>, <see cref="IEntityRuntime"/>, <see cref="IModelCatalog"/>, <see cref="IEventPublisher"/>,
-    /// <see cref="IPipelineStatus"/>, and <see cref="IHotStore"/> and <see cref="IChangeFeed"/> where there is one.
+    /// <see cref="IPipelineStatus"/>, and <see cref="IHotStore"/>, <see cref="IChangeFeed"/> and, of a cluster, <see cref="ISiloReports"/> where there is one.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     public static IServiceCollection AddFeatureStoreApi(this IServiceCollection services, Action<FeatureStoreApiOptions>? configure = null)
@@ -52,6 +52,10 @@ public static class FeatureStoreApi
         services.AddSingleton<MetricsEndpoint>();
         services.AddSingleton<EntityEndpoint>();
         services.AddSingleton<OperationsEndpoints>();
+        services.TryAddSingleton<ISiloReports>(provider => new LocalSiloReports("local", new SelfReport(
+            provider.GetRequiredService<ProjectPlan>(), provider.GetService<SiloIdentity>() ?? SiloIdentity.Default, provider.GetRequiredService<IPipelineStatus>(),
+            provider.GetRequiredService<IModelCatalog>(), provider.GetService<IEntityCounts>() ?? provider.GetRequiredService<IEntityRuntime>() as IEntityCounts, provider.GetRequiredService<TimeProvider>())));
+        services.AddSingleton<SilosEndpoint>();
         services.AddSingleton<StatusJson>();
         services.AddSingleton<StatusFeed>();
         services.AddHostedService(provider => provider.GetRequiredService<StatusFeed>());
@@ -108,6 +112,7 @@ public static class FeatureStoreApi
         var operations = app.Services.GetRequiredService<OperationsEndpoints>();
         Get(app, "/v1/definitions", operations.DefinitionsAsync, ApiOperations.Definitions);
         Get(app, "/v1/status", operations.StatusAsync, ApiOperations.Status);
+        Get(app, "/v1/silos", app.Services.GetRequiredService<SilosEndpoint>().HandleAsync, ApiOperations.Silos);
         Get(app, "/v1/dead-letters", operations.DeadLettersAsync, ApiOperations.DeadLetters);
         Get(app, "/v1/stream", app.Services.GetRequiredService<StatusFeed>().HandleAsync, ApiOperations.Stream).WithMetadata(new LongLived());
         Get(app, "/metrics", app.Services.GetRequiredService<MetricsEndpoint>().HandleAsync, ApiOperations.Metrics);

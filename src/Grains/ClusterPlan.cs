@@ -1,3 +1,4 @@
+using FeatureStore.Core.Definitions;
 using FeatureStore.Core.Plans;
 using FeatureStore.Runtime;
 using FeatureStore.Runtime.Local;
@@ -76,7 +77,8 @@ public sealed class ClusterPlan
 
     private static ulong FingerprintOf(ProjectPlan project)
     {
-        var hash = project.LayoutFingerprint;
+        // What an index of a feature means, and how its value is finished, is no matter of the layout.
+        var hash = Hash(project.LayoutFingerprint, $"{DefinitionFingerprint.Of(project.Definition.FeatureViews):x16}");
         foreach (var source in project.Sources)
         {
             hash = Hash(hash, NameOf(source));

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using FeatureStore.Core.Plans;
+using FeatureStore.Runtime;
 
 namespace FeatureStore.Grains;
 
@@ -21,14 +22,16 @@ internal static class EntityAddress
 
     /// <summary>Takes an address apart.</summary>
     /// <returns>The entity and, where the address holds it, the key.</returns>
-    /// <exception cref="ArgumentException">It is none of this project.</exception>
+    /// <exception cref="ArgumentException">It is no address.</exception>
+    /// <exception cref="OtherDefinitionsException">The definitions have no such entity.</exception>
     public static (EntityPlan Entity, byte[]? Key) Parse(ClusterPlan plan, string address)
     {
         var slash = address.IndexOf('/', StringComparison.Ordinal);
-        var entity = slash > 0 ? plan.Entity(address[..slash]) : null;
         var text = address.AsSpan(slash + 1);
-        if (entity is null || text.IsEmpty)
+        if (slash <= 0 || text.IsEmpty)
             throw new ArgumentException($"\"{address}\" is not the address of an entity. It is an entity's name, a slash, and its encoded key in hexadecimal.");
+        var entity = plan.Entity(address[..slash])
+            ?? throw new OtherDefinitionsException($"The silo on which entity \"{address}\" was placed runs other definitions, without \"{address[..slash]}\". Roll the same definitions out to all silos.");
         if (text[0] == HashMark)
             return (entity, null);
         try

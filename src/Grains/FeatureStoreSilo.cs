@@ -2,12 +2,14 @@ using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Ownership;
 using FeatureStore.Grains.Persistence;
 using FeatureStore.Grains.Placement;
+using FeatureStore.Grains.Reports;
 using FeatureStore.Grains.Slices;
 using FeatureStore.Runtime;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Orleans.Serialization;
 using Orleans.Storage;
 
 namespace FeatureStore.Grains;
@@ -25,18 +27,25 @@ public static class FeatureStoreSilo
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
-        builder.AddGrainService<FlushService>().AddGrainService<EraseService>();
+        builder.AddGrainService<FlushService>().AddGrainService<EraseService>().AddGrainService<SiloReportService>();
         builder.AddPlacementDirector<EntityPlacement, EntityPlacementDirector>();
+        // Of our own exceptions the message is what helps, on whichever silo they are thrown.
+        builder.Services.Configure<ExceptionSerializationOptions>(exceptions => exceptions.SupportedNamespacePrefixes.Add("FeatureStore"));
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services
             .AddSingleton(plan)
             .AddSingleton(options)
             .AddSingleton<EntityCells>()
+            .AddSingleton<IEntityCounts>(services => services.GetRequiredService<EntityCells>())
             .AddSingleton<OwnerView>()
             .AddSingleton<FlushClient>()
             .AddSingleton<EraseClient>()
             .AddHostedService<OwnerExchange>()
             .AddHostedService<MembershipLog>()
+            .AddSingleton<SiloReportClient>()
+            .AddSingleton<ISiloReports, ClusterReports>()
+            .AddSingleton<EntityShedding>()
+            .AddHostedService(services => services.GetRequiredService<EntityShedding>())
             .AddKeyedSingleton<IGrainStorageSerializer, StoredStateSerializer>(ClusterNames.Storage)
             .AddSingleton(services => new OrleansRuntime(
                 plan, services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<FlushClient>(), services.GetRequiredService<EntityCells>(),
@@ -46,6 +55,14 @@ public static class FeatureStoreSilo
                 plan, services.GetRequiredService<OrleansRuntime>(), services.GetRequiredService<EntityCells>(), options,
                 services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<GrainCheckpoints>>()))
             .AddSingleton(services => new SliceMember(plan, services, options, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<SliceMember>>()));
+        return builder;
+    }
+
+    /// <summary>Keeps the state of grains in a store that all silos reach: the provider that <see cref="AddFeatureStore"/> asks for. The store stays the caller's.</summary>
+    public static ISiloBuilder AddRecordStorage(this ISiloBuilder builder, IRecordStore store)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddKeyedSingleton<IGrainStorage>(ClusterNames.Storage, new RecordGrainStorage(store));
         return builder;
     }
 

@@ -22,8 +22,14 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
     private readonly ILogger<GrainCheckpoints> _logger;
     private readonly JoinSegments _joins;
     private readonly CancellationTokenSource _stop = new();
+
+    /// <summary>Held by whoever writes the record.</summary>
+    private readonly SemaphoreSlim _writing = new(1);
     private Task _saving = Task.CompletedTask;
     private OwnerRecord _record = new();
+
+    /// <summary>Whether the last write may have taken place or not.</summary>
+    private bool _isInDoubt;
     private string? _etag;
 
     /// <summary>Whether the next checkpoint has all that the joins keep.</summary>
@@ -41,6 +47,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         _time = time;
         _logger = logger;
         _joins = new JoinSegments(cells, plan.Project.Definition.Project);
+        _runtime.NoteErasure = NoteErasureAsync;
     }
 
     /// <inheritdoc/>
@@ -64,8 +71,8 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
             LogMigrating(record.Header!.Sequence, Names(migration, CarriedState.None), Names(migration, CarriedState.Part));
         Last = record.Header;
         _etag = etag;
-        (_record, var interval) = record.BeginTerm();
-        await WriteAsync(_record).ConfigureAwait(false);
+        var (begun, interval) = record.BeginTerm();
+        await WriteAsync(_ => begun).ConfigureAwait(false);
         if (_record.GivenUp.Length > 0)
             await _joins.RemoveAsync([new JoinSegment(_record.GivenUp[^1], int.MaxValue, 0)], cancellationToken).ConfigureAwait(false);
         await _joins.ReadAsync(record.Joins, (type, key, block) => RestoreJoin(migration, type, key, block), cancellationToken).ConfigureAwait(false);
@@ -73,6 +80,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         _runtime.Own(
             _record.Term, interval,
             [.. _plan.Project.Sources.Select(source => Last?.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue) ?? long.MinValue)], Last?.Partitions ?? [], record.Generations);
+        _runtime.JoinErasures.Restore(record.JoinErasures);
         Schedule();
         LogAcquired(_plan.Project.Definition.Project, _record.Term, _record.Base);
     }
@@ -89,7 +97,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         var replacesJoins = _replacesJoins || JoinSegments.IsLong(_record.Joins, _runtime.Joins.Bytes);
         if (replacesJoins)
             _runtime.Joins.MarkAllUnsaved();
-        var cut = _runtime.BeginInterval();
+        var cut = _runtime.BeginInterval(partitions);
         var record = _record with
         {
             Header = new CheckpointHeader
@@ -120,6 +128,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         await _stop.CancelAsync().ConfigureAwait(false);
         await _saving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stop.Dispose();
+        _writing.Dispose();
     }
 
     /// <summary>How the state of other definitions is read. Blocks are migrated when they are.</summary>
@@ -164,9 +173,8 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
             if (await _joins.WriteAsync(cut.Interval, _runtime.Joins.Snapshot, _stop.Token).ConfigureAwait(false) is { } segment)
                 record = record with { Joins = [.. record.Joins.Where(other => other.Checkpoint != segment.Checkpoint), segment] };
         }).ConfigureAwait(false);
-        await RetryAsync(cut.Interval, () => WriteAsync(record)).ConfigureAwait(false);
         var replaced = _record.Joins.Except(record.Joins).ToList();
-        _record = record;
+        await RetryAsync(cut.Interval, () => WriteAsync(_ => record with { JoinErasures = _runtime.JoinErasures.Beyond(record.Header!.Partitions) })).ConfigureAwait(false);
         _replacesJoins = false;
         Last = record.Header;
         Status = new CheckpointStatus(cut.Interval, _time.GetUtcNow().ToUnixTimeMilliseconds(), size, _time.GetElapsedTime(start).TotalMilliseconds);
@@ -200,8 +208,54 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         await Task.Delay(pause, _time, _stop.Token).ConfigureAwait(false);
     }
 
-    private async Task WriteAsync(OwnerRecord record) =>
-        _etag = await GrainRecords.WriteAsync(_cells.Storage, ClusterNames.CheckpointState, _cells.CheckpointId, record.Write(), _etag, _stop.Token).ConfigureAwait(false);
+    /// <summary>Has the record written with what keeps erased entities out of joins, as the last checkpoint has their events.</summary>
+    /// <exception cref="IOException">The grain storage did not take it in time.</exception>
+    private async Task NoteErasureAsync(CancellationToken cancellationToken)
+    {
+        var start = _time.GetTimestamp();
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await WriteAsync(record => record with { JoinErasures = _runtime.JoinErasures.Beyond(record.Header?.Partitions ?? []) }).ConfigureAwait(false);
+                return;
+            }
+            catch (Exception exception) when (exception is not (OwnerFencedException or OperationCanceledException))
+            {
+                if (_time.GetElapsedTime(start) > _options.EraseMax)
+                    throw new IOException("the grain storage did not take it.", exception);
+                await Task.Delay(TimeSpan.FromMilliseconds(20 << Math.Min(attempt, 4)), _time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Changes the record.</summary>
+    private async Task WriteAsync(Func<OwnerRecord, OwnerRecord> change)
+    {
+        await _writing.WaitAsync(_stop.Token).ConfigureAwait(false);
+        try
+        {
+            if (_isInDoubt)
+                await FindRecordAsync().ConfigureAwait(false);
+            var record = change(_record);
+            _isInDoubt = true;
+            _etag = await GrainRecords.WriteAsync(_cells.Storage, ClusterNames.CheckpointState, _cells.CheckpointId, record.Write(), _etag, _stop.Token).ConfigureAwait(false);
+            (_record, _isInDoubt) = (record, false);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    /// <summary>Finds out whether a write took place whose answer was lost.</summary>
+    private async Task FindRecordAsync()
+    {
+        var (bytes, etag) = await GrainRecords.ReadAsync(_cells.Storage, ClusterNames.CheckpointState, _cells.CheckpointId, _stop.Token).ConfigureAwait(false);
+        if (bytes.Length > 0 && OwnerRecord.Read(bytes).Term > _record.Term)
+            throw new OwnerFencedException();
+        _etag = etag;
+    }
 
     private bool IsPast(ref long timestamp) => _time.GetTimestamp() >= Volatile.Read(ref timestamp);
 

@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using FeatureStore.Grains.Entities;
+using FeatureStore.Runtime;
 
 namespace FeatureStore.Grains;
 
@@ -6,6 +9,24 @@ namespace FeatureStore.Grains;
 internal static class GrainsInstruments
 {
     private static readonly Meter _meter = new("FeatureStore.Grains");
+
+    /// <summary>Silos of this process.</summary>
+    public static readonly ConcurrentDictionary<EntityCells, byte> Silos = new();
+
+    public static readonly KeyValuePair<string, object?> Idle = new("reason", "idle");
+    public static readonly KeyValuePair<string, object?> Memory = new("reason", "memory");
+
+    public static readonly ObservableGauge<long> Entities = _meter.CreateObservableGauge(
+        "featurestore.grains.entities", () => Measure(count => count.Active), "{entity}", "Entities active on this silo, by entity.");
+
+    public static readonly ObservableGauge<long> EntityBytes = _meter.CreateObservableGauge(
+        "featurestore.grains.entities.size", () => Measure(count => count.SizeBytes), "By", "Bytes of the blocks of the entities active on this silo, copies as of a cut among them, by entity.");
+
+    public static readonly ObservableGauge<int> Shedding = _meter.CreateObservableGauge(
+        "featurestore.grains.shedding", () => Silos.Keys.Count(silo => silo.IsShedding), null, "1 while memory is short and idle entities make room, else 0.");
+
+    public static readonly Counter<long> Collected = _meter.CreateCounter<long>(
+        "featurestore.grains.collected", "{entity}", "Entities taken out of memory, by reason.");
 
     public static readonly Counter<long> Calls = _meter.CreateCounter<long>(
         "featurestore.grains.calls", "{call}", "Calls that carry events to entities.");
@@ -44,4 +65,8 @@ internal static class GrainsInstruments
 
     public static readonly Counter<long> ChangesMissed = _meter.CreateCounter<long>(
         "featurestore.grains.changes.missed", "{time}", "Times that changes may have been lost on their way to this silo, and listeners were told.");
+
+    private static IEnumerable<Measurement<long>> Measure(Func<EntityCount, long> number) =>
+        Silos.Keys.SelectMany(silo => silo.Counts).GroupBy(count => count.Entity).Select(group =>
+            new Measurement<long>(group.Sum(number), new KeyValuePair<string, object?>("entity", group.Key)));
 }

@@ -232,7 +232,7 @@ public sealed partial class OrleansRuntime
 
     /// <summary>
     /// Applies to entities that are active on this silo, without messages: what keeps an activation right is in the cell, whoever calls it.
-    /// Orleans does not see such calls, and ends an activation that has had no other for as long as its collection age; the next batch then makes a new one.
+    /// Orleans does not see such calls; the cell takes note of its use itself, for <see cref="EntityShedding"/>.
     /// </summary>
     private void ApplyInPlace(ApplyBatch batch)
     {

@@ -1,4 +1,3 @@
-using FeatureStore.Core.Joins;
 using FeatureStore.Core.Plans;
 using FeatureStore.Grains.Ownership;
 using FeatureStore.Grains.Payloads;
@@ -42,7 +41,7 @@ public sealed partial class OrleansRuntime
         {
             problem = await _erase.On(silo).EraseAsync(_plan.Project.Entities[entity].Name, key.ToArray()).WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception exception) when (!IsLasting(exception))
+        catch (Exception exception) when (!IsLasting(exception, cancellationToken))
         {
             throw new EraseException($"The silo that ingests does not answer: {exception.Message} Whether the entity is erased is not known; repeat the request.", exception);
         }
@@ -65,6 +64,7 @@ public sealed partial class OrleansRuntime
     {
         _gate.Wait();
         _positions.Recreate(source, partition);
+        JoinErasures.Recreate(_plan.Project.Sources[source].Definition.Kafka!.Topic, partition);
         // Requests that were sent before go on with what they were sent with.
         var generations = _generations is null ? NoGenerations() : [.. _generations];
         var ofSource = generations[source];
@@ -101,9 +101,7 @@ public sealed partial class OrleansRuntime
     {
         var link = LinkOf(entity, KeyHash.Of(key.Span), key.Span);
         Call(link);
-        // What came before is erased with it.
-        Release(link, long.MaxValue);
-        EraseJoined(entity, key);
+        var isNoted = !JoinErasures.Add(entity, key);
         var request = new Sent(SentEvents.Of(new ApplyRequest
         {
             Plan = _plan.Fingerprint,
@@ -112,17 +110,13 @@ public sealed partial class OrleansRuntime
             Key = EntityAddress.HoldsKey(link.Key) ? null : link.Key,
             Guards = guards,
         }), 0, 0);
+        // Behind what came before, until it is durable: wherever the entity is erased, its sequence goes on from the same number.
         Keep(link, request);
         _isHot = true;
         await ReachAsync(link, request, cancellationToken).ConfigureAwait(false);
         await FlushErasedAsync(link, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Takes the entity's events out of the joins. The next checkpoint makes it durable: one from before, read after a crash, has them until they leave by time.</summary>
-    private void EraseJoined(EntityPlan entity, ReadOnlyMemory<byte> key)
-    {
-        foreach (var join in _plan.Project.Joins.Where(join => join.HasOwner(entity.Index)))
-            Joins.EraseJoined(join.Index, (in JoinEvent one) => join.IsOf(one, entity, key.Span));
+        if (!isNoted && NoteErasure is not null)
+            await NoteErasure(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Has an erased entity's record written at once. It holds no event, and so need not wait until anything is published.</summary>

@@ -72,7 +72,7 @@ public sealed partial class OrleansRuntime
         {
             problem = await _grains.GetGrain<ISliceCoordinatorGrain>(_plan.Project.Definition.Project).EraseAsync(entity.Name, key.ToArray()).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception exception) when (!IsLasting(exception))
+        catch (Exception exception) when (!IsLasting(exception, cancellationToken))
         {
             throw new EraseException($"Who divides the stream does not answer: {exception.Message} Whether the entity is erased is not known; repeat the request.", exception);
         }

@@ -74,6 +74,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         _logger = logger;
         _positions = new SourcePositions(plan.Project.Sources.Count);
         Joins = new Shard(plan.Project, 0, 1);
+        JoinErasures = new JoinErasures(plan, _positions, Joins);
         _links = [.. plan.Project.Entities.Select(_ => new LinkTable())];
     }
 
@@ -85,6 +86,12 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     /// <summary>What the joins keep.</summary>
     internal Shard Joins { get; }
+
+    /// <summary>What keeps erased entities out of them.</summary>
+    internal JoinErasures JoinErasures { get; }
+
+    /// <summary>Has the owner's record written with an erasure in it.</summary>
+    internal Func<CancellationToken, Task>? NoteErasure { get; set; }
 
     /// <summary>Whether some entity has more undurable events than should wait.</summary>
     internal bool IsHot => _isHot;
@@ -133,24 +140,17 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     /// <inheritdoc/>
     /// <exception cref="TimeoutException">An entity was out of reach for too long.</exception>
+    /// <exception cref="OtherDefinitionsException">The silo of an entity runs other definitions.</exception>
     public async ValueTask ReadAsync(int entity, BlockSet keys, BlockSet blocks, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(keys);
         ArgumentNullException.ThrowIfNull(blocks);
         var plan = _plan.Project.Entities[entity];
-        if (keys.Count == 1)
-        {
-            var address = EntityAddress.Of(plan, keys[0]);
-            if (!_cells.TryRead(address, blocks))
-                blocks.Add(await ReadAsync(address, cancellationToken).ConfigureAwait(false));
-            return;
-        }
-
-        var found = new byte[keys.Count][];
-        await ForEachAsync([.. Enumerable.Range(0, keys.Count)], async index =>
-            found[index] = await ReadAsync(EntityAddress.Of(plan, keys[index]), cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
-        foreach (var block in found)
-            blocks.Add(block);
+        var first = 0;
+        while (first < keys.Count && _cells.TryRead(EntityAddress.Of(plan, keys[first]), blocks))
+            first++;
+        if (first < keys.Count)
+            await ReadAsync(plan, keys, first, blocks, cancellationToken).ConfigureAwait(false);
     }
 
     public void Dispose()
@@ -188,13 +188,29 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         _plan.Project.TopicSources.Where(source => _generations?[source.Index].Length > 0).ToDictionary(source => source.Definition.Kafka!.Topic, source => _generations![source.Index]);
 
     /// <summary>Cuts the stream: what comes from here on belongs to the next interval. Between two batches.</summary>
-    internal Cut BeginInterval()
+    /// <param name="partitions">How far they were read, which may end with records that were no events.</param>
+    internal Cut BeginInterval(IReadOnlyList<PartitionCheckpoint> partitions)
     {
-        Joins.BeginSnapshot();
-        var cut = new Cut(_interval++, _called);
-        _called = [];
-        _isHot = false;
-        return cut;
+        _gate.Wait();
+        try
+        {
+            foreach (var source in _plan.Project.TopicSources)
+            {
+                foreach (var partition in partitions.Where(partition => partition.Topic == source.Definition.Kafka!.Topic))
+                    _positions.Advance(source.Index, partition.Partition, partition.NextOffset);
+            }
+
+            JoinErasures.Settle();
+            Joins.BeginSnapshot();
+            var cut = new Cut(_interval++, _called);
+            _called = [];
+            _isHot = false;
+            return cut;
+        }
+        finally
+        {
+            _gate.Release();
+        }
     }
 
     /// <summary>Has the entities of a cut written, those that still have to be.</summary>
@@ -261,8 +277,10 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         GrainsInstruments.UnsavedBytes.Record(UnsavedBytes);
     }
 
-    private static bool IsLasting(Exception exception) =>
-        exception is OwnerFencedException or InvalidDataException or ArgumentException or NotSupportedException or InvalidOperationException or OperationCanceledException;
+    /// <summary>Whether trying again is no use. Orleans also cancels calls by itself: those that could not be sent before their time was over.</summary>
+    private static bool IsLasting(Exception exception, CancellationToken cancellationToken) => exception is OperationCanceledException
+        ? cancellationToken.IsCancellationRequested
+        : exception is OwnerFencedException or OtherDefinitionsException or InvalidDataException or ArgumentException or NotSupportedException or InvalidOperationException;
 
     /// <summary>Runs work on each item, so many at once as calls are allowed.</summary>
     private async Task ForEachAsync<T>(List<T> items, Func<T, Task> work)
@@ -286,9 +304,11 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         var joins = _plan.Project.Sources[batch.Source].Joins;
         for (var index = 0; index < joins.Count; index++)
         {
-            Joins.Join(batch, joins[index].Index, isApart: null);
+            Joins.Join(batch, joins[index].Index, JoinErasures.RuleOf(joins[index]));
             _merge.Merge([Joins], joins[index].Index, batch.Joined[index]);
         }
+
+        JoinErasures.Settle();
     }
 
     private EntityLink LinkOf(EntityPlan entity, ulong hash, ReadOnlySpan<byte> key)
@@ -333,7 +353,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
                         return reply;
                 }
             }
-            catch (Exception exception) when (!IsLasting(exception))
+            catch (Exception exception) when (!IsLasting(exception, cancellationToken))
             {
                 failure = exception;
                 link.IsAnswerLost |= isCalled && request!.Value.Events.Erasure is null && link.IsNewest(request.Value);
@@ -416,7 +436,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
             var statuses = Array.ConvertAll(await _flush.On(silo).FlushAsync(request).ConfigureAwait(false), status => (FlushStatus)status);
             return statuses.Contains(FlushStatus.Fenced) ? throw new OwnerFencedException() : statuses;
         }
-        catch (Exception exception) when (!IsLasting(exception))
+        catch (Exception exception) when (!IsLasting(exception, default))
         {
             // The silo may have died, and the entities with it: they come back elsewhere with what they have durable.
             LogFlushFailed(exception, silo);
@@ -424,22 +444,46 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         }
     }
 
-    private async Task<byte[]> ReadAsync(string address, CancellationToken cancellationToken)
+    /// <summary>Reads the keys from one on. Those that are here take no message, whose way may lead over a silo that does not answer: the one that keeps the entity's entry of the directory.</summary>
+    private async Task ReadAsync(EntityPlan plan, BlockSet keys, int first, BlockSet blocks, CancellationToken cancellationToken)
     {
         var start = _time.GetTimestamp();
-        for (var attempt = 1; ; attempt++)
+        var found = new byte[keys.Count - first][];
+        await ForEachAsync([.. Enumerable.Range(0, found.Length)], async index =>
+        {
+            var address = EntityAddress.Of(plan, keys[first + index]);
+            found[index] = _cells.Find(address)?.TryRead() ?? await ReadAsync(plan, address, start, cancellationToken).ConfigureAwait(false);
+        }).ConfigureAwait(false);
+        foreach (var block in found)
+            blocks.Add(block);
+    }
+
+    /// <summary>Reads an entity wherever it is. An attempt ends after <see cref="ResponseTimes.Read"/>; the next finds the entity elsewhere, once its silo is known to be out. A block of other definitions is refused: nobody may take its bytes for another layout's.</summary>
+    /// <param name="plan">Of the entity.</param>
+    /// <param name="address">Of the entity.</param>
+    /// <param name="start">When the read began that this is a part of.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    private async Task<byte[]> ReadAsync(EntityPlan plan, string address, long start, CancellationToken cancellationToken)
+    {
+        Exception? failure = null;
+        for (var attempt = 1; _time.GetElapsedTime(start) < _options.ReadMax; attempt++)
         {
             try
             {
-                return (await _grains.GetGrain<IEntityGrain>(address).ReadAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false)).Value;
+                var block = (await _grains.GetGrain<IEntityGrain>(address).ReadAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false)).Value;
+                return block.Length == 0 || EntityPlan.LayoutOf(block) == plan.LayoutFingerprint
+                    ? block
+                    : throw new OtherDefinitionsException($"The silo of entity \"{address}\" runs other definitions than this one. Roll the same definitions out to all silos, or ask one that has them.");
             }
-            catch (Exception exception) when (!IsLasting(exception))
+            catch (Exception exception) when (!IsLasting(exception, cancellationToken))
             {
-                if (_time.GetElapsedTime(start) > _options.UnreachableMax)
-                    throw new TimeoutException($"Entity \"{address}\" was out of reach for {_options.UnreachableMax.TotalSeconds:0} s: {exception.Message} See whether the silos and the grain storage are up.", exception);
-                await Task.Delay(Pause(attempt), _time, cancellationToken).ConfigureAwait(false);
+                failure = exception;
             }
+
+            await Task.Delay(Pause(attempt), _time, cancellationToken).ConfigureAwait(false);
         }
+
+        throw new TimeoutException($"Entity \"{address}\" was out of reach for {_options.ReadMax.TotalSeconds:0.#} s. Try again; if it stays so, see whether the silos and the grain storage are up.", failure);
     }
 
     private static TimeSpan Pause(int attempt) => TimeSpan.FromMilliseconds(Math.Min(_pauseMax.TotalMilliseconds, 5 << Math.Min(attempt, 10)));

@@ -19,6 +19,7 @@ public interface IEntityRuntime
     /// <param name="keys">Encoded keys.</param>
     /// <param name="blocks">Gets one block a key, in their order.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="TimeoutException">An entity is out of reach for the moment, as while the death of the machine that has it is found out. Of the others none is given either.</exception>
     ValueTask ReadAsync(int entity, BlockSet keys, BlockSet blocks, CancellationToken cancellationToken);
 
     /// <summary>

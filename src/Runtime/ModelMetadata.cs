@@ -6,7 +6,11 @@ public sealed record ModelMetadata(
     string Version,
     string Platform,
     IReadOnlyList<TensorMetadata> Inputs,
-    IReadOnlyList<TensorMetadata> Outputs);
+    IReadOnlyList<TensorMetadata> Outputs)
+{
+    /// <summary>SHA-256 of the model's file and then of its weights' files, in the order in which it names them; hexadecimal. Null: not known.</summary>
+    public string? Sha256 { get; init; }
+}
 
 /// <summary>One input or output.</summary>
 /// <param name="Name">As in the model's file.</param>

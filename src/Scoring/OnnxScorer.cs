@@ -26,7 +26,7 @@ public sealed class OnnxScorer : IServedModel
     private readonly Stack<RunState> _free = new();
     private bool _disposed;
 
-    private OnnxScorer(ModelDefinition definition, string version, ServicePlan service, OnnxOptions options, ModelSession session)
+    private OnnxScorer(ModelDefinition definition, string version, ServicePlan service, OnnxOptions options, ModelSession session, string sha256)
     {
         Model = definition.Name;
         Version = version;
@@ -42,7 +42,7 @@ public sealed class OnnxScorer : IServedModel
         (_outputs, var names) = OutputBinding.Bind(session.Outputs, shapes, definition.Outputs);
         Outputs = names;
         _raw = new RawInference(session, shapes, options);
-        Metadata = new ModelMetadata(Model, version, "onnxruntime_onnx", _raw.Inputs, _raw.Outputs);
+        Metadata = new ModelMetadata(Model, version, "onnxruntime_onnx", _raw.Inputs, _raw.Outputs) { Sha256 = sha256 };
     }
 
     public string Model { get; }
@@ -71,7 +71,7 @@ public sealed class OnnxScorer : IServedModel
         try
         {
             session = ModelSession.Create(runtime, file);
-            return new OnnxScorer(definition, version, service, options, session);
+            return new OnnxScorer(definition, version, service, options, session, file.Sha256);
         }
         catch (Exception exception)
         {

@@ -5,8 +5,11 @@ namespace FeatureStore.Silo;
 /// <summary>What a silo of a cluster is told.</summary>
 internal sealed record ClusterOptions
 {
+    /// <summary>What this silo is for: ingest, serve.</summary>
+    public required IReadOnlyList<string> Roles { get; init; }
+
     /// <summary>Whether this silo owns the stream.</summary>
-    public required bool Ingests { get; init; }
+    public bool Ingests => Roles.Contains("ingest");
 
     /// <summary>Into how many slices the stream is divided; 1: it is not, and one silo owns it.</summary>
     public required int Slices { get; init; }

@@ -25,6 +25,11 @@ internal static class ClusterRuntime
     private const int MissedProbesMax = 3;
 
     private const int ConnectionsMax = 20;
+    private const int WaitMinSeconds = 10;
+    private const int WaitMaxSeconds = 30;
+
+    /// <summary>Writes under way at once that go together to the disk.</summary>
+    private const int SharedWritesMax = 512;
 
     /// <summary>How long a silo that leaves may take for it, once the stream is drained.</summary>
     private static readonly TimeSpan _leaveTimeout = TimeSpan.FromSeconds(20);
@@ -33,23 +38,31 @@ internal static class ClusterRuntime
     /// <param name="builder">The web host.</param>
     /// <param name="options">Of the cluster.</param>
     /// <param name="plan">The compiled definitions.</param>
+    /// <param name="records">Where grains keep their state; null: where the options say.</param>
     /// <param name="hotStore">What the silos publish to, and read first; null: nothing.</param>
-    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan, IHotStore? hotStore)
+    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan, IRecordStore? records, IHotStore? hotStore)
     {
         // A silo that dies makes Orleans say so for each call and each entity, with a stack trace: what an operator wants of it are membership and our own lines.
         // It places through Polly, which says so for every entity.
         builder.Logging.AddFilter("Orleans", LogLevel.Critical).AddFilter("Orleans.Runtime.MembershipService.MembershipAgent", LogLevel.Error)
             .AddFilter("Orleans.Runtime.MembershipService.MembershipTableManager", LogLevel.Error).AddFilter("Polly", LogLevel.None)
-            .AddFilter("Orleans.Hosting.Kubernetes", LogLevel.Warning).AddFilter("FeatureStore.Grains.Entities.FlushService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Ownership.EraseService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Changes.ChangeService", LogLevel.Warning);
+            .AddFilter("Orleans.Hosting.Kubernetes", LogLevel.Warning).AddFilter("FeatureStore.Grains.Entities.FlushService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Ownership.EraseService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Changes.ChangeService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Reports.SiloReportService", LogLevel.Warning);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = _leaveTimeout);
         var cluster = PlanOf(plan, options);
         builder.UseOrleans(silo =>
         {
-            silo.Configure<Orleans.Configuration.ClusterOptions>(ids => ids.ServiceId = ids.ClusterId = plan.Definition.Project);
+            var project = plan.Definition.Project;
+            // Silos with files of their own would lose each other's entities: they are of different clusters, and do not talk.
+            silo.Configure<Orleans.Configuration.ClusterOptions>(ids => (ids.ServiceId, ids.ClusterId) = (project, records is null ? project : $"{project}-{records.Id:n}"));
             AddClustering(silo, options);
             silo.Configure<ClusterMembershipOptions>(membership => ConfigureMembership(membership, options.SilenceMax));
-            AddStorage(silo, options);
-            silo.AddFeatureStore(cluster, new OrleansRuntimeOptions()).AddChangeMemoryStreams().AddChangeStreams();
+            silo.Configure<SiloMessagingOptions>(messaging => messaging.SystemResponseTimeout = WaitMax(options.SilenceMax));
+            var runtime = new OrleansRuntimeOptions { ReadMax = WaitMax(options.SilenceMax) };
+            if (records is null)
+                AddStorage(silo, options, project);
+            else
+                silo.AddRecordStorage(records);
+            silo.AddFeatureStore(cluster, records is null ? runtime : runtime with { WritesMax = SharedWritesMax }).AddChangeMemoryStreams().AddChangeStreams();
             if (hotStore is not null)
                 silo.AddHotStore(hotStore);
             if (options.DashboardKey is not null)
@@ -141,7 +154,6 @@ internal static class ClusterRuntime
             case "localhost":
                 silo.UseLocalhostClustering(
                     options.SiloPort, options.GatewayPort, options.PrimaryPort == options.SiloPort ? null : new IPEndPoint(IPAddress.Loopback, options.PrimaryPort));
-                // The call sets the ids too.
                 return;
             case "kubernetes":
                 silo.UseKubernetesHosting();
@@ -168,28 +180,43 @@ internal static class ClusterRuntime
     {
         membership.NumMissedProbesLimit = MissedProbesMax;
         membership.ProbeTimeout = silenceMax / MissedProbesMax;
+        // So many of the longest probes are also how long nothing at all must have come from a silo before one may say that it is dead. Four times a probe's time is what Orleans takes otherwise.
+        membership.MaxProbeTimeout = membership.ProbeTimeout;
         // When all silos died at once there is nobody to probe: those that come back go by the signs of life in the table, of which three must be missing.
         membership.IAmAliveTablePublishTimeout = silenceMax;
         membership.TableRefreshTimeout = silenceMax;
     }
 
+    /// <summary>How long a call is worth waiting for that may go to a silo that is out: until that is found dead, and as long again for what then follows.</summary>
+    private static TimeSpan WaitMax(TimeSpan silenceMax) => TimeSpan.FromSeconds(Math.Clamp(2 * silenceMax.TotalSeconds, WaitMinSeconds, WaitMaxSeconds));
+
     private static void AddMembership(ISiloBuilder silo, string kind, string connection)
     {
-        if (kind == "redis")
+        switch (kind)
         {
+            case "redis":
 #if ORLEANS_REDIS
-            silo.UseRedisClustering(connection);
-            return;
+                silo.UseRedisClustering(connection);
+                return;
 #else
-            throw NoRedis();
+                throw NoRedis();
 #endif
+            case "azure":
+#if ORLEANS_AZURE
+                var tables = AzureClient(() => new Azure.Data.Tables.TableServiceClient(connection));
+                silo.UseAzureStorageClustering(azure => azure.TableServiceClient = tables);
+                return;
+#else
+                throw NoAzure();
+#endif
+            default:
+                var pooled = Pooled(connection);
+                silo.UseAdoNetClustering(adoNet => (adoNet.Invariant, adoNet.ConnectionString) = (PostgreSql(), pooled));
+                return;
         }
-
-        var pooled = Pooled(connection);
-        silo.UseAdoNetClustering(adoNet => (adoNet.Invariant, adoNet.ConnectionString) = (PostgreSql(), pooled));
     }
 
-    private static void AddStorage(ISiloBuilder silo, ClusterOptions options)
+    private static void AddStorage(ISiloBuilder silo, ClusterOptions options, string project)
     {
         switch (options.Storage)
         {
@@ -202,6 +229,15 @@ internal static class ClusterRuntime
                 return;
 #else
                 throw NoRedis();
+#endif
+            case "azure":
+#if ORLEANS_AZURE
+                // Not tables: a record of theirs holds 1 MiB, in properties of 64 KiB.
+                var blobs = AzureClient(() => new Azure.Storage.Blobs.BlobServiceClient(options.StorageConnection!));
+                silo.AddAzureBlobGrainStorage(ClusterNames.Storage, azure => (azure.BlobServiceClient, azure.ContainerName) = (blobs, AzureContainer.Of(project)));
+                return;
+#else
+                throw NoAzure();
 #endif
             default:
                 var pooled = Pooled(options.StorageConnection!);
@@ -235,6 +271,24 @@ internal static class ClusterRuntime
         return Name;
     }
 
+#if ORLEANS_AZURE
+    private static T AzureClient<T>(Func<T> make)
+    {
+        try
+        {
+            return make();
+        }
+        catch (Exception exception) when (exception is FormatException or ArgumentException or InvalidOperationException)
+        {
+            // What the client says may quote the key.
+            throw new StartException("The connection string of the Azure storage account cannot be read. Write it as the portal gives it: \"DefaultEndpointsProtocol=https;AccountName=…;AccountKey=…;EndpointSuffix=core.windows.net\".");
+        }
+    }
+#else
+    private static StartException NoAzure() =>
+        new("This server was built where the package sources have no Azure storage providers of Orleans. Choose adonet or redis, or build where they have (eng/feed.sh says what is missing).");
+#endif
+
 #if !ORLEANS_REDIS
     private static StartException NoRedis() =>
         new("This server was built where the package sources have no Redis client new enough for Orleans. Choose adonet, or build where they have (eng/feed.sh says what is missing).");
@@ -254,7 +308,7 @@ internal static class ClusterRuntime
         public ValueTask DisposeAsync() => pipeline.DisposeAsync();
     }
 #else
-    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan, IHotStore? hotStore) => throw LeftOut();
+    public static void Add(WebApplicationBuilder builder, ClusterOptions options, ProjectPlan plan, IRecordStore? records, IHotStore? hotStore) => throw LeftOut();
 
     public static void MapDashboard(WebApplication app, ClusterOptions options) => throw LeftOut();
 

@@ -20,9 +20,9 @@ internal sealed record SiloOptions
         new("runtime", "KIND", "local: all entities in this process; orleans: a grain each in a cluster of silos", "local"),
         new("roles", "ROLE", "of a silo: ingest owns the stream, serve only answers and hosts entities, all does both; one silo of a cluster ingests, unless it has slices", "all"),
         new("slices", "N", "divide the stream into so many slices, which all silos that ingest share; the same on all silos, 1 to 256", "1"),
-        new("clustering", "KIND", "how silos find each other: localhost, adonet (PostgreSQL), redis, kubernetes", "localhost"),
+        new("clustering", "KIND", "how silos find each other: localhost, adonet (PostgreSQL), redis, azure (tables), kubernetes", "localhost"),
         new("cluster-connection", "TEXT", "connection string of the clustering, and of the storage unless it has its own", null),
-        new("storage", "KIND", "where grains keep their state: memory, adonet (PostgreSQL), redis", "that of the clustering"),
+        new("storage", "KIND", "where grains keep their state: memory, sqlite (in --data, for silos on one machine), adonet (PostgreSQL), redis, azure (blobs)", "that of the clustering; of localhost sqlite, or memory with the embedded broker"),
         new("storage-connection", "TEXT", "connection string of the storage", "that of the clustering"),
         new("silo-address", "IP", "where other silos reach this one", "the machine's; with --clustering localhost 127.0.0.1"),
         new("silo-port", "N", "its port", "11111"),
@@ -107,29 +107,35 @@ internal sealed record SiloOptions
 
     private static ClusterOptions ReadCluster(Func<string, string?> value)
     {
-        var clustering = Choice("clustering", value("clustering"), "localhost", "adonet", "redis", "kubernetes");
+        var clustering = Choice("clustering", value("clustering"), "localhost", "adonet", "redis", "azure", "kubernetes");
         var connection = value("cluster-connection");
         if (clustering != "localhost" && connection is null)
             throw new StartException($"\"--clustering {clustering}\" needs \"--cluster-connection\": the connection string of the database in which silos find each other.");
-        var storage = Choice("storage", value("storage") ?? clustering switch { "localhost" => "memory", "kubernetes" => null, _ => clustering }, null, "memory", "adonet", "redis");
+        var isEmbedded = value("kafka") is null;
+        var usual = clustering switch { "localhost" => isEmbedded ? "memory" : "sqlite", "kubernetes" => null, _ => clustering };
+        var storage = Choice("storage", value("storage") ?? usual, null, "memory", "sqlite", "adonet", "redis", "azure");
         var storageConnection = value("storage-connection") ?? connection;
-        if (storage != "memory" && storageConnection is null)
+        if (storage is not ("memory" or "sqlite") && storageConnection is null)
             throw new StartException($"\"--storage {storage}\" needs \"--storage-connection\".");
         if (storage == "memory" && clustering != "localhost")
-            throw new StartException($"\"--storage memory\" is lost with a silo, and \"--clustering {clustering}\" is for silos that come and go. Choose --storage adonet or redis.");
+            throw new StartException($"\"--storage memory\" is lost with a silo, and \"--clustering {clustering}\" is for silos that come and go. Choose --storage adonet, redis or azure.");
+        if (storage == "sqlite" && clustering != "localhost")
+            throw new StartException($"\"--storage sqlite\" is a file of one machine, and \"--clustering {clustering}\" is for silos on several. Choose --storage adonet, redis or azure.");
+        if (storage == "sqlite" && isEmbedded)
+            throw new StartException("\"--storage sqlite\" outlives the process, and without \"--kafka\" the stream ends with it. Give --kafka HOST:PORT, or choose --storage memory.");
         var siloPort = Number("silo-port", value("silo-port") ?? "11111", 1, 65535);
         var key = value("dashboard-key");
         if (key is { Length: < 16 })
             throw new StartException("Option \"--dashboard-key\" is shorter than 16 characters. Give one that cannot be guessed, as from: openssl rand -hex 16.");
-        var ingests = Choice("roles", value("roles"), "all", "ingest", "serve", "ingest,serve", "serve,ingest") != "serve";
+        string[] roles = Choice("roles", value("roles"), "all", "ingest", "serve", "ingest,serve", "serve,ingest") switch { "ingest" => ["ingest"], "serve" => ["serve"], _ => ["ingest", "serve"] };
         var slices = Number("slices", value("slices") ?? "1", 1, FeatureStore.Runtime.Slice.CountMax);
-        if (value("kafka") is null && slices > 1)
+        if (isEmbedded && slices > 1)
             throw new StartException("Option \"--slices\" needs \"--kafka HOST:PORT\": the embedded broker has no transactions, by which a slice's new owner shuts out the old one.");
-        if (value("kafka") is null && (!ingests || clustering != "localhost"))
+        if (isEmbedded && (!roles.Contains("ingest") || clustering != "localhost"))
             throw new StartException("Without \"--kafka\" the broker is embedded and ends with the process: that is for one silo, with --clustering localhost and --roles all. Give --kafka HOST:PORT.");
         return new ClusterOptions
         {
-            Ingests = ingests,
+            Roles = roles,
             Slices = slices,
             Clustering = clustering,
             Connection = connection,

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using FeatureStore.Api;
@@ -27,6 +28,11 @@ internal sealed partial class SiloServer : IAsyncDisposable
 
     /// <summary>Below the grace period of an orchestrator.</summary>
     private static readonly TimeSpan _drainTimeout = TimeSpan.FromSeconds(25);
+
+    /// <summary>How long a silo waits for the one that it finds the others through, where both start at once.</summary>
+    private static readonly TimeSpan _primaryTimeout = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan _primaryPause = TimeSpan.FromMilliseconds(200);
 
     private readonly SiloOptions _options;
     private readonly Stack<IAsyncDisposable> _owned = new();
@@ -90,12 +96,13 @@ internal sealed partial class SiloServer : IAsyncDisposable
             .AddSingleton<IEventPublisher>(publisher)
             .AddSingleton<IPipelineStatus>(status)
             .AddSingleton<IDeadLetterLog>(deadLetters)
+            .AddSingleton(new SiloIdentity(Environment.MachineName, _options.Cluster?.Roles ?? SiloIdentity.Default.Roles))
             .AddFeatureStoreApi();
         (IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status)? state = null;
         if (_options.Cluster is null)
             state = OpenLocal(builder.Services, plan, isEmbedded, log);
         else
-            ClusterRuntime.Add(builder, _options.Cluster, plan, OpenHotStore(plan));
+            ClusterRuntime.Add(builder, _options.Cluster, plan, await OpenRecordsAsync(plan, _options.Cluster).ConfigureAwait(false), OpenHotStore(plan));
         var app = builder.Build();
         _owned.Push(app);
         if (_options.Cluster is not null)
@@ -176,7 +183,7 @@ internal sealed partial class SiloServer : IAsyncDisposable
         }
         catch (Exception exception) when (_options.Cluster is not null)
         {
-            throw new StartException($"The silo cannot start: {exception.GetBaseException().Message.TrimEnd('.')}. See whether another process has its ports (--silo-port, --gateway-port, --urls), and whether --cluster-connection and --storage-connection are right.", exception);
+            throw new StartException($"The silo cannot start: {exception.GetBaseException().Message.TrimEnd('.')}. See whether another process has its ports (--silo-port, --gateway-port, --urls), and whether {(_options.Cluster.Storage == "sqlite" ? "it has the same --data as the silo of --primary-port" : "--cluster-connection and --storage-connection are right")}.", exception);
         }
         catch (Exception exception) when (exception is IOException or SocketException or FormatException or InvalidOperationException)
         {
@@ -223,6 +230,28 @@ internal sealed partial class SiloServer : IAsyncDisposable
         Transactional = !isEmbedded,
         AcceptRecreatedTopics = _options.AcceptRecreatedTopics,
     };
+
+    /// <summary>Opens the file that silos of one machine share.</summary>
+    /// <exception cref="StartException">The silo that this one is to join uses another file: they would lose each other's entities.</exception>
+    private async Task<SqliteRecordStore?> OpenRecordsAsync(ProjectPlan plan, ClusterOptions cluster)
+    {
+        // Tells who has the file from who has another one. The silos' own check, that they are of one cluster, would leave them waiting for each other without a word.
+        const string Name = "primary-port";
+        if (cluster.Storage != "sqlite")
+            return null;
+        var path = Path.Combine(_options.Data, "cluster.db");
+        var records = Own(new SqliteRecordStore(path, plan.Definition.Project));
+        var port = BitConverter.GetBytes(cluster.PrimaryPort);
+        for (var start = Stopwatch.GetTimestamp(); ;)
+        {
+            var known = await records.ReadAsync(Name).ConfigureAwait(false);
+            if (known.Bytes.AsSpan().SequenceEqual(port) || cluster.PrimaryPort == cluster.SiloPort && (await records.WriteAsync(Name, port, known.Version).ConfigureAwait(false)).IsDone)
+                return records;
+            if (Stopwatch.GetElapsedTime(start) > _primaryTimeout)
+                throw new StartException($"Grain storage \"{Path.GetFullPath(path)}\" is not that of the silo at --primary-port {cluster.PrimaryPort}, or that one has never run. Start that one first, and this one with the same --data.");
+            await Task.Delay(_primaryPause, _stop.Token).ConfigureAwait(false);
+        }
+    }
 
     private RedisHotStore? OpenHotStore(ProjectPlan plan)
     {

@@ -21,6 +21,12 @@ internal static class StorageInstruments
     public static readonly Gauge<long> DatabaseBytes = _meter.CreateGauge<long>(
         "featurestore.checkpoint.database.size", "By", "Length of the checkpoint database.");
 
+    public static readonly Histogram<double> RecordsDuration = _meter.CreateHistogram(
+        "featurestore.records.transaction.duration", "s", "Time of a transaction of the SQLite grain storage.", tags: null, _secondsBuckets);
+
+    public static readonly Counter<long> RecordsWritten = _meter.CreateCounter<long>(
+        "featurestore.records.written", "{record}", "Records that the SQLite grain storage wrote.");
+
     public static readonly Histogram<double> HotGetDuration = _meter.CreateHistogram(
         "featurestore.hot.get.duration", "s", "Time to get blocks from the hot store, all keys of a call together.", tags: null, _secondsBuckets);
 

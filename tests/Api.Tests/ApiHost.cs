@@ -133,6 +133,8 @@ internal sealed class ApiHost : IAsyncDisposable
 
     public required LocalChangeFeed Changes { get; init; }
 
+    public required FarRuntime Far { get; init; }
+
     public static ProjectPlan Compile(string yaml = Definitions)
     {
         var loaded = DefinitionLoader.Load([new DefinitionFile("test.yaml", yaml)]);
@@ -140,7 +142,7 @@ internal sealed class ApiHost : IAsyncDisposable
         return ProjectPlan.Compile(loaded.Project);
     }
 
-    public static async Task<ApiHost> StartAsync(Action<FeatureStoreApiOptions>? configure = null, FakeHotStore? hotStore = null, Uri? url = null, ProjectPlan? plan = null)
+    public static async Task<ApiHost> StartAsync(Action<FeatureStoreApiOptions>? configure = null, FakeHotStore? hotStore = null, Uri? url = null, ProjectPlan? plan = null, ISiloReports? silos = null)
     {
         plan ??= Compile();
         var runtime = new LocalRuntime(plan, new LocalRuntimeOptions { Shards = 1 });
@@ -151,7 +153,8 @@ internal sealed class ApiHost : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls((url ?? new Uri("http://127.0.0.1:0")).ToString());
         builder.Services.AddSingleton(plan);
-        builder.Services.AddSingleton<IEntityRuntime>(runtime);
+        var far = new FarRuntime(runtime);
+        builder.Services.AddSingleton<IEntityRuntime>(far);
         builder.Services.AddSingleton<IPipelineStatus>(pipeline);
         builder.Services.AddSingleton<IEventPublisher>(publisher);
         builder.Services.AddSingleton<IModelCatalog>(models);
@@ -159,6 +162,8 @@ internal sealed class ApiHost : IAsyncDisposable
         builder.Services.AddSingleton<TimeProvider>(time);
         var changes = new LocalChangeFeed(runtime.ToTell, new LocalChangeFeedOptions(), time);
         builder.Services.AddSingleton<IChangeFeed>(changes);
+        if (silos is not null)
+            builder.Services.AddSingleton(silos);
         if (hotStore is not null)
             builder.Services.AddSingleton<IHotStore>(hotStore);
         builder.Services.AddFeatureStoreApi(configure);
@@ -175,6 +180,7 @@ internal sealed class ApiHost : IAsyncDisposable
             Time = time,
             Model = model,
             Changes = changes,
+            Far = far,
         };
     }
 

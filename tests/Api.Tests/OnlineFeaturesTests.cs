@@ -8,6 +8,27 @@ namespace FeatureStore.Api.Tests;
 public sealed class OnlineFeaturesTests
 {
     [TestMethod]
+    public async Task SaysWhenToTryAgainWhereAnEntityIsOutOfReach()
+    {
+        await using var host = await ApiHost.StartAsync();
+        await host.PayAsync(1, 10, ApiHost.NowMs);
+        host.Far.BeforeRead = () => throw new TimeoutException("Entity \"customer/01\" was out of reach for 10 s.");
+        foreach (var answer in new[]
+        {
+            await host.PostAsync("get-online-features", """{"features":["spending:total"],"entities":{"customer":[1]}}"""),
+            await host.PostAsync("v1/models/risk/score", $$"""{"customer":1,"terminal":"T1","region":1,"amount":5,"at":{{ApiHost.NowMs}}}"""),
+            await host.GetAsync("v1/entities/customer/1"),
+        })
+        {
+            answer.IsProblem(503, "out-of-reach", "Entity \"customer/01\" was out of reach for 10 s.");
+            Assert.AreEqual("1", answer.Headers["Retry-After"]);
+        }
+
+        host.Far.BeforeRead = null;
+        Assert.AreEqual("[10]", (await host.PostAsync("get-online-features", """{"features":["spending:total"],"entities":{"customer":[1]}}""")).Json.GetProperty("results")[1].GetProperty("values").GetRawText());
+    }
+
+    [TestMethod]
     public async Task ExpressionsUseTheFeaturesAndOneAnother()
     {
         await using var host = await ApiHost.StartAsync(plan: ApiHost.Compile(ApiHost.DefinitionsWithRatios));

@@ -50,7 +50,9 @@ internal static class ClusterRun
         if (parts.Contains("hot"))
             Hot(plan, transactions);
         if (parts.Contains("reads"))
-            Reads(plan, transactions);
+            LookUpRun.Run(plan, transactions);
+        if (parts.Contains("http"))
+            HttpLookUpRun.Run(plan, transactions);
         if (parts.Contains("grains"))
             Grains(plan);
         return 0;
@@ -87,72 +89,38 @@ internal static class ClusterRun
         }
     }
 
-    private static void Reads(ProjectPlan plan, Transaction[] transactions)
-    {
-        using var local = new LocalRuntime(plan, new LocalRuntimeOptions { Shards = 1 });
-        Apply(plan, local, null, transactions);
-        Console.WriteLine($"look-ups, local:                 {LookUps(local, transactions)}");
-        using var cluster = Start(plan, 3, EntityPlacementPreference.Owner);
-        var (runtime, checkpoints) = Own(cluster);
-        Apply(plan, runtime, checkpoints, transactions);
-        Console.WriteLine($"look-ups, from the owner's silo: {LookUps(runtime, transactions)}");
-        Console.WriteLine($"look-ups, from another silo:     {LookUps(Services(cluster, 1).GetRequiredService<OrleansRuntime>(), transactions)}");
-    }
-
-    private static string LookUps(IEntityRuntime runtime, Transaction[] transactions)
-    {
-        const int Readers = 4;
-        var seconds = TimeSpan.FromSeconds(3);
-        for (var round = 0; round < 2; round++)
-        {
-            var stop = Stopwatch.GetTimestamp() + (long)((round == 0 ? 1 : seconds.TotalSeconds) * Stopwatch.Frequency);
-            var readers = Task.WhenAll(Enumerable.Range(1, Readers).Select(reader => Task.Run(() => ReadUntilAsync(runtime, transactions, stop, reader)))).GetAwaiter().GetResult();
-            if (round == 1)
-                return $"{readers.Sum(latencies => latencies.Count) / seconds.TotalSeconds,9:N0} keys/s by {Readers} readers, each a key a call; {Percentiles([.. readers.SelectMany(latencies => latencies)])}";
-        }
-
-        return "";
-    }
-
-    private static async Task<List<double>> ReadUntilAsync(IEntityRuntime runtime, Transaction[] transactions, long stop, int seed)
-    {
-        var random = new Random(seed);
-        var (keys, blocks) = (new BlockSet(), new BlockSet());
-        List<double> latencies = [];
-        while (Stopwatch.GetTimestamp() < stop)
-        {
-            keys.Clear();
-            blocks.Clear();
-            BinaryPrimitives.WriteInt64BigEndian(keys.Add(8), transactions[random.Next(transactions.Length)].Customer);
-            var start = Stopwatch.GetTimestamp();
-            await runtime.ReadAsync(0, keys, blocks, CancellationToken.None).ConfigureAwait(false);
-            latencies.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-            if (blocks.TotalLength == 0)
-                throw new InvalidOperationException("A customer of the stream has no block.");
-        }
-
-        return latencies;
-    }
-
-    /// <summary>One event each of many customers who were never seen: what it costs to make a grain, and to have it.</summary>
+    /// <summary>What it costs to make an entity's grain, by its first event ever, and by the first read since a start; and to have one that nobody calls.</summary>
     private static void Grains(ProjectPlan plan)
     {
+        const int WarmUp = 20_000;
         const int Entities = 100_000;
-        using var cluster = Start(plan, 1, EntityPlacementPreference.Owner, new OrleansRuntimeOptions { WriteBehind = TimeSpan.FromHours(1), WriteBehindEvents = int.MaxValue });
-        var (runtime, checkpoints) = Own(cluster);
-        var batch = new Batch(plan);
-        Apply(0, 20_000);
-        var before = Memory();
-        var start = Stopwatch.GetTimestamp();
-        Apply(20_000, 20_000 + Entities);
-        var took = Stopwatch.GetElapsedTime(start);
-        checkpoints.Begin("", [], Task.CompletedTask);
-        checkpoints.CompleteAsync().GetAwaiter().GetResult();
-        var after = Memory();
-        var stored = checkpoints.Status!.DurationMs;
-        Console.WriteLine($"{Entities:N0} new grains: {took.TotalMicroseconds / Entities:F1} µs each, {(after.Managed - before.Managed) / (double)Entities:N0} managed bytes and {(after.Resident - before.Resident) / (double)Entities:N0} resident bytes each with their records in memory; {Entities + 20_001:N0} written in {stored:N0} ms");
+        var records = new Records();
+        var options = new OrleansRuntimeOptions { WriteBehind = TimeSpan.FromHours(1), WriteBehindEvents = int.MaxValue };
+        using (var cluster = Start(plan, 1, EntityPlacementPreference.Owner, options, records))
+        {
+            var (runtime, checkpoints) = Own(cluster);
+            var batch = new Batch(plan);
+            Apply(runtime, batch, 0, WarmUp);
+            var (before, cost) = (Memory(), new Cost());
+            Apply(runtime, batch, WarmUp, WarmUp + Entities);
+            var made = cost.Of(Entities);
+            checkpoints.Begin("", [], Task.CompletedTask);
+            checkpoints.CompleteAsync().GetAwaiter().GetResult();
+            Console.WriteLine($"{Entities:N0} entities get their first event: {made} each, and {Memory().Less(before, Entities)}, with link and stored record; {WarmUp + Entities:N0} written in {checkpoints.Status!.DurationMs:N0} ms");
+        }
 
-        void Apply(int from, int to)
+        using (var cluster = Start(plan, 1, EntityPlacementPreference.Owner, options, records))
+        {
+            var runtime = Services(cluster, 0).GetRequiredService<OrleansRuntime>();
+            Touch(runtime, 0, WarmUp);
+            var before = Memory();
+            var (stored, blockBytes) = Touch(runtime, WarmUp, WarmUp + Entities);
+            Console.WriteLine($"{Entities:N0} entities with a stored block of {blockBytes:N0} bytes are read first: {stored} each, and {(Memory().Managed - before.Managed) / (double)Entities:N0} managed bytes beside the block while idle");
+            Console.WriteLine($"the same, read again: {Touch(runtime, WarmUp, WarmUp + Entities).Cost} each");
+            Console.WriteLine($"{Entities:N0} entities that were never seen are read, and their activations end again: {Touch(runtime, 1_000_000, 1_000_000 + Entities).Cost} each");
+        }
+
+        static void Apply(OrleansRuntime runtime, Batch batch, int from, int to)
         {
             for (var customer = from; customer < to; customer += BatchEvents)
             {
@@ -160,16 +128,35 @@ internal static class ClusterRun
                 runtime.ApplyAsync(batch.Apply, CancellationToken.None).AsTask().GetAwaiter().GetResult();
             }
         }
+
+        static (string Cost, double BlockBytes) Touch(OrleansRuntime runtime, int from, int to)
+        {
+            var (keys, blocks, bytes, cost) = (new BlockSet(), new BlockSet(), 0L, new Cost());
+            for (var customer = from; customer < to; customer += BatchEvents)
+            {
+                keys.Clear();
+                blocks.Clear();
+                for (var key = customer; key < customer + BatchEvents; key++)
+                    BinaryPrimitives.WriteInt64BigEndian(keys.Add(8), key);
+                runtime.ReadAsync(0, keys, blocks, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+                bytes += blocks.TotalLength;
+            }
+
+            return (cost.Of(to - from), bytes / (double)(to - from));
+        }
     }
 
-    private static (double EventsPerSecond, string Batches) Apply(ProjectPlan plan, IEntityRuntime runtime, GrainCheckpoints? checkpoints, Transaction[] transactions)
+    internal static (double EventsPerSecond, string Batches) Apply(ProjectPlan plan, IEntityRuntime runtime, GrainCheckpoints? checkpoints, Transaction[] transactions)
     {
         var batch = new Batch(plan);
+        Cost? cost = null;
         List<double> latencies = [];
         var total = TimeSpan.Zero;
         for (var first = 0; first < transactions.Length; first += BatchEvents)
         {
             batch.Fill(transactions.AsSpan(first, BatchEvents), first);
+            if (first >= WarmUpEvents)
+                cost ??= new Cost();
             var start = Stopwatch.GetTimestamp();
             runtime.ApplyAsync(batch.Apply, CancellationToken.None).AsTask().GetAwaiter().GetResult();
             if (checkpoints?.IsDue == true)
@@ -182,20 +169,20 @@ internal static class ClusterRun
         }
 
         checkpoints?.CompleteAsync().GetAwaiter().GetResult();
-        return (latencies.Count * BatchEvents / total.TotalSeconds, Percentiles(latencies));
+        return (latencies.Count * BatchEvents / total.TotalSeconds, $"{Percentiles(latencies)}; {cost!.CpuMicroseconds / (latencies.Count * BatchEvents):F2} µs of processor an event");
     }
 
-    private static string Percentiles(List<double> milliseconds)
+    internal static string Percentiles(List<double> milliseconds)
     {
         milliseconds.Sort();
         return $"{milliseconds[milliseconds.Count / 2]:F3} ms median, {milliseconds[milliseconds.Count * 99 / 100]:F3} ms at 99 %, {milliseconds[^1]:F1} ms at most";
     }
 
-    private static (long Managed, long Resident) Memory()
+    private static Footprint Memory()
     {
         var managed = GC.GetTotalMemory(forceFullCollection: true);
         using var process = Process.GetCurrentProcess();
-        return (managed, process.WorkingSet64);
+        return new Footprint(managed, process.WorkingSet64);
     }
 
     private static ProjectPlan Load()
@@ -204,15 +191,15 @@ internal static class ClusterRun
         return ProjectPlan.Compile(result.Project ?? throw new InvalidOperationException(result.ToString()));
     }
 
-    private static InProcessTestCluster Start(ProjectPlan plan, int silos, EntityPlacementPreference placement, OrleansRuntimeOptions? options = null)
+    internal static InProcessTestCluster Start(ProjectPlan plan, int silos, EntityPlacementPreference placement, OrleansRuntimeOptions? options = null, IGrainStorage? records = null)
     {
-        var records = new Records();
+        records ??= new Records();
         var builder = new InProcessTestClusterBuilder((short)silos);
         builder.Options.InitializeClientOnDeploy = false;
         builder.Options.ConfigureFileLogging = false;
         builder.ConfigureSilo((_, silo) =>
         {
-            silo.Services.AddKeyedSingleton<IGrainStorage>(ClusterNames.Storage, records);
+            silo.Services.AddKeyedSingleton(ClusterNames.Storage, records);
             silo.AddFeatureStore(new ClusterPlan(plan), (options ?? new OrleansRuntimeOptions()) with { Placement = placement });
             silo.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.None));
         });
@@ -221,7 +208,7 @@ internal static class ClusterRun
         return cluster;
     }
 
-    private static (OrleansRuntime Runtime, GrainCheckpoints Checkpoints) Own(InProcessTestCluster cluster)
+    internal static (OrleansRuntime Runtime, GrainCheckpoints Checkpoints) Own(InProcessTestCluster cluster)
     {
         var services = Services(cluster, 0);
         var checkpoints = services.GetRequiredService<GrainCheckpoints>();
@@ -229,7 +216,7 @@ internal static class ClusterRun
         return (services.GetRequiredService<OrleansRuntime>(), checkpoints);
     }
 
-    private static IServiceProvider Services(InProcessTestCluster cluster, int silo) => cluster.GetSiloServiceProvider(cluster.Silos[silo].SiloAddress);
+    internal static IServiceProvider Services(InProcessTestCluster cluster, int silo) => cluster.GetSiloServiceProvider(cluster.Silos[silo].SiloAddress);
 
     /// <summary>Transactions with the vectors of the example.</summary>
     private sealed class Batch
@@ -288,6 +275,12 @@ internal static class ClusterRun
         }
 
         public Task ClearStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) => throw new NotSupportedException();
+    }
+
+    private readonly record struct Footprint(long Managed, long Resident)
+    {
+        public string Less(Footprint before, int entities) =>
+            $"{(Managed - before.Managed) / (double)entities:N0} managed and {(Resident - before.Resident) / (double)entities:N0} resident bytes each";
     }
 
     private sealed class CallCount : IDisposable

@@ -17,7 +17,8 @@ internal abstract class Contender
 /// <summary>One start of a contender.</summary>
 internal interface IContenderRun : IDisposable
 {
-    int ProcessId { get; }
+    /// <summary>What it consists of.</summary>
+    IEnumerable<int> ProcessIds { get; }
 
     bool HasExited { get; }
 
@@ -83,7 +84,7 @@ internal sealed class Peer(ChildProcess process, string output, Func<string> ver
 {
     private static readonly TimeSpan _deadline = TimeSpan.FromMinutes(1);
 
-    public int ProcessId => process.Id;
+    public IEnumerable<int> ProcessIds { get; } = [process.Id];
 
     public bool HasExited => process.HasExited;
 
@@ -103,24 +104,51 @@ internal sealed class Peer(ChildProcess process, string output, Func<string> ver
     public void Dispose() => process.Dispose();
 }
 
-/// <summary>This server, as users start it.</summary>
-internal sealed class Ours : Contender
+/// <summary>This server, as users start it: one process, or silos of which one ingests, over Redis.</summary>
+/// <param name="silos">0: no cluster.</param>
+internal sealed class Ours(int silos) : Contender, IDisposable
 {
+    private static readonly TimeSpan _startDeadline = TimeSpan.FromMinutes(1);
+
+    private readonly Lazy<RedisServer> _redis = new(RedisServer.Start);
+
     private readonly Lazy<(Transaction[] Transactions, FeatureTable Features, FeatureTable Published)> _right = new(() =>
     {
         var transactions = FraudData.ReadTransactions();
         return (transactions, ReferenceEngine.Compute(transactions), FraudData.ReadPublishedFeatures());
     });
 
-    public override string Key => "ours";
+    public override string Key => silos switch { 0 => "ours", 1 => "silo", _ => "silos" };
 
-    public override string Name => "Orleans.FeatureStore, exactly once";
+    public override string Name => "Orleans.FeatureStore, exactly once" + silos switch { 0 => "", 1 => ", one silo", _ => $", {silos} silos" };
 
     public override IContenderRun Start(KafkaServer kafka, string topic, int events, string folder, int run)
     {
-        var job = new FraudJob(Path.Combine(folder, $"ours-{run}"), $"ours-{run}", topic);
+        var job = new FraudJob(Path.Combine(folder, $"{Key}-{run}"), $"{Key}-{run}", topic);
         kafka.CreateTopic(job.Sink(), 4);
-        return new ServerRun(SiloProcess.Start(job.Arguments(kafka.Bootstrap)), job.Sink(), () => Judge(kafka, job, events));
+        var started = new ServerRun(job.Sink(), () => Judge(kafka, job, events));
+        try
+        {
+            for (var silo = 1; silo < silos; silo++)
+                started.Add(Start("serve")).WaitReady(_startDeadline);
+            started.Add(silos == 0 ? SiloProcess.Start(job.Arguments(kafka.Bootstrap)) : Start("all"));
+            return started;
+        }
+        catch
+        {
+            started.Dispose();
+            throw;
+        }
+
+        SiloProcess Start(string role) => SiloProcess.Start([
+            .. job.Arguments(kafka.Bootstrap), "--runtime", "orleans", "--clustering", "redis", "--cluster-connection", _redis.Value.Address,
+            "--silo-address", "127.0.0.1", "--roles", role, "--silo-port", $"{SiloProcess.FreePort()}"]);
+    }
+
+    public void Dispose()
+    {
+        if (_redis.IsValueCreated)
+            _redis.Value.Dispose();
     }
 
     /// <summary>Each prediction once; those of the first pass over the data held against independent features.</summary>
@@ -155,22 +183,37 @@ internal sealed class Ours : Contender
         return verdict.Length == 0 ? "right" : "WRONG";
     }
 
-    private sealed class ServerRun(SiloProcess silo, string output, Func<string> judge) : IContenderRun
+    private sealed class ServerRun(string output, Func<string> judge) : IContenderRun
     {
         private static readonly TimeSpan _deadline = TimeSpan.FromMinutes(1);
 
-        public int ProcessId => silo.Id;
+        /// <summary>The one that ingests first.</summary>
+        private readonly List<SiloProcess> _silos = [];
 
-        public bool HasExited => silo.HasExited;
+        public IEnumerable<int> ProcessIds => _silos.Select(silo => silo.Id);
+
+        public bool HasExited => _silos.Exists(silo => silo.HasExited);
 
         public string Output => output;
 
-        public string Finish()
+        public SiloProcess Add(SiloProcess silo)
         {
-            var status = silo.Terminate(_deadline);
-            return status == 0 ? judge() : throw new InvalidOperationException($"The server ended with {status}: {silo.Output}{silo.Error}");
+            _silos.Insert(0, silo);
+            return silo;
         }
 
-        public void Dispose() => silo.Dispose();
+        public string Finish()
+        {
+            foreach (var silo in _silos)
+            {
+                var status = silo.Terminate(_deadline);
+                if (status != 0)
+                    throw new InvalidOperationException($"The server ended with {status}: {silo.Output}{silo.Error}");
+            }
+
+            return judge();
+        }
+
+        public void Dispose() => _silos.ForEach(silo => silo.Dispose());
     }
 }

@@ -12,7 +12,9 @@ internal static class EndToEnd
     public static int Run(int repeat, int runs, string[] only)
     {
         var events = FraudData.TransactionCount * repeat;
-        Contender[] all = [new KafkaStreams(), new BareClient(), new Ours()];
+        using var silo = new Ours(1);
+        using var silos = new Ours(3);
+        Contender[] all = [new KafkaStreams(), new BareClient(), new Ours(0), silo, silos];
         var contenders = all.Where(contender => only.Contains(contender.Key)).ToList();
         var results = contenders.ToDictionary(contender => contender, _ => new List<Measurement>());
         var answers = contenders.ToDictionary(contender => contender, _ => new HashSet<string>());

@@ -3,16 +3,17 @@ using FeatureStore.Benchmarks;
 using FeatureStore.Harness;
 
 const string Usage = """
-    usage: featurestore-bench end-to-end [--repeat 5] [--runs 3] [--only streams,echo,ours] [--quick]
+    usage: featurestore-bench end-to-end [--repeat 5] [--runs 3] [--only streams,echo,ours,silo,silos] [--quick]
            featurestore-bench live [--seconds 30] [--rate 2000]
            featurestore-bench engine [--millions 10]
-           featurestore-bench cluster [--only events,in-place,hot,reads,grains]
+           featurestore-bench cluster [--only events,in-place,hot,reads,http,grains]
 
     end-to-end  replays the fraud data --repeat times through Kafka Streams, a bare C client and this server by turns, --runs times each,
-                and prints medians; --quick: one pass of the data
+                and prints medians; --quick: one pass of the data; silo, silos: this server as a cluster of one and of three over Redis, where asked for
     engine      time and bytes of applying an event and of reading features, on one core; then --millions of entities in one runtime (0: none)
     live        sends --rate transactions a second for --seconds and prints how long each prediction took to be visible
-    cluster     the runtime of the cluster beside the local one, in this process: events and look-ups a second, calls, bytes and time a grain
+    cluster     the runtime of the cluster beside the local one, in this process: events and look-ups a second, also from Redis and over HTTP;
+                calls, time and bytes a grain
     """;
 
 var options = new Dictionary<string, string>();
@@ -37,7 +38,7 @@ try
         case "live":
             return Live.Run(Number("--seconds", 30), Number("--rate", 2000));
         case "cluster":
-            return ClusterRun.Run(options.GetValueOrDefault("--only", "events,hot,reads,grains").Split(','));
+            return ClusterRun.Run(options.GetValueOrDefault("--only", "events,hot,reads,http,grains").Split(','));
         default:
             return Fail("");
     }

@@ -111,13 +111,14 @@ internal static class VisibleProgress
         double Rate(Sample from, Sample to) => (to.Visible - from.Visible) * perOffset / (to.Seconds - from.Seconds);
     }
 
-    /// <summary>Null once the process is gone.</summary>
+    /// <summary>Of all its processes; null once one is gone.</summary>
     private static ProcessUse? UseOf(IContenderRun run)
     {
         try
         {
+            List<ProcessUse> uses = [.. run.ProcessIds.Select(ProcessUse.Of)];
             // A process that ended stays in /proc until it is waited for, with its times but without memory.
-            return ProcessUse.Of(run.ProcessId) is { MemoryMaxMiB: > 0 } use ? use : null;
+            return uses.TrueForAll(use => use.MemoryMaxMiB > 0) ? new ProcessUse(uses.Sum(use => use.CpuSeconds), uses.Sum(use => use.MemoryMaxMiB)) : null;
         }
         catch (IOException)
         {

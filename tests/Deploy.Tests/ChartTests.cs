@@ -42,8 +42,8 @@ public sealed partial class ChartTests
     [DataRow("kafka.config.password=x", "at '/kafka/config': additional properties 'password' not allowed")]
     [DataRow("cluster.connection.value=x", "at '/cluster/connection': additional properties 'value' not allowed")]
     [DataRow("cluster.dashboardKey=0123456789abcdef", "at '/cluster/dashboardKey': got string, want object")]
-    [DataRow("cluster.clustering=localhost", "at '/cluster/clustering': value must be one of 'adonet', 'redis', 'kubernetes'")]
-    [DataRow("cluster.storage=memory", "at '/cluster/storage': value must be one of '', 'adonet', 'redis'")]
+    [DataRow("cluster.clustering=localhost", "at '/cluster/clustering': value must be one of 'adonet', 'redis', 'azure', 'kubernetes'")]
+    [DataRow("cluster.storage=memory", "at '/cluster/storage': value must be one of '', 'adonet', 'redis', 'azure'")]
     [DataRow("cluster.siloPort=80", "at '/cluster/siloPort': minimum: got 80, want 1,024")]
     [DataRow("publishIntervalMs=500", "at '/publishIntervalMs': maximum: got 500, want 100")]
     [DataRow("persistence.size=ten", "at '/persistence/size': 'ten' does not match pattern")]
@@ -257,6 +257,17 @@ public sealed partial class ChartTests
             Assert.IsNotEmpty(rule!["from"]!.AsArray(), "from anywhere");
 
         static string Ports(JsonNode rule) => string.Join(',', rule["ports"]?.AsArray().Select(port => port!["port"]!.ToString()) ?? []);
+    }
+
+    [TestMethod]
+    [DataRow("adonet", "", false)]
+    [DataRow("azure", "", true)]
+    [DataRow("adonet", "azure", true)]
+    public void AzureIsWithinReach(string clustering, string storage, bool isAzure)
+    {
+        var manifests = Chart.Render("--set", $"runtime=orleans,kafka.bootstrapServers=a:1,cluster.connection.existingSecret=s,cluster.clustering={clustering},cluster.storage={storage}");
+        Assert.AreEqual(isAzure, manifests.Only("NetworkPolicy")["spec"]!["egress"]!.ToJsonString().Contains("443", StringComparison.Ordinal));
+        Assert.AreEqual(clustering, (string)Manifests.Environment(manifests.Servers().First().Spec)["FEATURESTORE_CLUSTERING"]!);
     }
 
     [TestMethod]

@@ -94,6 +94,7 @@ public sealed partial class ComposeTests
     [DataRow("single")]
     [DataRow("owner")]
     [DataRow("serve")]
+    [DataRow("azure")]
     public void ServersAreLockedDown(string name)
     {
         var service = File["services"]![name]!;

@@ -18,19 +18,27 @@ internal sealed class Cluster : IDisposable
 
     public IReadOnlyList<InProcessSiloHandle> Silos => [.. _cluster.Silos.Where(silo => silo.IsActive)];
 
+    /// <summary>The silo with a number.</summary>
+    public InProcessSiloHandle Silo(int number) => Silos.Single(silo => NumberOf(silo.Name) == number);
+
     public static Cluster Start(int silos, IGrainStorage storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null, int slices = 1) =>
         Start(silos, silo => silo.Services.AddKeyedSingleton(ClusterNames.Storage, storage), options, plan, slices);
 
-    public static Cluster Start(int silos, Action<ISiloBuilder> storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null, int slices = 1)
+    public static Cluster Start(int silos, Action<ISiloBuilder> storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null, int slices = 1) =>
+        Start(silos, (_, silo) => storage(silo), options, _ => plan ?? TestProject.Plan, slices);
+
+    /// <summary>Silos that differ, by their number.</summary>
+    public static Cluster Start(int silos, Action<int, ISiloBuilder> configure, OrleansRuntimeOptions? options, Func<int, ProjectPlan> planOf, int slices = 1)
     {
         var builder = new InProcessTestClusterBuilder((short)silos);
         builder.Options.InitializeClientOnDeploy = false;
         builder.Options.ServiceId = "test";
         builder.Options.ConfigureFileLogging = false;
-        builder.ConfigureSilo((_, silo) =>
+        builder.ConfigureSilo((specific, silo) =>
         {
-            storage(silo);
-            silo.AddFeatureStore(new ClusterPlan(plan ?? TestProject.Plan, slices), options ?? new OrleansRuntimeOptions());
+            var number = NumberOf(specific.SiloName);
+            configure(number, silo);
+            silo.AddFeatureStore(new ClusterPlan(planOf(number), slices), options ?? new OrleansRuntimeOptions());
             silo.Configure<ClusterMembershipOptions>(membership =>
             {
                 membership.ProbeTimeout = TimeSpan.FromMilliseconds(500);
@@ -56,7 +64,10 @@ internal sealed class Cluster : IDisposable
         where T : notnull => _cluster.GetSiloServiceProvider(silo.SiloAddress).GetRequiredService<T>();
 
     /// <summary>Makes a silo the stream's owner.</summary>
-    public (OrleansRuntime Runtime, GrainCheckpoints Checkpoints) Own(int silo)
+    public (OrleansRuntime Runtime, GrainCheckpoints Checkpoints) Own(int silo) => Own(Silos[silo]);
+
+    /// <summary>Makes a silo the stream's owner.</summary>
+    public (OrleansRuntime Runtime, GrainCheckpoints Checkpoints) Own(InProcessSiloHandle silo)
     {
         var checkpoints = Service<GrainCheckpoints>(silo);
         checkpoints.AcquireAsync(CancellationToken.None).GetAwaiter().GetResult();
@@ -70,6 +81,15 @@ internal sealed class Cluster : IDisposable
     public void Stop(InProcessSiloHandle silo) => _cluster.StopSiloAsync(silo).GetAwaiter().GetResult();
 
     public InProcessSiloHandle Add() => _cluster.StartAdditionalSiloAsync().GetAwaiter().GetResult();
+
+    /// <summary>Silos are called by their numbers, which are not always in the order in which they start.</summary>
+    private static int NumberOf(string name)
+    {
+        var digits = name.Length;
+        while (digits > 0 && char.IsAsciiDigit(name[digits - 1]))
+            digits--;
+        return digits < name.Length ? int.Parse(name.AsSpan(digits), System.Globalization.CultureInfo.InvariantCulture) : 0;
+    }
 
     public void Dispose()
     {

@@ -91,8 +91,6 @@ internal sealed class DisturbedStream : IDisposable
             // What was read and not published comes again after a crash, and then finds the entity gone.
             Publish(_next);
             _case.Erase(Runtime, _next);
-            // What waits in joins is erased for good by the next checkpoint only (docs/stores.md).
-            Checkpoint();
         }
 
         var actual = _case.Apply(Runtime, _next);

@@ -121,7 +121,7 @@ public sealed class DisturbedStreamTests
     [DataRow(15)]
     public void BlocksThatOthersDependOnGoBackToS(int seed)
     {
-        // An erasure would wait for S, which is not written.
+        // An erasure needs the record that is not written.
         using var stream = new DisturbedStream(new DependentCase(seed, 100, erases: false), seed, 3);
         for (var owner = 1; owner <= 3; owner++)
         {

@@ -14,6 +14,9 @@ internal sealed class SharedStorage : IGrainStorage
     /// <summary>Sees, and may fail, every write before it happens.</summary>
     public Action<string, GrainId, byte[]>? BeforeWrite { get; set; }
 
+    /// <summary>Sees, and may hold up, every read before it happens.</summary>
+    public Func<GrainId, Task>? BeforeRead { get; set; }
+
     /// <summary>Called after a write has happened: an exception from here is an answer that was lost.</summary>
     public Action<string>? AfterWrite { get; set; }
 
@@ -24,16 +27,16 @@ internal sealed class SharedStorage : IGrainStorage
 
     public void Replace(string state, GrainId id, byte[] bytes) => _records[(state, id)] = (bytes, NextETag());
 
-    public Task ReadStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
+    public async Task ReadStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
     {
+        if (BeforeRead is not null)
+            await BeforeRead(grainId);
         if (_records.TryGetValue((stateName, grainId), out var record))
         {
             grainState.State = (T)(object)new StoredState { Bytes = record.Bytes };
             grainState.ETag = record.ETag;
             grainState.RecordExists = true;
         }
-
-        return Task.CompletedTask;
     }
 
     public Task WriteStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)

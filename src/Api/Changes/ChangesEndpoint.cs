@@ -25,8 +25,7 @@ internal sealed class ChangesEndpoint(
         if (Interlocked.Increment(ref _clients) > options.ChangeClientsMax)
         {
             Interlocked.Decrement(ref _clients);
-            context.Response.Headers.RetryAfter = "10";
-            throw new ApiException(503, "too-many-clients", $"There are {options.ChangeClientsMax} subscribers to changes already. Try again later, or at another server.");
+            throw new ApiException(503, "too-many-clients", $"There are {options.ChangeClientsMax} subscribers to changes already. Try again later, or at another server.") { RetryAfterSeconds = 10 };
         }
 
         ApiInstruments.ChangeClients.Add(1);

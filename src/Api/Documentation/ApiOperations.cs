@@ -158,6 +158,21 @@ internal static class ApiOperations
         Response = typeof(StatusResponse),
     };
 
+    public static readonly ApiOperation Silos = new("getSilos", Operating, "What each silo of the cluster runs")
+    {
+        Description =
+            "Any silo answers for all. Each is given a second to say what it runs; of one that does not, \"problem\" says so, and the rest, if there is any, is what it said last, \"age_ms\" ago. " +
+            "\"differs\" names what is not as on the silo that answers: version, definitions, calls (what silos must share to call each other), models. A process without a cluster is one row.",
+        Response = typeof(SilosResponse),
+        ResponseExample = """
+            {"silos":[{"address":"10.0.0.7:11111@152323200","self":true,"problem":null,"time":"2018-06-01T00:00:07.000Z","age_ms":3,"name":"featurestore-serve-0","roles":["serve"],"version":"0.1.0",
+             "start":"2018-05-31T22:10:00.000Z","phase":"running","ready":true,"ingests":[],"definitions":"1f6e0c52a9b3d487","calls":"93b05d1c7fe2a640",
+             "feature_services":[{"name":"fraud_v1","models":[{"name":"fraud","version":"3","sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}]}],
+             "entities":[{"entity":"customer","active":4973,"size_bytes":9151232},{"entity":"terminal","active":10000,"size_bytes":16240000}],
+             "memory":{"used_bytes":412090368,"limit_bytes":2147483648,"managed_bytes":83886080,"shedding":false},"differs":[]}]}
+            """,
+    };
+
     public static readonly ApiOperation Stream = new("streamStatus", Operating, "The status every second, as server-sent events")
     {
         Description = "The first event, \"history\", has a sample for each of the last 300 seconds; then a \"status\" event follows every second. The number of clients is bounded.",

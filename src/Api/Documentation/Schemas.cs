@@ -172,6 +172,52 @@ internal sealed record ModelState(
     [property: JsonPropertyName("version")] string? Version,
     [property: JsonPropertyName("platform")] string? Platform);
 
+internal sealed record SilosResponse([property: JsonPropertyName("silos")] IReadOnlyList<SiloState> Silos);
+
+/// <summary>One that has never answered has address, self and problem only.</summary>
+internal sealed record SiloState(
+    [property: JsonPropertyName("address")] string Address,
+    [property: JsonPropertyName("self")] bool Self,
+    [property: JsonPropertyName("problem")] string? Problem,
+    [property: JsonPropertyName("time")] DateTimeOffset? Time,
+    [property: JsonPropertyName("age_ms")] long? AgeMs,
+    [property: JsonPropertyName("name")] string? Name,
+    [property: JsonPropertyName("roles")] IReadOnlyList<string>? Roles,
+    [property: JsonPropertyName("version")] string? Version,
+    [property: JsonPropertyName("start")] DateTimeOffset? Start,
+    [property: JsonPropertyName("phase")] string? Phase,
+    [property: JsonPropertyName("ready")] bool? Ready,
+    [property: JsonPropertyName("ingests")] IReadOnlyList<IngestedPart>? Ingests,
+    [property: JsonPropertyName("definitions")] string? Definitions,
+    [property: JsonPropertyName("calls")] string? Calls,
+    [property: JsonPropertyName("feature_services")] IReadOnlyList<SiloService>? FeatureServices,
+    [property: JsonPropertyName("entities")] IReadOnlyList<ActiveEntities>? Entities,
+    [property: JsonPropertyName("memory")] SiloMemory? Memory,
+    [property: JsonPropertyName("differs")] IReadOnlyList<string>? Differs,
+    [property: JsonPropertyName("slice_count")] int? SliceCount = null,
+    [property: JsonPropertyName("slices")] IReadOnlyList<int>? Slices = null);
+
+internal sealed record IngestedPart([property: JsonPropertyName("source")] string Source, [property: JsonPropertyName("partitions")] IReadOnlyList<int> Partitions);
+
+internal sealed record SiloService([property: JsonPropertyName("name")] string Name, [property: JsonPropertyName("models")] IReadOnlyList<SiloModel> Models);
+
+/// <summary>The hash is of the model's file and those of its weights.</summary>
+internal sealed record SiloModel(
+    [property: JsonPropertyName("name")] string Name,
+    [property: JsonPropertyName("version")] string? Version,
+    [property: JsonPropertyName("sha256")] string? Sha256);
+
+internal sealed record ActiveEntities(
+    [property: JsonPropertyName("entity")] string Entity,
+    [property: JsonPropertyName("active")] long Active,
+    [property: JsonPropertyName("size_bytes")] long SizeBytes);
+
+internal sealed record SiloMemory(
+    [property: JsonPropertyName("used_bytes")] long UsedBytes,
+    [property: JsonPropertyName("limit_bytes")] long LimitBytes,
+    [property: JsonPropertyName("managed_bytes")] long ManagedBytes,
+    [property: JsonPropertyName("shedding")] bool Shedding);
+
 internal sealed record DeadLettersResponse(
     [property: JsonPropertyName("total")] long Total,
     [property: JsonPropertyName("dead_letters")] IReadOnlyList<DeadLetterEntry> DeadLetters);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using FeatureStore.Api.Http;
 using FeatureStore.Core.Plans;
 using FeatureStore.Runtime;
 using Microsoft.Extensions.Logging;
@@ -12,12 +13,15 @@ namespace FeatureStore.Api.Features;
 internal sealed partial class EntityReader(
     ProjectPlan plan, IEntityRuntime runtime, TimeProvider time, FeatureStoreApiOptions options, ILogger<EntityReader> logger, IHotStore? hotStore = null)
 {
+    private const int LogPauseSeconds = 10;
+
     private static readonly KeyValuePair<string, object?> _hot = new("origin", "hot_store");
     private static readonly KeyValuePair<string, object?> _runtime = new("origin", "runtime");
 
     private readonly long[] _hotStreamTimesMs = [.. plan.Sources.Select(_ => long.MinValue)];
     private readonly long[] _hotStreamTimesUntil = new long[plan.Sources.Count];
     private long _pausedUntil = long.MinValue;
+    private long _quietUntil = long.MinValue;
 
     /// <summary>The wall clock, Unix ms.</summary>
     public long NowMs => time.GetUtcNow().ToUnixTimeMilliseconds();
@@ -36,7 +40,7 @@ internal sealed partial class EntityReader(
         if (blocks.Missing.Count == 0)
             return;
         blocks.FromRuntime.Clear();
-        await runtime.ReadAsync(entity.Index, blocks.Missing, blocks.FromRuntime, cancellationToken);
+        await ReadRuntimeAsync(entity.Index, blocks.Missing, blocks.FromRuntime, cancellationToken);
         ApiInstruments.EntitiesRead.Add(blocks.Missing.Count, _runtime);
     }
 
@@ -46,7 +50,7 @@ internal sealed partial class EntityReader(
     {
         blocks.UseRuntime();
         blocks.FromRuntime.Clear();
-        await runtime.ReadAsync(entity.Index, blocks.Keys, blocks.FromRuntime, cancellationToken);
+        await ReadRuntimeAsync(entity.Index, blocks.Keys, blocks.FromRuntime, cancellationToken);
         ApiInstruments.EntitiesRead.Add(blocks.Keys.Count, _runtime);
     }
 
@@ -55,6 +59,23 @@ internal sealed partial class EntityReader(
     {
         var streamTimeMs = runtime.StreamTimeMs(source.Index);
         return streamTimeMs > long.MinValue || hotStore is null ? new(streamTimeMs) : HotStreamTimeMsAsync(hotStore, source, cancellationToken);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask ReadRuntimeAsync(int entity, BlockSet keys, BlockSet found, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await runtime.ReadAsync(entity, keys, found, cancellationToken);
+        }
+        catch (TimeoutException exception)
+        {
+            // Every request may come here while a silo is out: the log has one of them from time to time.
+            var (now, quietUntil) = (time.GetTimestamp(), Volatile.Read(ref _quietUntil));
+            if (now >= quietUntil && Interlocked.CompareExchange(ref _quietUntil, now + LogPauseSeconds * time.TimestampFrequency, quietUntil) == quietUntil)
+                LogOutOfReach(logger, exception, exception.Message);
+            throw new ApiException(503, "out-of-reach", exception.Message) { RetryAfterSeconds = 1 };
+        }
     }
 
     private bool Paused => time.GetTimestamp() < Volatile.Read(ref _pausedUntil);
@@ -129,4 +150,7 @@ internal sealed partial class EntityReader(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Hot store failed; reads go to the runtime for {Pause}: {Reason}")]
     private static partial void LogHotStoreFailed(ILogger logger, TimeSpan pause, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A read failed, and perhaps others in the 10 s since: {Reason}")]
+    private static partial void LogOutOfReach(ILogger logger, Exception exception, string reason);
 }

@@ -12,6 +12,9 @@ internal sealed class ApiException(int status, string code, string detail) : Exc
 
     public string Code => code;
 
+    /// <summary>When to try again, seconds; 0 where it is not known.</summary>
+    public int RetryAfterSeconds { get; init; }
+
     /// <summary>Line of the body that the problem is at, from 1; 0 where there is none.</summary>
     public long Line { get; init; }
 

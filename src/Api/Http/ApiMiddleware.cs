@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using FeatureStore.Runtime;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
@@ -87,6 +88,7 @@ internal sealed partial class ApiMiddleware(FeatureStoreApiOptions options, Endp
             ApiException known => known,
             BadHttpRequestException { StatusCode: 413 } => new ApiException(413, "body-too-large", $"The body is larger than {options.BodyBytesMax:N0} bytes. Send fewer rows a request."),
             BadHttpRequestException bad => new ApiException(bad.StatusCode, "bad-request", bad.Message),
+            OtherDefinitionsException other => new ApiException(503, "other-definitions", other.Message),
             _ => new ApiException(500, "internal-error", "The server failed on this request. Its log says why."),
         };
         if (problem.Status == 500)
@@ -99,6 +101,8 @@ internal sealed partial class ApiMiddleware(FeatureStoreApiOptions options, Endp
         }
 
         context.Response.ContentLength = null;
+        if (problem.RetryAfterSeconds > 0)
+            context.Response.Headers.RetryAfter = problem.RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
         await ProblemWriter.WriteAsync(context, problem);
     }
 

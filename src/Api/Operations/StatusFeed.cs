@@ -28,8 +28,7 @@ internal sealed partial class StatusFeed(
         if (Interlocked.Increment(ref _clients) > options.StreamClientsMax)
         {
             Interlocked.Decrement(ref _clients);
-            context.Response.Headers.RetryAfter = "10";
-            throw new Http.ApiException(503, "too-many-clients", $"The stream has {options.StreamClientsMax} clients already. Read \"/v1/status\" instead, or close a console.");
+            throw new Http.ApiException(503, "too-many-clients", $"The stream has {options.StreamClientsMax} clients already. Read \"/v1/status\" instead, or close a console.") { RetryAfterSeconds = 10 };
         }
 
         ApiInstruments.StreamClients.Add(1);

@@ -423,6 +423,41 @@ async function showModels(models) {
   show('models-list', table(['Model', 'Version', 'State', 'Service', 'Scores', 'Inputs', 'Outputs'], rows));
 }
 
+// ---- silos ----
+
+async function loadSilos() {
+  let answer;
+  try {
+    answer = await get('/v1/silos');
+  } catch (error) {
+    show('silos-list', failure(error.message));
+    return;
+  }
+  show('silos-list', table(['Silo', 'State', 'Roles', 'Version', 'Since', 'Ingests', 'Definitions', 'Models', '#Entities', '#Blocks', '#Memory', '#Report'], answer.silos.map(siloRow)));
+}
+
+/** What is not as on the silo that answers is marked. */
+function siloRow(silo) {
+  const name = el('td', {}, silo.name ?? '–', silo.self ? el('b', {}, ' · this one') : null, el('br'), el('code', { class: 'quiet' }, silo.address));
+  const trouble = silo.problem ? [state('missing', 'no answer'), el('br'), el('span', { class: 'quiet' }, silo.problem)] : null;
+  if (silo.time == null)
+    return el('tr', {}, name, el('td', { class: 'wrap', colspan: '11' }, trouble));
+  const marked = (what, text, ...rest) => el('td', {}, text, silo.differs.includes(what) ? [' ', state('held_back', 'differs')] : null, ...rest);
+  const total = member => silo.entities.reduce((sum, entity) => sum + entity[member], 0);
+  const models = silo.feature_services.flatMap(service => service.models.map(model => [service.name + ' → ' + model.name + ' ' + (model.version ?? 'not loaded'), model.sha256]));
+  return el('tr', {}, name,
+    el('td', { class: 'wrap' }, trouble ?? state(silo.ready ? 'active' : 'paused', silo.phase), silo.memory.shedding ? [' ', state('paused', 'short of memory')] : null),
+    el('td', {}, silo.roles.join(', ')), marked('version', silo.version), el('td', {}, time(silo.start.slice(0, 19) + 'Z')),
+    el('td', {}, silo.ingests.map(part => part.source + ' ' + part.partitions.join(', ')).join('; ') || '–',
+      silo.slice_count ? [el('br'), 'slices ' + (silo.slices.join(', ') || 'none') + ' of ' + silo.slice_count] : null),
+    marked('definitions', el('code', {}, silo.definitions), silo.differs.includes('calls') ? [el('br'), 'not to be called by this one'] : null),
+    marked('models', models.map(([text, hash], index) => [index ? el('br') : null, text, hash ? el('code', { class: 'quiet' }, ' ' + hash.slice(0, 12)) : null]).flat()),
+    number(count(total('active'))), number(bytes(total('size_bytes'))),
+    number(`${bytes(silo.memory.used_bytes)} of ${bytes(silo.memory.limit_bytes)}`), number(duration(silo.age_ms) + ' ago'));
+}
+
+setInterval(() => { if (!$('silos').hidden) loadSilos(); }, 5000);
+
 // ---- dead letters ----
 
 let lettersShown = -1;
@@ -471,6 +506,7 @@ function select(tab, focus) {
   const name = tab.getAttribute('aria-controls');
   history.replaceState(null, '', name === 'overview' ? '/' : '#' + name);
   if (name === 'letters') loadLetters();
+  if (name === 'silos') loadSilos();
   if (name === 'overview') draw();
 }
 

@@ -146,7 +146,7 @@ internal sealed partial class StreamChangeFeed(
         {
             await SubscribeAsync(topic).WaitAsync(options.CallTimeout, time, _stop.Token).ConfigureAwait(false);
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch (Exception exception) when (exception is not OperationCanceledException || !_stop.IsCancellationRequested)
         {
             // The next round tries again.
             LogNotSubscribed(exception, topic.Entity.Name);

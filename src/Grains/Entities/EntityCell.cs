@@ -37,6 +37,12 @@ internal sealed class EntityCell : IDisposable
     [ThreadStatic]
     private static EventBatch?[]? _scratch;
 
+    /// <summary>How long a block is as good as just loaded: shorter than an owner takes to forget an entity or to be followed by another,</summary>
+    private static readonly TimeSpan _freshTime = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>and, where only reads come, which load it again for each other.</summary>
+    private static readonly TimeSpan _freshReadTime = TimeSpan.FromSeconds(2);
+
     private readonly EntityCells _cells;
     private readonly IGrainContext _context;
     private readonly EntityPlan _plan;
@@ -71,9 +77,17 @@ internal sealed class EntityCell : IDisposable
     private long _interval;
     private bool _isDirty;
 
+    private long _loadedAt;
+
+    /// <summary>Whether an owner has called since.</summary>
+    private bool _isCalled;
+
     /// <summary>Tells a write that began before an erasure.</summary>
     private int _erasures;
     private bool _isClosed;
+
+    /// <summary>When it was last applied to or read (<see cref="EntityCells.NowSeconds"/>).</summary>
+    private int _usedAt;
 
     /// <summary>Of those who know already that it has changed.</summary>
     private int _marks;
@@ -90,8 +104,23 @@ internal sealed class EntityCell : IDisposable
 
     public string Address { get; }
 
+    /// <summary>Index of the entity plan.</summary>
+    public int Entity => _plan.Index;
+
+    /// <summary>When it was last applied to or read (<see cref="EntityCells.NowSeconds"/>). Any thread.</summary>
+    public int UsedAt => Volatile.Read(ref _usedAt);
+
+    /// <summary>Whether all that is known of it is durable, and offered to the hot store. Without the lock: a moment later it may be otherwise.</summary>
+    public bool IsSettled => !_isDirty && _writing is null && (_marks & EntityCells.PublishMark) == 0;
+
+    /// <summary>Bytes of the live block. As <see cref="IsSettled"/>.</summary>
+    public int Length => _live?.Length ?? 0;
+
     /// <summary>Names the live state. While entered.</summary>
     public long Epoch => _epoch;
+
+    /// <summary>Whether this may be a second activation, of which no owner knows: readers are better off with a new one.</summary>
+    public bool IsDoubtful => !_isCalled && _cells.IsDoubtful(_loadedAt, _freshReadTime);
 
     /// <summary>Takes in the durable block, in place of what is live. Not while another load is under way.</summary>
     /// <param name="term">Of the owner that asks; 0: nobody does.</param>
@@ -108,6 +137,7 @@ internal sealed class EntityCell : IDisposable
 
         if (writing is not null)
             await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var loadedAt = _cells.Now;
         var owner = await _cells.OwnerAsync(term).ConfigureAwait(false);
         var state = new GrainState<StoredState> { State = new StoredState() };
         await _cells.Storage.ReadStateAsync(ClusterNames.EntityState, _context.GrainId, state).ConfigureAwait(false);
@@ -122,6 +152,7 @@ internal sealed class EntityCell : IDisposable
             _isDirty = false;
             _interval = 0;
             _etag = state.ETag;
+            (_loadedAt, _isCalled) = (loadedAt, false);
             if (state.RecordExists && state.State is { Bytes.Length: > 0 })
             {
                 Restore(state.State.Bytes, owner);
@@ -130,21 +161,23 @@ internal sealed class EntityCell : IDisposable
             }
 
             _epoch = Random.Shared.NextInt64(1, long.MaxValue);
+            _usedAt = _cells.NowSeconds;
         }
     }
 
     /// <summary>Applies events, if the caller knows this state.</summary>
     /// <param name="call">Who calls.</param>
     /// <param name="request">The events.</param>
+    /// <param name="isBack">Whether the block went back for this call.</param>
     /// <returns>Null where the block has first to go back to the durable one (<see cref="LoadAsync"/>).</returns>
-    public ApplyReply? Apply(OwnerCall call, ApplyRequest request)
+    public ApplyReply? Apply(OwnerCall call, ApplyRequest request, bool isBack = false)
     {
         if (request.Plan != _cells.Plan.Fingerprint)
             return new ApplyReply { Status = ApplyStatus.OtherDefinitions };
         lock (this)
         {
             var route = request.Guards is null ? _cells.Plan.Route(request.Source, _plan.Index)! : null;
-            if (Admit(call, request.Interval, route?.Feeds != false) is var status && status != ApplyStatus.Applied)
+            if (Admit(call, request.Interval, route?.Feeds != false, isBack) is var status && status != ApplyStatus.Applied)
                 return status is null ? null : Reply(status.Value, 0);
             if (request.Guards is { } guards)
             {
@@ -198,7 +231,7 @@ internal sealed class EntityCell : IDisposable
     /// <returns>Null where the block has first to go back to the durable one (<see cref="LoadAsync"/>).</returns>
     public ApplyStatus? Apply(in OwnerCall call, in EventsFor events, byte[] key, ReadOnlySpan<int> rows, ref ValueTarget target)
     {
-        var status = Admit(call, events.Interval, events.Route.Feeds);
+        var status = Admit(call, events.Interval, events.Route.Feeds, isBack: false);
         if (status == ApplyStatus.Applied)
             Apply(events, key, rows, ref target);
         return status;
@@ -214,7 +247,8 @@ internal sealed class EntityCell : IDisposable
         {
             if (IsOld(call) is { } old)
                 return Reply(old, 0);
-            if (_isDirty && (!isBack || !call.IsShared) || _isExact && call.Term > _ownerTerm)
+            // The events before may have gone to another activation, and be durable by it.
+            if (_isDirty && (!isBack || !call.IsShared) || _isExact && call.Term > _ownerTerm || !isBack && !IsVouchedFor(call) && _cells.IsOlder(_loadedAt, _freshTime))
                 return null;
             Accept(call);
             return Reply(_isClosed ? ApplyStatus.Behind : ApplyStatus.Applied, 0);
@@ -225,17 +259,28 @@ internal sealed class EntityCell : IDisposable
     public byte[] Read()
     {
         lock (this)
+        {
+            _usedAt = _cells.NowSeconds;
             return _live is null ? [] : _live.Span.ToArray();
+        }
+    }
+
+    /// <summary>As <see cref="Read"/>; null where the activation has ended, or is <see cref="IsDoubtful"/>.</summary>
+    public byte[]? TryRead()
+    {
+        lock (this)
+            return _isClosed || IsDoubtful ? null : Read();
     }
 
     /// <summary>Appends the live block to a set, or an empty one.</summary>
-    /// <returns>False where the activation has ended: whoever asks looks for the next one.</returns>
+    /// <returns>False where the activation has ended, or is <see cref="IsDoubtful"/>: whoever asks looks for the next one.</returns>
     public bool TryRead(BlockSet blocks)
     {
         lock (this)
         {
-            if (_isClosed)
+            if (_isClosed || IsDoubtful)
                 return false;
+            _usedAt = _cells.NowSeconds;
             blocks.Add(_live is null ? default : _live.Span);
             return true;
         }
@@ -335,6 +380,14 @@ internal sealed class EntityCell : IDisposable
         }
     }
 
+    /// <summary>Has the activation end, and its memory go; what would be lost by it the stream's owner sends again.</summary>
+    /// <returns>Completes when it has.</returns>
+    public Task DeactivateAsync(DeactivationReason reason)
+    {
+        _context.Deactivate(reason);
+        return _context.Deactivated;
+    }
+
     /// <summary>Ends the activation: its state is given up.</summary>
     public void Dispose()
     {
@@ -356,7 +409,7 @@ internal sealed class EntityCell : IDisposable
 
     /// <summary>Takes a call, if the caller knows this state.</summary>
     /// <returns>Null where the block has first to go back.</returns>
-    private ApplyStatus? Admit(in OwnerCall call, long interval, bool feeds)
+    private ApplyStatus? Admit(in OwnerCall call, long interval, bool feeds, bool isBack)
     {
         if (IsOld(call) is { } old)
             return old;
@@ -366,6 +419,9 @@ internal sealed class EntityCell : IDisposable
             return null;
         if (_isDirty && (call.Term > _term || (call.IsShared ? feeds && !Fits(interval) : call.Epoch == 0 || interval < _interval || interval > _interval && _atCut is not null)))
             return null;
+        // What is durable may have gone on without it: by another activation, or by an owner that stood still and woke up before it was followed.
+        if (call.Epoch == 0 && !_isDirty && !isBack && !IsVouchedFor(call) && (_cells.IsDoubtful(_loadedAt, _freshTime) || call.Term > _term && _cells.IsOlder(_loadedAt, _freshTime)))
+            return null;
         Accept(call);
         return Knows(call) ? ApplyStatus.Applied : ApplyStatus.Behind;
     }
@@ -373,11 +429,14 @@ internal sealed class EntityCell : IDisposable
     /// <summary>Whether this state is the one that the caller knows, or it need not know any.</summary>
     private bool Knows(in OwnerCall call) => !_isClosed && _epoch > 0 && (call.Epoch == 0 || call.Epoch == _epoch);
 
+    /// <summary>Whether another slice of the same term goes on from this state: it has seen to it that nothing is missing, and one that had it go back would only put the other in doubt.</summary>
+    private bool IsVouchedFor(in OwnerCall call) => call.IsShared && _isCalled && call.Term == _term;
+
     private void Accept(in OwnerCall call)
     {
         if (call.Term > _term)
             _calls = default;
-        _term = call.Term;
+        (_term, _isCalled) = (call.Term, true);
         _calls.Set(call.Slice, call.Number);
     }
 
@@ -406,12 +465,14 @@ internal sealed class EntityCell : IDisposable
             return;
         if (owner.Migration(_plan, block) is { } migration)
             block = migration.Migrate(block);
+        if (EntityPlan.LayoutOf(block) != _plan.LayoutFingerprint)
+            throw new OtherDefinitionsException($"The stored block of entity \"{Address}\" was written under other definitions, whose layout is not known here. Roll the same definitions out to all silos, or start with the old ones.");
         if (_plan.Check(block) is { } problem)
             throw new InvalidDataException($"The stored block of entity \"{Address}\" {problem}. It was written under other definitions, or is damaged: start with the old definitions, or with an empty store.");
         _key ??= EntityPlan.Key(block).ToArray();
         if (EntityAddress.Of(_plan, EntityPlan.Key(block)) != Address)
             throw new InvalidDataException($"The record of entity \"{Address}\" has another key than its place. Restore a copy of the store, or start with an empty one.");
-        _live = NativeBlock.CopyOf(block);
+        _live = NativeBlock.CopyOf(block, _cells.Ledger(_plan.Index));
         _durable = _isExact ? block.ToArray() : [];
     }
 
@@ -419,6 +480,7 @@ internal sealed class EntityCell : IDisposable
     private void Apply(in EventsFor events, byte[]? key, ReadOnlySpan<int> rows, ref ValueTarget target)
     {
         _key ??= key ?? throw new InvalidDataException($"The first call to entity \"{Address}\" lacks the key.");
+        _usedAt = _cells.NowSeconds;
         if (_isDirty && events.Interval < _interval && events.Route.Feeds)
             ApplyToCut(events, rows, target.Vectors);
         ApplyLive(events, rows, ref target);
@@ -512,7 +574,7 @@ internal sealed class EntityCell : IDisposable
     {
         if (_isDirty && interval > _interval)
         {
-            _atCut = NativeBlock.CopyOf(_live is null ? default : _live.Span);
+            _atCut = NativeBlock.CopyOf(_live is null ? default : _live.Span, _cells.Ledger(_plan.Index));
             (_appliedAtCut = new AppliedOffsets()).CopyFrom(_applied);
         }
 
@@ -526,7 +588,7 @@ internal sealed class EntityCell : IDisposable
     {
         if (_live is null)
         {
-            _live = new NativeBlock(_plan.EmptyLength(_key!.Length));
+            _live = new NativeBlock(_plan.EmptyLength(_key!.Length), _cells.Ledger(_plan.Index));
             _plan.Initialize(_live.Span, _key);
             if (_sequence > 0)
                 EntityPlan.SetSequence(_live.Span, _sequence);
@@ -559,7 +621,7 @@ internal sealed class EntityCell : IDisposable
 
     private void Resize(int length)
     {
-        var resized = new NativeBlock(length);
+        var resized = new NativeBlock(length, _cells.Ledger(_plan.Index));
         _plan.Resize(_live!.Span, resized.Span);
         _live.Dispose();
         _live = resized;

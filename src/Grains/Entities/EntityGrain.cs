@@ -4,9 +4,13 @@ using Orleans.Concurrency;
 
 namespace FeatureStore.Grains.Entities;
 
-/// <summary>Gives an <see cref="EntityCell"/> its identity, its place in the cluster and its turns.</summary>
+/// <summary>
+/// Gives an <see cref="EntityCell"/> its identity, its place in the cluster and its turns. How long it is active <see cref="EntityShedding"/> says: Orleans does not see events that are applied
+/// in place, and takes an entity that gets nothing else for idle.
+/// </summary>
 [GrainType("featurestore-entity")]
 [EntityPlacement]
+[KeepAlive]
 internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IGrainBase, IEntityGrain
 {
     private const int LoadsMax = 16;
@@ -37,7 +41,7 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
     {
         for (var loads = 0; ; loads++)
         {
-            if (Cell.Apply(call, request) is { } reply)
+            if (Cell.Apply(call, request, isBack: loads > 0) is { } reply)
                 return reply;
             // Other slices may have been quicker to apply to the loaded block; sooner or later they are not.
             if (loads == (call.IsShared ? LoadsMax : 1))
@@ -57,8 +61,8 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
     public ValueTask<Immutable<byte[]>> ReadAsync()
     {
         var block = Cell.Read();
-        // Whoever asks for keys that nobody has must not fill the memory with them.
-        if (block.Length == 0)
+        // Whoever asks for keys that nobody has must not fill the memory with them. A second activation of an entity is not to stay.
+        if (block.Length == 0 || Cell.IsDoubtful)
             this.DeactivateOnIdle();
         return ValueTask.FromResult(new Immutable<byte[]>(block));
     }

@@ -15,6 +15,7 @@ internal interface IFlushService : IGrainService
     /// <summary>Makes entities durable as of a cut.</summary>
     /// <returns>A <see cref="FlushStatus"/> for each.</returns>
     [Alias("flush")]
+    [ResponseTimeout(ResponseTimes.Flush)]
     Task<byte[]> FlushAsync([Immutable] FlushRequest request);
 }
 
@@ -22,9 +23,7 @@ internal interface IFlushService : IGrainService
 [Reentrant]
 internal sealed class FlushService(GrainId id, Silo silo, ILoggerFactory loggers, EntityCells cells, IServiceProvider services) : GrainService(id, silo, loggers), IFlushService
 {
-    /// <summary>Writes under way at once, a call.</summary>
-    private const int WritesMax = 32;
-
+    private readonly int _writesMax = services.GetRequiredService<OrleansRuntimeOptions>().WritesMax;
     private readonly HotPublisher? _publisher = services.GetService<HotPublisher>();
 
     public async Task<byte[]> FlushAsync([Immutable] FlushRequest request)
@@ -34,7 +33,7 @@ internal sealed class FlushService(GrainId id, Silo silo, ILoggerFactory loggers
             await Task.Run(() => _publisher.PublishAsync(CancellationToken.None));
         var statuses = new byte[request.Addresses.Length];
         var next = -1;
-        await Task.WhenAll(Enumerable.Range(0, Math.Min(WritesMax, statuses.Length)).Select(_ => Task.Run(FlushSomeAsync)));
+        await Task.WhenAll(Enumerable.Range(0, Math.Min(_writesMax, statuses.Length)).Select(_ => Task.Run(FlushSomeAsync)));
         return statuses;
 
         async Task FlushSomeAsync()

@@ -11,15 +11,18 @@ internal interface IEntityGrain : IGrainWithStringKey
     /// <param name="call">Who calls.</param>
     /// <param name="request">The events.</param>
     [Alias("apply")]
+    [ResponseTimeout(ResponseTimes.Apply)]
     ValueTask<ApplyReply> ApplyAsync(OwnerCall call, [Immutable] ApplyRequest request);
 
     /// <summary>Goes back to the durable block, so that the owner can apply again what came after it.</summary>
     [Alias("roll-back")]
+    [ResponseTimeout(ResponseTimes.Apply)]
     ValueTask<ApplyReply> RollBackAsync(OwnerCall call);
 
     /// <summary>A copy of the block; empty where the entity was never seen.</summary>
     [AlwaysInterleave]
     [ReadOnly]
     [Alias("read")]
+    [ResponseTimeout(ResponseTimes.Read)]
     ValueTask<Immutable<byte[]>> ReadAsync();
 }

@@ -14,6 +14,7 @@ internal interface IEraseService : IGrainService
     /// <summary>Erases an entity.</summary>
     /// <returns>Why it is not erased, or not durably; null where it is.</returns>
     [Alias("erase")]
+    [ResponseTimeout(ResponseTimes.Apply)]
     Task<string?> EraseAsync(string entity, [Immutable] byte[] key);
 }
 

@@ -7,12 +7,14 @@ namespace FeatureStore.Grains.Ownership;
 internal interface IOwnerGrain : IGrainWithStringKey
 {
     [Alias("tell")]
+    [ResponseTimeout(ResponseTimes.Read)]
     ValueTask TellAsync([Immutable] OwnerState state);
 
     /// <summary>What the latest owner told; null where none has.</summary>
     [AlwaysInterleave]
     [ReadOnly]
     [Alias("get")]
+    [ResponseTimeout(ResponseTimes.Read)]
     ValueTask<OwnerState?> GetAsync();
 }
 
@@ -34,8 +36,22 @@ internal sealed class OwnerState
     [Id(2)]
     public required long[] StreamTimesMs { get; init; }
 
+    /// <summary>Which sources they are (<see cref="ClusterPlan.SourceIds"/>): silos with other definitions may count them otherwise.</summary>
+    [Id(3)]
+    public required ulong[] Sources { get; init; }
+
     /// <summary>The same with the later of each source's times.</summary>
-    public OwnerState With(long[] streamTimesMs) => new() { Term = Term, Silo = Silo, StreamTimesMs = [.. StreamTimesMs.Zip(streamTimesMs, Math.Max)] };
+    public OwnerState With(OwnerState other)
+    {
+        var times = StreamTimesMs.ToArray();
+        for (var source = 0; source < times.Length; source++)
+        {
+            if (Array.IndexOf(other.Sources, Sources[source]) is >= 0 and var theirs)
+                times[source] = Math.Max(times[source], other.StreamTimesMs[theirs]);
+        }
+
+        return new OwnerState { Term = Term, Silo = Silo, StreamTimesMs = times, Sources = Sources };
+    }
 }
 
 /// <inheritdoc cref="IOwnerGrain"/>
@@ -51,7 +67,7 @@ internal sealed class OwnerGrain : IGrainBase, IOwnerGrain
     public ValueTask TellAsync([Immutable] OwnerState state)
     {
         if (_state is null || state.Term >= _state.Term)
-            _state = state.Silo is null && state.Term == _state?.Term ? state.With(_state.StreamTimesMs) : state;
+            _state = state.Silo is null && state.Term == _state?.Term ? state.With(_state) : state;
         return ValueTask.CompletedTask;
     }
 

@@ -1,11 +1,12 @@
 using System.Collections.Concurrent;
+using FeatureStore.Grains.Entities;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace FeatureStore.Grains.Ownership;
 
-/// <summary>Tells the operator which silos come and go, a line each.</summary>
-internal sealed partial class MembershipLog(ISiloStatusOracle oracle, ILogger<MembershipLog> logger) : IHostedService, ISiloStatusListener
+/// <summary>Tells the operator which silos come and go, a line each; and the entities.</summary>
+internal sealed partial class MembershipLog(ISiloStatusOracle oracle, EntityCells cells, ILogger<MembershipLog> logger) : IHostedService, ISiloStatusListener
 {
     private readonly ConcurrentDictionary<SiloAddress, SiloStatus> _known = new();
 
@@ -31,6 +32,7 @@ internal sealed partial class MembershipLog(ISiloStatusOracle oracle, ILogger<Me
         if (before == status)
             return;
         _known[updatedSilo] = status;
+        cells.Unsettle();
         switch (status)
         {
             case SiloStatus.Active:

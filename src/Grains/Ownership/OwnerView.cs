@@ -7,12 +7,14 @@ namespace FeatureStore.Grains.Ownership;
 /// <summary>What this silo knows of the stream's owner, and the stream times that go with it.</summary>
 internal sealed class OwnerView
 {
+    private readonly ulong[] _sources;
     private readonly long[] _streamTimesMs;
     private volatile SiloAddress? _silo;
     private long _term;
 
     public OwnerView(ClusterPlan plan)
     {
+        _sources = plan.SourceIds;
         _streamTimesMs = new long[plan.Project.Sources.Count];
         _streamTimesMs.AsSpan().Fill(long.MinValue);
     }
@@ -61,15 +63,18 @@ internal sealed class OwnerView
         }
     }
 
-    public OwnerState State() => new() { Term = _term, Silo = _silo, StreamTimesMs = [.. _streamTimesMs] };
+    public OwnerState State() => new() { Term = _term, Silo = _silo, StreamTimesMs = [.. _streamTimesMs], Sources = _sources };
 
     /// <summary>Takes in what other owners of slices told.</summary>
     public void Join(OwnerState state)
     {
         lock (_streamTimesMs)
         {
-            for (var source = 0; state.Term == _term && source < _streamTimesMs.Length; source++)
-                Advance(source, state.StreamTimesMs[source]);
+            for (var told = 0; state.Term == _term && told < state.StreamTimesMs.Length; told++)
+            {
+                if (Array.IndexOf(_sources, state.Sources[told]) is >= 0 and var source)
+                    Advance(source, state.StreamTimesMs[told]);
+            }
         }
     }
 
@@ -79,8 +84,12 @@ internal sealed class OwnerView
     {
         var isNew = state.Silo is not null && !state.Silo.Equals(_silo);
         _silo = state.Silo;
-        for (var source = 0; source < Math.Min(_streamTimesMs.Length, state.StreamTimesMs.Length); source++)
-            Volatile.Write(ref _streamTimesMs[source], state.StreamTimesMs[source]);
+        for (var told = 0; told < state.StreamTimesMs.Length; told++)
+        {
+            if (Array.IndexOf(_sources, state.Sources[told]) is >= 0 and var source)
+                Volatile.Write(ref _streamTimesMs[source], state.StreamTimesMs[told]);
+        }
+
         return isNew;
     }
 }
@@ -107,7 +116,7 @@ internal sealed partial class OwnerExchange(OwnerView view, ClusterPlan plan, IS
                 else if (view.Learn(state))
                     LogOwner(state.Silo!, state.Term);
             }
-            catch (Exception exception) when (exception is not OperationCanceledException)
+            catch (Exception)
             {
                 // The silo is starting or stopping, or the grain's has died: the next round finds it elsewhere. What is known meanwhile is a little old.
             }

@@ -34,6 +34,9 @@ internal sealed record OwnerRecord
     /// <summary>What the joins keep as of <see cref="Header"/>, oldest first: of a key the newest counts.</summary>
     public IReadOnlyList<JoinSegment> Joins { get; init; } = [];
 
+    /// <summary>Erased entities whose events the joins may find again.</summary>
+    public IReadOnlyList<JoinErasure> JoinErasures { get; init; } = [];
+
     /// <summary>By topic and partition, how often a partition was made anew.</summary>
     public IReadOnlyDictionary<string, int[]> Generations { get; init; } = new Dictionary<string, int[]>();
 

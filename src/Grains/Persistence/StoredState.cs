@@ -84,12 +84,13 @@ internal readonly ref struct EntityRecord
 /// <summary>Hands a record's bytes to the store as they are. Used by every provider of the name <see cref="ClusterNames.Storage"/> that has a choice.</summary>
 internal sealed class StoredStateSerializer : IGrainStorageSerializer
 {
-    public BinaryData Serialize<T>(T? input) => new(State<T>(input).Bytes);
+    public BinaryData Serialize<T>(T? input) => new(Bytes(input));
 
-    public T Deserialize<T>(BinaryData input) =>
-        new StoredState { Bytes = input.ToMemory().ToArray() } is T state ? state : throw Unknown<T>();
+    public T Deserialize<T>(BinaryData input) => State<T>(input.ToMemory().ToArray());
 
-    private static StoredState State<T>(T? input) => input as StoredState ?? throw Unknown<T>();
+    public static byte[] Bytes<T>(T? state) => state is StoredState stored ? stored.Bytes : throw Unknown<T>();
+
+    public static T State<T>(byte[] bytes) => new StoredState { Bytes = bytes } is T state ? state : throw Unknown<T>();
 
     private static NotSupportedException Unknown<T>() =>
         new($"Grain storage \"{ClusterNames.Storage}\" holds entities' blocks and no \"{typeof(T)}\". Give other grains a storage provider of their own.");

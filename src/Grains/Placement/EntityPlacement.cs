@@ -6,7 +6,7 @@ using Orleans.Runtime.Placement;
 namespace FeatureStore.Grains.Placement;
 
 /// <summary>
-/// Places an entity on the silo that owns its stream, as long as that one has room; else on the silo that the entity's hash names among those that
+/// Places an entity on the silo that owns its stream, as long as that one has room (<see cref="OrleansRuntimeOptions.OwnerEntitiesMax"/>, and its memory is not short); else on the silo that the entity's hash names among those that
 /// serve, the same from wherever it is asked. Right wherever an entity is: only the way is longer.
 /// </summary>
 [Serializable]
@@ -29,7 +29,7 @@ internal sealed class EntityPlacementDirector(OwnerView owner, EntityCells cells
         if (silos.Length == 0)
             throw new SiloUnavailableException("No silo hosts entities at the moment. Start one with the role \"all\", \"ingest\" or \"serve\".");
         if (options.Placement == EntityPlacementPreference.Owner && owner.Silo is { } preferred && silos.Contains(preferred)
-            && (!preferred.Equals(cells.Silo) || cells.Count < options.OwnerEntitiesMax))
+            && (!preferred.Equals(cells.Silo) || cells.Count < options.OwnerEntitiesMax && !cells.IsShedding))
         {
             return Task.FromResult(preferred);
         }

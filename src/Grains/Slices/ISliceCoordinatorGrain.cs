@@ -7,10 +7,12 @@ internal interface ISliceCoordinatorGrain : IGrainWithStringKey
     /// <summary>Takes in what a silo tells.</summary>
     /// <returns>What is wanted of it now.</returns>
     [Alias("report")]
+    [ResponseTimeout(ResponseTimes.Apply)]
     ValueTask<SliceOrder> ReportAsync([Immutable] MemberReport report);
 
     /// <summary>Waits, within a second, for something else to be wanted than a silo knows of.</summary>
     [Alias("watch")]
+    [ResponseTimeout(ResponseTimes.Apply)]
     ValueTask<SliceOrder> WatchAsync(SiloAddress silo, Guid coordinator, long version);
 
     /// <summary>Erases an entity at the next cut.</summary>

@@ -129,7 +129,7 @@ internal sealed class SliceSession : IEntityRuntime, ICheckpoints, IAsyncDisposa
         if (!IsAwaited)
             throw new InvalidOperationException("A slice cuts the stream where all do, and not by itself.");
         var size = _runtime.UnsavedBytes;
-        var cut = _runtime.BeginInterval();
+        var cut = _runtime.BeginInterval(partitions);
         var offsets = new CutOffsets
         {
             ClusterId = clusterId,

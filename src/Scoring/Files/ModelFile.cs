@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 
 namespace FeatureStore.Scoring.Files;
 
@@ -24,6 +25,9 @@ internal sealed unsafe class ModelFile : IDisposable
 
     /// <summary>Whether weights lie in other files, all of them inside the model's own folder.</summary>
     public bool HasExternalData { get; private set; }
+
+    /// <summary>SHA-256 of the file, and then of its weights' files in the order in which it names them; hexadecimal.</summary>
+    public string Sha256 { get; private set; } = "";
 
     /// <summary>Reads a model and checks its size, its wire format and where its external data lies.</summary>
     /// <exception cref="ModelLoadException">The file is not fit to be given to the runtime.</exception>
@@ -98,6 +102,29 @@ internal sealed unsafe class ModelFile : IDisposable
             total += ExternalLength(folder, location);
         if (total > bytesMax)
             throw TooLarge(Path, total, bytesMax);
+        Sha256 = Hash([.. locations.Select(location => System.IO.Path.Combine(folder, location))]);
+    }
+
+    private string Hash(string[] weights)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(new ReadOnlySpan<byte>(_bytes, Length));
+        var buffer = new byte[weights.Length == 0 ? 0 : 1 << 20];
+        foreach (var file in weights)
+        {
+            try
+            {
+                using var stream = File.OpenRead(file);
+                while (stream.Read(buffer) is > 0 and var count)
+                    hash.AppendData(buffer.AsSpan(0, count));
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                throw new ModelLoadException($"The model \"{Path}\" needs the weights file \"{file}\", which cannot be read: {exception.Message}", exception);
+            }
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     private long ExternalLength(string folder, string location)

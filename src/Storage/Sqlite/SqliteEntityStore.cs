@@ -38,6 +38,7 @@ public sealed class SqliteEntityStore : IEntityStore
     private readonly Lock _gate = new();
     private readonly SqliteEntityStoreOptions _options;
     private readonly string _path;
+    private readonly SqliteErrors _errors;
     private readonly DirectoryLock _lock;
     private readonly SqliteConnection _connection;
     private readonly CheckpointTables _header;
@@ -61,6 +62,7 @@ public sealed class SqliteEntityStore : IEntityStore
         _options.Validate();
         directory = Path.GetFullPath(directory);
         _path = Path.Combine(directory, "checkpoint.db");
+        _errors = new SqliteErrors($"checkpoint \"{_path}\"", "Restore the data directory from a copy, or start with an empty one: its state is rebuilt from the stream.", _options.DatabaseBytesMax);
         _lock = new DirectoryLock(directory);
         // A pooled connection would keep the file open after Dispose.
         _connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = _path, Pooling = false }.ToString());
@@ -84,7 +86,7 @@ public sealed class SqliteEntityStore : IEntityStore
             _connection.Dispose();
             _lock.Dispose();
             if (exception is SqliteException sqlite)
-                throw Translate(sqlite, "it cannot be opened");
+                throw _errors.Translate(sqlite, "it cannot be opened");
             throw;
         }
     }
@@ -114,7 +116,7 @@ public sealed class SqliteEntityStore : IEntityStore
                 var key = rows.Bytes(1);
                 var block = rows.Bytes(2);
                 if (Crc(entity, key, block) != rows.Int64(3))
-                    throw Damaged($"the block of entity {entity}, key 0x{Convert.ToHexString(key)} does not match its checksum", null);
+                    throw _errors.Damaged($"the block of entity {entity}, key 0x{Convert.ToHexString(key)} does not match its checksum", null);
                 visit(entity, key, block);
             }
         }
@@ -135,7 +137,7 @@ public sealed class SqliteEntityStore : IEntityStore
                 () =>
                 {
                     if (checkpoint.ReplacesAll)
-                        Run("DELETE FROM blocks; DELETE FROM tombstones");
+                        _connection.Run("DELETE FROM blocks; DELETE FROM tombstones");
                     EraseBlocks(checkpoint.Erased);
                     _tombstones.Save(checkpoint.TombstonesChanged);
                     _tombstones.Delete(checkpoint.TombstonesDropped);
@@ -169,14 +171,14 @@ public sealed class SqliteEntityStore : IEntityStore
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             // The log reaches the disk with this commit, and freed bytes are overwritten; checkpoints do without, as the stream can replay them.
-            Run("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON");
+            _connection.Run("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON");
             try
             {
                 Transact(() => EraseBlocks(tombstones), $"{tombstones.Count} entities were not erased");
             }
             finally
             {
-                Run("PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF");
+                _connection.Run("PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF");
             }
         }
     }
@@ -203,35 +205,35 @@ public sealed class SqliteEntityStore : IEntityStore
     private void Configure()
     {
         // The page size counts before the first page is written only.
-        Run($"PRAGMA page_size = {PageBytes}");
+        _connection.Run($"PRAGMA page_size = {PageBytes}");
         // One process alone: no shared memory file, no lock calls, and no reader outside that keeps the log from starting over.
-        Run("PRAGMA locking_mode = EXCLUSIVE");
-        if (Scalar("PRAGMA journal_mode = WAL") is not "wal")
+        _connection.Run("PRAGMA locking_mode = EXCLUSIVE");
+        if (_connection.Scalar("PRAGMA journal_mode = WAL") is not "wal")
             throw new EntityStoreException($"checkpoint \"{_path}\" cannot be written ahead: its file system does not allow it. Give a data directory on a local disk.");
         // A commit is not synced, only the log before it is copied into the database. So a power cut may take the newest checkpoints and leave an
         // older whole one; the events since are still in the stream, and are replayed. A killed process loses none.
-        Run("PRAGMA synchronous = NORMAL");
+        _connection.Run("PRAGMA synchronous = NORMAL");
         // The log starts over once it is this long and copied; afterwards its file is cut to the limit.
-        Run($"PRAGMA wal_autocheckpoint = {_options.LogBytesMax / PageBytes}");
-        Run($"PRAGMA journal_size_limit = {_options.LogBytesMax}");
-        Run($"PRAGMA cache_size = {-_options.CacheBytes / 1024}");
+        _connection.Run($"PRAGMA wal_autocheckpoint = {_options.LogBytesMax / PageBytes}");
+        _connection.Run($"PRAGMA journal_size_limit = {_options.LogBytesMax}");
+        _connection.Run($"PRAGMA cache_size = {-_options.CacheBytes / 1024}");
         // Not mapped into memory: measured, a save gains nothing, and a disk error would be a SIGBUS instead of an exception.
-        Run("PRAGMA mmap_size = 0");
-        Run("PRAGMA busy_timeout = 1000");
+        _connection.Run("PRAGMA mmap_size = 0");
+        _connection.Run("PRAGMA busy_timeout = 1000");
         if (_options.DatabaseBytesMax > 0)
-            Run($"PRAGMA max_page_count = {Math.Max(1, _options.DatabaseBytesMax / PageBytes)}");
+            _connection.Run($"PRAGMA max_page_count = {Math.Max(1, _options.DatabaseBytesMax / PageBytes)}");
     }
 
     /// <summary>Makes the tables in a new file; refuses a file that is not ours to write.</summary>
     private void Adopt()
     {
-        var version = (long)Scalar("PRAGMA user_version")!;
-        if (version == 0 && (long)Scalar("SELECT count(*) FROM sqlite_schema")! == 0)
+        var version = (long)_connection.Scalar("PRAGMA user_version")!;
+        if (version == 0 && (long)_connection.Scalar("SELECT count(*) FROM sqlite_schema")! == 0)
         {
-            Run($"BEGIN IMMEDIATE; {Schema} {CheckpointTables.Schema} {CheckpointTables.LayoutSchema} {TombstoneTable.Schema} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {FormatVersion}; COMMIT");
+            _connection.Run($"BEGIN IMMEDIATE; {Schema} {CheckpointTables.Schema} {CheckpointTables.LayoutSchema} {TombstoneTable.Schema} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {FormatVersion}; COMMIT");
             return;
         }
-        if ((long)Scalar("PRAGMA application_id")! != ApplicationId)
+        if ((long)_connection.Scalar("PRAGMA application_id")! != ApplicationId)
             throw new EntityStoreException($"checkpoint \"{_path}\" is another program's SQLite database. Give another data directory.");
         if (version > FormatVersion)
         {
@@ -239,7 +241,7 @@ public sealed class SqliteEntityStore : IEntityStore
                 $"checkpoint \"{_path}\" is of format {version}, and this version reads up to {FormatVersion}. Run the version that wrote it, or give another data directory.");
         }
         if (version == 1)
-            Run($"BEGIN IMMEDIATE; {CheckpointTables.LayoutSchema} {TombstoneTable.Schema} PRAGMA user_version = {FormatVersion}; COMMIT");
+            _connection.Run($"BEGIN IMMEDIATE; {CheckpointTables.LayoutSchema} {TombstoneTable.Schema} PRAGMA user_version = {FormatVersion}; COMMIT");
     }
 
     /// <summary>Does it all, or nothing.</summary>
@@ -256,12 +258,12 @@ public sealed class SqliteEntityStore : IEntityStore
         }
         catch (SqliteException exception)
         {
-            throw Translate(exception, consequence);
+            throw _errors.Translate(exception, consequence);
         }
         finally
         {
             if (raw.sqlite3_get_autocommit(_connection.Handle!) == 0)
-                Run("ROLLBACK");
+                _connection.Run("ROLLBACK");
         }
     }
 
@@ -317,20 +319,6 @@ public sealed class SqliteEntityStore : IEntityStore
         return crc.Value;
     }
 
-    private void Run(string sql)
-    {
-        using var command = _connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
-
-    private object? Scalar(string sql)
-    {
-        using var command = _connection.CreateCommand();
-        command.CommandText = sql;
-        return command.ExecuteScalar();
-    }
-
     private T Reading<T>(Func<T> read)
     {
         try
@@ -339,29 +327,11 @@ public sealed class SqliteEntityStore : IEntityStore
         }
         catch (SqliteException exception)
         {
-            throw Translate(exception, "it cannot be read");
+            throw _errors.Translate(exception, "it cannot be read");
         }
         catch (InvalidDataException exception)
         {
-            throw Damaged(exception.Message, exception);
+            throw _errors.Damaged(exception.Message, exception);
         }
-    }
-
-    private EntityStoreException Damaged(string detail, Exception? exception) =>
-        new($"checkpoint \"{_path}\" is damaged: {detail}. Restore the data directory from a copy, or start with an empty one: its state is rebuilt from the stream.", exception);
-
-    private EntityStoreException Translate(SqliteException exception, string consequence)
-    {
-        var detail = exception.Message.TrimEnd('.');
-        return exception.SqliteErrorCode switch
-        {
-            raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB or raw.SQLITE_SCHEMA or raw.SQLITE_ERROR => Damaged(detail, exception),
-            raw.SQLITE_FULL => new(
-                _options.DatabaseBytesMax > 0
-                    ? $"checkpoint \"{_path}\": the disk is full, or the database is at its limit of {_options.DatabaseBytesMax} bytes; {consequence}. Free space, or raise the limit."
-                    : $"checkpoint \"{_path}\": the disk is full; {consequence}. Free space on it.",
-                exception),
-            _ => new($"checkpoint \"{_path}\": {detail}; {consequence}. Check the disk and that this process may write there.", exception),
-        };
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 
@@ -16,7 +17,10 @@ internal sealed class LookUps(IReadOnlyList<int> customers, IReadOnlyList<int> t
 
     public long Answered => _readers.Values.Sum(reader => reader.Answered);
 
-    /// <summary>What a silo answered that was wrong: anything but a refused connection.</summary>
+    /// <summary>Reads that were told to try again later.</summary>
+    public long PutOff => _readers.Values.Sum(reader => Interlocked.Read(ref reader.PutOff));
+
+    /// <summary>What a silo answered that was wrong: anything but a refused connection, and that it cannot reach an entity for the moment.</summary>
     public IEnumerable<string> Problems => _readers.Values.SelectMany(reader => reader.Problems);
 
     public void Start(SiloCluster.Member silo) => _readers[silo.Name] = new Reader(silo.Name, silo.Address, customers, terminals, _stop.Token);
@@ -63,6 +67,7 @@ internal sealed class LookUps(IReadOnlyList<int> customers, IReadOnlyList<int> t
         }
 
         public long NewestBegin;
+        public long PutOff;
 
         public ConcurrentQueue<long> Answers { get; } = [];
 
@@ -86,7 +91,9 @@ internal sealed class LookUps(IReadOnlyList<int> customers, IReadOnlyList<int> t
                         entities = new { CUSTOMER_ID = Some(_customers), TERMINAL_ID = Some(_terminals) },
                     }, JsonSerializerOptions.Default, stop);
                     var text = await response.Content.ReadAsStringAsync(stop);
-                    if (!response.IsSuccessStatusCode || text.Contains("NOT_FOUND", StringComparison.Ordinal))
+                    if (response is { StatusCode: HttpStatusCode.ServiceUnavailable, Headers.RetryAfter: not null } && text.Contains("out-of-reach", StringComparison.Ordinal))
+                        Interlocked.Increment(ref PutOff);
+                    else if (!response.IsSuccessStatusCode || text.Contains("NOT_FOUND", StringComparison.Ordinal))
                         Problems.Enqueue($"{_name}, {DateTime.UtcNow:HH:mm:ss.fff}: {(int)response.StatusCode} {text}");
                     else
                     {

@@ -9,11 +9,14 @@ internal sealed class SiloCluster(Func<string[], int, SiloProcess> start, string
 {
     private readonly ConcurrentDictionary<string, Member> _members = [];
 
+    /// <summary>Of the first silo, in which the others find each other where they are on one machine.</summary>
+    private int? _primaryPort;
+
     /// <summary>Silos that run, or did until they were killed.</summary>
     public IReadOnlyList<Member> Members => [.. _members.Values.OrderBy(member => member.Name, StringComparer.Ordinal)];
 
-    /// <summary>The one that owns the stream.</summary>
-    public Member Owner => Members.Single(member => member.Role == "all");
+    /// <summary>Those that own the stream: one, or several that share its slices.</summary>
+    public IReadOnlyList<Member> Owners => [.. Members.Where(member => member.Role == "all")];
 
     public IReadOnlyList<Member> Serving => [.. Members.Where(member => member.Role == "serve")];
 
@@ -29,7 +32,8 @@ internal sealed class SiloCluster(Func<string[], int, SiloProcess> start, string
 
     /// <summary>Starts a silo that ended, as a supervisor does.</summary>
     public void Start(Member member) => member.Process = start(
-        [.. arguments, "--runtime", "orleans", "--roles", member.Role, "--silo-address", "127.0.0.1", "--silo-port", $"{member.SiloPort}"], member.HttpPort);
+        [.. arguments, "--runtime", "orleans", "--roles", member.Role, "--silo-address", "127.0.0.1", "--silo-port", $"{member.SiloPort}", "--primary-port", $"{_primaryPort ??= member.SiloPort}"],
+        member.HttpPort);
 
     internal sealed class Member(string name, string role, int siloPort, int httpPort)
     {

@@ -9,7 +9,7 @@
     {{- fail "cluster.connection.existingSecret is empty, and silos find each other in a database. Name the Secret with its connection string." }}
   {{- end }}
   {{- if and (eq $v.cluster.clustering "kubernetes") (not $v.cluster.storage) }}
-    {{- fail "cluster.storage is empty, and cluster.clustering \"kubernetes\" does not say which database there is. Choose adonet or redis." }}
+    {{- fail "cluster.storage is empty, and cluster.clustering \"kubernetes\" does not say which database there is. Choose adonet, redis or azure." }}
   {{- end }}
   {{- if and (eq $v.cluster.clustering "kubernetes") (not $v.cluster.project) }}
     {{- fail "cluster.project is empty, and cluster.clustering \"kubernetes\" finds its pods by it. Give the project of the definitions." }}

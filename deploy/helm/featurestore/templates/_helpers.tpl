@@ -45,6 +45,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if and (include "featurestore.isCluster" .) (eq .Values.cluster.clustering "kubernetes") }}true{{ end }}
 {{- end }}
 
+{{- define "featurestore.usesAzure" -}}
+{{- if and (include "featurestore.isCluster" .) (has "azure" (list .Values.cluster.clustering .Values.cluster.storage)) }}true{{ end }}
+{{- end }}
+
 {{- define "featurestore.hasServe" -}}
 {{- if and (include "featurestore.isCluster" .) .Values.serve.enabled }}true{{ end }}
 {{- end }}

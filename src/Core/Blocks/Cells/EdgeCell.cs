@@ -31,17 +31,24 @@ internal sealed class EdgeCell(bool newest, int width) : Cell
             TryAdd(into, Memory.At<long>(from), Value(from), default);
     }
 
-    /// <summary>One row decides: the newest or the oldest that has an input.</summary>
+    /// <summary>
+    /// One state decides: that of the newest or the oldest time, wherever it is, as one that was migrated from a coarser tile may hold times from before the row that it is in.
+    /// Where it has the time of another's, its event came before.
+    /// </summary>
     public override void MergeRows(Span<byte> into, ReadOnlySpan<byte> states, int stride, int size, int count)
     {
-        for (var step = 0; step < count; step++)
+        var (edge, time) = (-1, newest ? long.MinValue : long.MaxValue);
+        for (var index = 0; index < count; index++)
         {
-            var state = states.Slice((newest ? count - 1 - step : step) * stride, size);
-            if (EventInput.IsNull(Value(state)))
+            var state = states.Slice(index * stride, size);
+            var other = Memory.At<long>(state);
+            if ((newest ? other <= time : other > time) || EventInput.IsNull(Value(state)))
                 continue;
-            Merge(into, state);
-            return;
+            (edge, time) = (index, other);
         }
+
+        if (edge >= 0)
+            Merge(into, states.Slice(edge * stride, size));
     }
 
     public override void AddAll(Span<byte> state, ReadOnlySpan<long> times, ReadOnlySpan<byte> values, ReadOnlySpan<byte> keys)

@@ -72,7 +72,8 @@ internal sealed partial class Tiles
             {
                 var (sources, lastKey) = (_sources[cell], long.MinValue);
                 Begins(sources, newestMs, begins);
-                for (var index = sources.Length - 1; index >= 0; index--)
+                // From the newest on, as states are merged.
+                for (var index = 0; index < sources.Length; index++)
                 {
                     var part = (begins[index], index == 0 ? long.MaxValue : begins[index - 1]);
                     if (Copy(cell, sources[index], newestMs, part, ref lastKey, from, fromFixed, to, toFixed) is { } problem)
@@ -141,14 +142,16 @@ internal sealed partial class Tiles
             _container.Bounds(_container.TileOf(newestMs), bounds);
             Span<long> oldBounds = stackalloc long[older._levels.Length];
             older.Bounds(older.TileOf(newestMs), oldBounds);
-            for (var row = 0; row < older._table.Count(from, fromFixed); row++)
+            for (var row = older._table.Count(from, fromFixed) - 1; row >= 0; row--)
             {
                 var tile = older._table.Key(from, fromFixed, row);
                 var startMs = tile * older._unitMs;
                 var level = LevelOf(tile, oldBounds);
                 var sizeMs = older._levels[level].SizeMs;
-                // Of the coarse tile in which finer ones begin, it holds what is before them.
-                var endMs = level == 0 ? startMs + sizeMs : Math.Min(startMs + sizeMs, oldBounds[level - 1] * older._unitMs);
+                // Of the coarse tile in which finer ones begin, of whichever size, it holds what is before them.
+                var endMs = startMs + sizeMs;
+                foreach (var bound in oldBounds[..level])
+                    endMs = Math.Min(endMs, bound * older._unitMs);
                 if (startMs < part.FromMs || startMs >= part.UntilMs || _container._levels[^1].SizeMs % sizeMs != 0 || !_container.TryPlace(_container.TileOf(endMs - 1), bounds, out var key))
                     continue;
                 var target = _container._table.RowFor(to, toFixed, key);

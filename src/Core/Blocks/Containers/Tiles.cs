@@ -183,14 +183,13 @@ internal sealed partial class Tiles : Container
         for (var row = 0; row < _table.Count(block, fixedOffset) && _table.Key(block, fixedOffset, row) < bounds[0]; row++)
         {
             TryPlace(_table.Key(block, fixedOffset, row), bounds, out var key);
-            if (row == 0 || _table.Key(block, fixedOffset, row - 1) != key)
+            if (row > 0 && _table.Key(block, fixedOffset, row - 1) == key)
             {
-                _table.SetKey(block, fixedOffset, row, key);
-                continue;
+                _cells.MergeRows(_table.Row(block, fixedOffset, row), _table.Row((ReadOnlySpan<byte>)block, fixedOffset, row - 1), _cells.Size);
+                _table.RemoveAt(block, fixedOffset, --row);
             }
 
-            _cells.MergeRows(_table.Row(block, fixedOffset, row - 1), _table.Row((ReadOnlySpan<byte>)block, fixedOffset, row), _cells.Size);
-            _table.RemoveAt(block, fixedOffset, row--);
+            _table.SetKey(block, fixedOffset, row, key);
         }
     }
 
