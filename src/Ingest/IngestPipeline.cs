@@ -20,6 +20,7 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
     private readonly ILogger<IngestPipeline> _logger;
     private readonly Func<CheckpointStatus?> _checkpointStatus;
     private readonly TaskCompletionSource<Exception> _failure = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly SliceAlignment? _slices;
     private readonly WakeSignal _wake = new();
     private List<KafkaEventSource> _sources = [];
     private KafkaSink? _sink;
@@ -38,9 +39,11 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
     /// <param name="options">Settings.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">Log.</param>
+    /// <param name="slices">Where the stream's other slices are; null where there are none.</param>
     public IngestPipeline(
         ProjectPlan plan, KafkaConnection connection, IEntityRuntime runtime, ICheckpoints checkpoints, Func<CheckpointStatus?> checkpointStatus,
-        IModelCatalog models, IDeadLetterLog deadLetters, IngestOptions options, TimeProvider time, ILogger<IngestPipeline> logger)
+        IModelCatalog models, IDeadLetterLog deadLetters, IngestOptions options, TimeProvider time, ILogger<IngestPipeline> logger,
+        SliceAlignment? slices = null)
     {
         ArgumentNullException.ThrowIfNull(time);
         _plan = plan;
@@ -53,6 +56,7 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         _options = options;
         _time = time;
         _logger = logger;
+        _slices = slices;
         _current = new PipelineStatus { Phase = PipelinePhase.Starting, TimeMs = _time.GetUtcNow().ToUnixTimeMilliseconds() };
     }
 
@@ -78,7 +82,7 @@ public sealed partial class IngestPipeline : IPipelineStatus, IAsyncDisposable
         var lanes = _plan.TopicSources.Select((source, index) => OpenLane(source, _sources[index], published)).ToArray();
         _publisher = new Publisher(_sink, _options, _time, _logger, Fail);
         var writer = new PredictionWriter(_plan, _models, _deadLetters, _time);
-        _pump = new Pump(lanes, _runtime, _checkpoints, writer, _publisher, _options, _time, _wake, clusterId, Fail);
+        _pump = new Pump(lanes, _runtime, _checkpoints, writer, _publisher, _options, _time, _wake, clusterId, Fail, _slices);
         foreach (var lane in lanes)
             _runtime.BeginSource(lane.Source.Index, lane.ByNumber(partition => partition.FirstOffset, 0), lane.ByNumber(partition => partition.Published, 0));
 

@@ -111,11 +111,11 @@ internal static class ClusterRuntime
     /// <summary>Joins those that consume slices of the stream. After the silo has started.</summary>
     /// <param name="app">The silo.</param>
     /// <param name="open">Makes the pipeline of a slice.</param>
-    public static Ingestion Join(WebApplication app, Func<Slice, IEntityRuntime, ICheckpoints, Func<CheckpointStatus?>, IngestPipeline> open)
+    public static Ingestion Join(WebApplication app, Func<Slice, IEntityRuntime, ICheckpoints, Func<CheckpointStatus?>, SliceAlignment, IngestPipeline> open)
     {
         var member = app.Services.GetRequiredService<SliceMember>();
         member.Start(
-            ports => new SlicePipeline(open(ports.Slice, ports.Runtime, ports.Checkpoints, ports.Status)),
+            ports => new SlicePipeline(open(ports.Slice, ports.Runtime, ports.Checkpoints, ports.Status, ports.Alignment)),
             failure => failure is IngestConfigurationException or InvalidDataException);
         return new Ingestion(member, member.Failure, member.StopAsync);
     }
@@ -315,7 +315,7 @@ internal static class ClusterRuntime
     public static Task<(IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status, IAsyncDisposable Owned)> OwnAsync(
         WebApplication app, CancellationToken cancellationToken) => throw LeftOut();
 
-    public static Ingestion Join(WebApplication app, Func<Slice, IEntityRuntime, ICheckpoints, Func<CheckpointStatus?>, IngestPipeline> open) => throw LeftOut();
+    public static Ingestion Join(WebApplication app, Func<Slice, IEntityRuntime, ICheckpoints, Func<CheckpointStatus?>, SliceAlignment, IngestPipeline> open) => throw LeftOut();
 
     private static StartException LeftOut() =>
         new("This server was built where the package sources do not serve Orleans whole, and so without \"--runtime orleans\". Use --runtime local, or build where they do (eng/feed.sh says what is missing).");

@@ -135,15 +135,15 @@ internal sealed partial class SiloServer : IAsyncDisposable
 
         void Pipeline((IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status) of)
         {
-            _pipeline = Open(default, of.Runtime, of.Checkpoints, of.Status);
+            _pipeline = Open(default, of.Runtime, of.Checkpoints, of.Status, null);
             _owned.Push(_pipeline);
             _ingestion = new Ingestion(_pipeline, _pipeline.Failure, _pipeline.StopAsync);
             status.Follow(_pipeline);
         }
 
-        IngestPipeline Open(Slice slice, IEntityRuntime runtime, ICheckpoints checkpoints, Func<CheckpointStatus?> checkpointStatus) => new(
+        IngestPipeline Open(Slice slice, IEntityRuntime runtime, ICheckpoints checkpoints, Func<CheckpointStatus?> checkpointStatus, SliceAlignment? slices) => new(
             plan, connection, runtime, checkpoints, checkpointStatus, models, deadLetters,
-            IngestOptions(isEmbedded) with { Slice = slice, Rehearses = Interlocked.Increment(ref _pipelines) == 1 }, TimeProvider.System, log.CreateLogger<IngestPipeline>());
+            IngestOptions(isEmbedded) with { Slice = slice, Rehearses = Interlocked.Increment(ref _pipelines) == 1 }, TimeProvider.System, log.CreateLogger<IngestPipeline>(), slices);
     }
 
     /// <summary>Opens the state in this process, and restores it.</summary>

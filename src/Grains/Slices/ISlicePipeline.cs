@@ -11,7 +11,7 @@ public interface ISlicePipeline : IPipelineStatus, IAsyncDisposable
     /// <summary>Begins to read. Shuts out whoever consumed the slice before.</summary>
     Task StartAsync();
 
-    /// <summary>Has it look at once whether a checkpoint is awaited (<see cref="ICheckpoints.IsAwaited"/>).</summary>
+    /// <summary>Has it look at once whether a checkpoint is awaited (<see cref="ICheckpoints.IsAwaited"/>), and where other slices are.</summary>
     void Wake();
 }
 
@@ -20,4 +20,5 @@ public interface ISlicePipeline : IPipelineStatus, IAsyncDisposable
 /// <param name="Runtime">Applies its events.</param>
 /// <param name="Checkpoints">Cuts the stream where all slices do.</param>
 /// <param name="Status">The newest checkpoint.</param>
-public sealed record SlicePorts(Slice Slice, IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status);
+/// <param name="Alignment">Where the other slices are.</param>
+public sealed record SlicePorts(Slice Slice, IEntityRuntime Runtime, ICheckpoints Checkpoints, Func<CheckpointStatus?> Status, SliceAlignment Alignment);

@@ -82,7 +82,14 @@ internal sealed partial class SliceCoordinatorGrain(
         var refusal = report.Fingerprint == plan.Fingerprint && report.SliceCount == plan.Slices ? null
             : $"This silo divides the stream into {report.SliceCount} slices, and the cluster into {plan.Slices}, or they run other definitions. Stop all silos, then start them with the same --slices and definitions.";
         if (refusal is null)
+        {
+            var held = _members.Where(member => !member.Key.Equals(report.Silo) && member.Value.Waits.Contains((byte)SliceWait.Held)).Select(member => (Silo: member.Key, Others: OthersOf(member.Key))).ToList();
             Take(report);
+            // Whoever is held back learns at once what lets it go on.
+            if (held.Exists(member => HaveMoved(OthersOf(member.Silo), member.Others)))
+                Changed();
+        }
+
         Advance();
         return ValueTask.FromResult(OrderFor(report.Silo, refusal));
     }
@@ -125,6 +132,11 @@ internal sealed partial class SliceCoordinatorGrain(
 
         member.SeenAt = time.GetTimestamp();
         member.IsDraining |= report.IsDraining;
+        member.Clock = report.Clock;
+        var waitsMore = report.Waits.Where((wait, source) => wait > member.Waits.ElementAtOrDefault(source)).Any();
+        member.Waits = report.Waits;
+        if (waitsMore)
+            Changed();
         foreach (var slice in report.Slices)
         {
             // Who had a slice under an earlier activation of this grain best keeps it.
@@ -375,7 +387,51 @@ internal sealed partial class SliceCoordinatorGrain(
         DurationMs = _status?.DurationMs ?? 0,
         SizeBytes = _status?.SizeBytes ?? 0,
         Refusal = refusal,
+        Others = WriteOthers(silo),
+        Awaited = [.. Enumerable.Range(0, plan.Project.Sources.Count).Select(source => _members.Where(member => !member.Key.Equals(silo)).Select(member => member.Value.Waits.ElementAtOrDefault(source)).DefaultIfEmpty().Max())],
+        ClockTicks = time.GetElapsedTime(0).Ticks,
     };
+
+    /// <summary>By source, the least position of other silos' slices. One that has not said in this term where it is holds all.</summary>
+    private SlicePosition[] OthersOf(SiloAddress silo)
+    {
+        var others = new SlicePosition[plan.Project.Sources.Count];
+        Array.Fill(others, SlicePosition.None);
+        for (var slice = 0; slice < _owners.Length; slice++)
+        {
+            if (_owners[slice].Equals(silo))
+                continue;
+            // Ends that are known by an earlier coordinator's clock are not known to be fresh.
+            var isByThisClock = _members.TryGetValue(_owners[slice], out var member) && member.Clock == _id;
+            for (var source = 0; source < others.Length; source++)
+            {
+                var position = SlicePosition.Read(_slices[slice]?.Positions, source);
+                others[source] = SlicePosition.Least(others[source], isByThisClock || position.IdleAt == long.MaxValue ? position : position with { IdleAt = long.MinValue });
+            }
+        }
+
+        return others;
+    }
+
+    private long[] WriteOthers(SiloAddress silo)
+    {
+        var others = OthersOf(silo);
+        var values = new long[others.Length * SlicePosition.Length];
+        for (var source = 0; source < others.Length; source++)
+            others[source].Write(values, source);
+        return values;
+    }
+
+    private static bool HaveMoved(SlicePosition[] now, SlicePosition[] before)
+    {
+        for (var source = 0; source < now.Length; source++)
+        {
+            if (now[source].HasMoved(before[source], StreamAlignment.IdleIsFresh.Ticks / 4))
+                return true;
+        }
+
+        return false;
+    }
 
     private byte[][] GuardsOf(CutState cut)
     {
@@ -405,6 +461,12 @@ internal sealed partial class SliceCoordinatorGrain(
         public long SeenAt { get; set; }
 
         public bool IsDraining { get; set; }
+
+        /// <summary>As of <see cref="MemberReport.Clock"/>.</summary>
+        public Guid Clock { get; set; }
+
+        /// <summary>As of <see cref="MemberReport.Waits"/>.</summary>
+        public byte[] Waits { get; set; } = [];
     }
 
     /// <summary>The cut under way.</summary>

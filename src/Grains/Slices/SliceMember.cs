@@ -30,7 +30,11 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
     private Task _running = Task.CompletedTask;
     private Task _transition = Task.CompletedTask;
     private List<SliceSession> _sessions = [];
+
+    /// <summary>Of the term's slices.</summary>
+    private StreamAlignment? _alignment;
     private SliceOrder? _order;
+    private SliceClock _clock;
     private CheckpointStatus? _checkpoint;
     private long _gapBegan;
     private volatile bool _isDraining;
@@ -136,7 +140,7 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
         while (!_stop.IsCancellationRequested)
         {
             var known = _order;
-            await CallAsync(() => _coordinator.WatchAsync(_cells.Silo, known?.Coordinator ?? Guid.Empty, known?.Version ?? 0)).ConfigureAwait(false);
+            await CallAsync(() => _coordinator.WatchAsync(_cells.Silo, known?.Coordinator ?? Guid.Empty, known?.Version ?? 0), isLong: true).ConfigureAwait(false);
         }
     }
 
@@ -161,6 +165,9 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
     {
         lock (_gate)
         {
+            var (positions, waits) = _alignment?.Tell() ?? ([], []);
+            foreach (var values in positions.Values)
+                _clock.ToCoordinators(values);
             return new MemberReport
             {
                 Silo = _cells.Silo,
@@ -169,16 +176,21 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
                 Term = _sessions.Count > 0 ? _order!.Term : 0,
                 IsDraining = _isDraining,
                 HasLeft = hasLeft,
-                Slices = [.. _sessions.Select(session => session.Report())],
+                Slices = [.. _sessions.Select(session => session.Report(positions[session.Slice.Number]))],
+                Waits = Array.ConvertAll(waits, wait => (byte)wait),
+                Clock = _clock.Coordinator,
             };
         }
     }
 
-    private async Task CallAsync(Func<ValueTask<SliceOrder>> call)
+    /// <param name="call">Asks the coordinator.</param>
+    /// <param name="isLong">Whether it may let the silo wait for an answer.</param>
+    private async Task CallAsync(Func<ValueTask<SliceOrder>> call, bool isLong = false)
     {
+        var sentAt = NowTicks;
         try
         {
-            Follow(await call().AsTask().WaitAsync(_stop.Token).ConfigureAwait(false));
+            Follow(await call().AsTask().WaitAsync(_stop.Token).ConfigureAwait(false), sentAt, isLong);
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
@@ -192,7 +204,7 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
         }
     }
 
-    private void Follow(SliceOrder order)
+    private void Follow(SliceOrder order, long sentAt, bool isLong)
     {
         if (order.Refusal is { } refusal)
         {
@@ -203,8 +215,10 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
         lock (_gate)
         {
             // Two calls are under way at a time, and a coordinator that was replaced may still answer.
-            if (_isEnded || order.Term < (_order?.Term ?? 0) || order.Coordinator == _order?.Coordinator && order.Version < _order.Version)
+            if (_isEnded || order.Term < (_order?.Term ?? 0) || order.Coordinator == _order?.Coordinator && order.ClockTicks < _order.ClockTicks)
                 return;
+            if (!isLong || order.Coordinator != _clock.Coordinator)
+                _clock = new SliceClock(order.Coordinator, order.ClockTicks - NowTicks, order.ClockTicks - sentAt);
             var begins = order.Term > (_order?.Term ?? 0);
             if (order.Completed > (_order?.Completed ?? 0) && order.CompletedMs > 0)
                 _checkpoint = new CheckpointStatus(order.Completed, order.CompletedMs, order.SizeBytes, order.DurationMs);
@@ -213,7 +227,24 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
                 Replace(order.Slices);
             foreach (var session in _sessions)
                 session.Follow(order);
+            Align(order);
         }
+    }
+
+    /// <summary>Takes in where other silos' slices are.</summary>
+    private void Align(SliceOrder order)
+    {
+        if (_alignment is null)
+            return;
+        Span<SlicePosition> others = new SlicePosition[_plan.Project.Sources.Count];
+        Span<SliceWait> awaited = new SliceWait[others.Length];
+        for (var source = 0; source < others.Length; source++)
+        {
+            others[source] = _clock.FromCoordinators(SlicePosition.Read(order.Others, source));
+            awaited[source] = source < order.Awaited.Length ? (SliceWait)order.Awaited[source] : SliceWait.None;
+        }
+
+        _alignment.Follow(others, awaited);
     }
 
     /// <summary>Ends the slices of a term, and begins those of the next.</summary>
@@ -221,6 +252,7 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
     {
         var ended = _sessions;
         _sessions = [];
+        _alignment = null;
         _gapBegan = _time.GetTimestamp();
         foreach (var session in ended)
             session.End();
@@ -248,14 +280,16 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
             {
                 if (_isEnded || _order!.Term != order.Term)
                     return;
+                var alignment = new StreamAlignment(_plan.Project.Sources.Count, _time, News);
                 foreach (var slice in slices)
                 {
                     var session = new SliceSession(_plan, _runtimes(slice), slice, record, order.Completed, _options, _time, News);
-                    session.Pipeline = _open!(new SlicePorts(session.Slice, session, session, () => _checkpoint));
+                    session.Pipeline = _open!(new SlicePorts(session.Slice, session, session, () => _checkpoint, alignment.Add(slice, () => session.Pipeline?.Wake())));
                     begun.Add(session);
                 }
 
-                _sessions = begun;
+                (_sessions, _alignment) = (begun, alignment);
+                Align(_order);
             }
 
             await Task.WhenAll(begun.Select(StartAsync)).ConfigureAwait(false);
@@ -320,6 +354,8 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
             }
         }
     }
+
+    private long NowTicks => _time.GetElapsedTime(0).Ticks;
 
     private void News()
     {

@@ -49,6 +49,14 @@ internal sealed class MemberReport
 
     [Id(6)]
     public required SliceReport[] Slices { get; init; }
+
+    /// <summary>By source, whether its slices wait for others: <see cref="FeatureStore.Runtime.SliceWait"/>.</summary>
+    [Id(7)]
+    public byte[] Waits { get; init; } = [];
+
+    /// <summary>The coordinator whose clock (<see cref="SliceOrder.ClockTicks"/>) the positions go by.</summary>
+    [Id(8)]
+    public Guid Clock { get; init; }
 }
 
 /// <summary>One slice of a <see cref="MemberReport"/>.</summary>
@@ -94,6 +102,10 @@ internal sealed class SliceReport
     /// <summary>The newest cut that it knows to be a checkpoint.</summary>
     [Id(9)]
     public long Completed { get; init; }
+
+    /// <summary>By source, a <see cref="FeatureStore.Runtime.SlicePosition"/>.</summary>
+    [Id(10)]
+    public long[] Positions { get; init; } = [];
 }
 
 /// <summary>What the coordinator wants of a silo: always all of it.</summary>
@@ -140,6 +152,18 @@ internal sealed class SliceOrder
     /// <summary>Why the silo that asks cannot have slices.</summary>
     [Id(9)]
     public string? Refusal { get; init; }
+
+    /// <summary>By source, the least <see cref="FeatureStore.Runtime.SlicePosition"/> of other silos' slices,</summary>
+    [Id(10)]
+    public long[] Others { get; init; } = [];
+
+    /// <summary>and whether any of them waits: <see cref="FeatureStore.Runtime.SliceWait"/>.</summary>
+    [Id(11)]
+    public byte[] Awaited { get; init; } = [];
+
+    /// <summary>What the coordinator's clock shows; it starts anywhere.</summary>
+    [Id(12)]
+    public long ClockTicks { get; init; }
 }
 
 /// <summary>A cut of all slices.</summary>

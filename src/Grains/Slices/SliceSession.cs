@@ -174,7 +174,7 @@ internal sealed class SliceSession : IEntityRuntime, ICheckpoints, IAsyncDisposa
         _report();
     }
 
-    public SliceReport Report()
+    public SliceReport Report(long[] positions)
     {
         lock (_gate)
         {
@@ -190,6 +190,7 @@ internal sealed class SliceSession : IEntityRuntime, ICheckpoints, IAsyncDisposa
                 Flushed = _flushed,
                 Failure = _failure,
                 Completed = _completed,
+                Positions = positions,
             };
         }
     }

@@ -111,6 +111,12 @@ internal sealed class PartitionLane
     /// <summary>Whether the partition was found at its end, not long ago: it holds nobody back.</summary>
     public bool IsIdle => !HasRecord && _time.GetTimestamp() < _idleUntil;
 
+    /// <summary>When the partition was found at its end, ticks of the clock; <see cref="long.MinValue"/>: not since the last record.</summary>
+    public long IdleAtTicks { get; private set; } = long.MinValue;
+
+    /// <summary>What is to come is not before it, but for late events: the next record, or the newest one let through where none is at hand or the next one is refused.</summary>
+    public long CertainMs => HasRecord && _slots[_head].Rows > 0 ? _slots[_head].TimeMs : NewestMs;
+
     /// <summary>Event time of the next record, or the newest one let through where none is at hand. A refused record holds nobody back.</summary>
     public long PositionMs => !HasRecord ? NewestMs : _slots[_head].Rows == 0 ? long.MinValue : _slots[_head].TimeMs;
 
@@ -127,7 +133,7 @@ internal sealed class PartitionLane
             _endOffset = endOffset;
         TakeAll(read);
         if (_count > 0)
-            _idleUntil = 0;
+            (_idleUntil, IdleAtTicks) = (0, long.MinValue);
         return HasRecord;
     }
 
@@ -140,7 +146,11 @@ internal sealed class PartitionLane
         try
         {
             if (_records.QueryOffsets(Partition).End <= _endOffset)
+            {
                 _idleUntil = _time.GetTimestamp() + (long)(_endIsFresh.TotalSeconds * _time.TimestampFrequency);
+                IdleAtTicks = _time.GetElapsedTime(0).Ticks;
+            }
+
             return true;
         }
         catch (EventSourceException)

@@ -32,6 +32,7 @@ internal sealed class Pump : IDisposable
     private readonly WakeSignal _wake;
     private readonly string _clusterId;
     private readonly Action<Exception> _fail;
+    private readonly SliceAlignment? _slices;
     private readonly BlockingCollection<PipelineBatch> _applied;
     private readonly ConcurrentBag<PipelineBatch>[] _pools;
     private readonly Thread _reader;
@@ -48,11 +49,11 @@ internal sealed class Pump : IDisposable
 
     public Pump(
         SourceLane[] sources, IEntityRuntime runtime, ICheckpoints checkpoints, PredictionWriter writer, Publisher publisher,
-        IngestOptions options, TimeProvider time, WakeSignal wake, string clusterId, Action<Exception> fail)
+        IngestOptions options, TimeProvider time, WakeSignal wake, string clusterId, Action<Exception> fail, SliceAlignment? slices = null)
     {
         _sources = sources;
         foreach (var source in sources)
-            source.AlignWith(sources);
+            source.AlignWith(sources, slices);
         _lanes = sources.Select((source, index) => (source.Source, index)).ToDictionary();
         _moved = new bool[sources.Length];
         _runtime = runtime;
@@ -64,6 +65,7 @@ internal sealed class Pump : IDisposable
         _wake = wake;
         _clusterId = clusterId;
         _fail = fail;
+        _slices = slices;
         _applied = new BlockingCollection<PipelineBatch>(options.BatchesMax);
         _pools = [.. sources.Select(_ => new ConcurrentBag<PipelineBatch>())];
         _reader = new Thread(Read) { IsBackground = true, Name = "ingest" };
@@ -128,7 +130,11 @@ internal sealed class Pump : IDisposable
         if ((_isChanged || _checkpoints.IsAwaited) && _checkpoints.IsDue)
             BeginCheckpoint();
         if (progress && _time.GetElapsedTime(_polledAt) < _pollInterval)
+        {
+            EndRound();
             return true;
+        }
+
         _polledAt = _time.GetTimestamp();
         for (var index = 0; index < _sources.Length; index++)
         {
@@ -137,6 +143,7 @@ internal sealed class Pump : IDisposable
                 _sources[index].ProbeIdle();
         }
 
+        EndRound();
         return progress;
     }
 
@@ -185,6 +192,16 @@ internal sealed class Pump : IDisposable
         }
     }
 
+    /// <summary>Tells other slices where this one is now, and whom it waits for.</summary>
+    private void EndRound()
+    {
+        if (_slices is null)
+            return;
+        foreach (var source in _sources)
+            source.Report(_time.GetElapsedTime(0).Ticks, silent: !IsLive);
+        _slices.EndRound();
+    }
+
     /// <summary>Reads, applies and hands over one batch of a source.</summary>
     /// <returns>Whether there was anything to do.</returns>
     private bool Step(int index, bool silent)
@@ -217,7 +234,10 @@ internal sealed class Pump : IDisposable
                 Apply(joined.Apply, joined.Source);
             }
 
-            _isBusy |= batch.RecordCount >= _options.BatchRecordsMax / 8;
+            // Others may go on by it while this one does what is left of the round.
+            if (_slices is not null)
+                source.Report(_time.GetElapsedTime(0).Ticks, silent);
+            _isBusy |= batch.RecordCount >= _options.BatchRecordsMax / 8 || _slices?.IsHeld(source.Source.Index) == true;
             if (!silent)
             {
                 batch.Sequence = ++_sequence;

@@ -6,7 +6,7 @@ namespace FeatureStore.Ingest.Pipeline;
 
 /// <summary>
 /// Merges the partitions of a source by event time, so that none runs further ahead of the slowest active one than the source's alignment allows
-/// (architecture, "Alignment"). Sources whose events meet, such as one that enriches the other, hold each other back in the same way.
+/// (architecture, "Alignment"). Sources whose events meet, such as one that enriches the other, hold each other back in the same way, and so do the partitions of other slices.
 /// </summary>
 internal sealed class SourceLane
 {
@@ -14,9 +14,18 @@ internal sealed class SourceLane
     private readonly PartitionLane[] _partitions;
     private readonly ComputedFeatures[] _computed;
     private readonly long _alignMs;
+    private readonly ProjectPlan _plan;
     private Peer[] _peers = [];
 
-    private readonly ProjectPlan _plan;
+    /// <summary>The source, its peers, theirs and so on; and the least alignment among them.</summary>
+    private SourceLane[] _circle = [];
+    private long _circleAlignMs;
+
+    /// <summary>Null where there is no other slice.</summary>
+    private SliceAlignment? _slices;
+
+    /// <summary>Where a batch ends: after half the alignment, so that others learn of it and go on while this slice does the other half.</summary>
+    private long _batchEndMs;
 
     public SourceLane(ProjectPlan plan, SourcePlan source, IEventSource records, PartitionLane[] partitions)
     {
@@ -62,10 +71,21 @@ internal sealed class SourceLane
         }
     }
 
-    /// <summary>Sets the sources that hold this one back, and are held back by it, as its own partitions do: those of a list that the plan calls its peers.</summary>
-    public void AlignWith(IEnumerable<SourceLane> sources) => _peers = [.. sources
-        .Where(other => Source.Peers.Contains(other.Source))
-        .Select(other => new Peer(other, Math.Min(_alignMs, other._alignMs), Source.Index < other.Source.Index))];
+    /// <summary>
+    /// Sets what holds this source back, and is held back by it, as its own partitions are: of a list of sources those that the plan calls its peers; and of its topic and theirs, the partitions of other slices.
+    /// </summary>
+    public void AlignWith(IReadOnlyList<SourceLane> sources, SliceAlignment? slices = null)
+    {
+        _peers = [.. sources
+            .Where(other => Source.Peers.Contains(other.Source))
+            .Select(other => new Peer(other, Math.Min(_alignMs, other._alignMs), Source.Index < other.Source.Index))];
+        _slices = slices;
+        List<SourceLane> circle = [this];
+        for (var index = 0; index < circle.Count; index++)
+            circle.AddRange(sources.Where(other => circle[index].Source.Peers.Contains(other.Source) && !circle.Contains(other)));
+        _circle = [.. circle];
+        _circleAlignMs = circle.Min(lane => lane._alignMs);
+    }
 
     /// <summary>A batch for the source's events, and what is made of them.</summary>
     public PipelineBatch NewBatch(IngestOptions options) =>
@@ -82,6 +102,7 @@ internal sealed class SourceLane
             partition.Fill();
         }
 
+        _batchEndMs = long.MaxValue;
         while (!batch.IsFull && LetThroughOnce(batch, silent))
         {
         }
@@ -101,10 +122,45 @@ internal sealed class SourceLane
             joined.Compute();
     }
 
+    /// <summary>Tells other slices how far this one is, once what it let through has taken effect.</summary>
+    /// <param name="now">What the clock shows, ticks.</param>
+    /// <param name="silent">As of <see cref="Fill"/>.</param>
+    public void Report(long now, bool silent)
+    {
+        var (certainMs, activeMs, idleAt) = (long.MaxValue, long.MaxValue, long.MaxValue);
+        var leastMs = silent ? LeastOfCaughtUpMs() : long.MinValue;
+        foreach (var partition in _partitions)
+        {
+            var positionMs = silent && partition.IsCaughtUpWithPublished ? Math.Max(partition.CertainMs, leastMs) : partition.CertainMs;
+            certainMs = Math.Min(certainMs, positionMs);
+            if (partition.IdleAtTicks >= now - StreamAlignment.IdleIsFresh.Ticks)
+                idleAt = Math.Min(idleAt, partition.IdleAtTicks);
+            else
+                activeMs = Math.Min(activeMs, positionMs);
+        }
+
+        _slices?.Report(Source.Index, certainMs, activeMs, idleAt);
+    }
+
+    /// <summary>
+    /// A partition that has reached P stays there until all have: those that have not must not wait for others that wait for it. Of these none is held by less than this, and whoever that holds is ahead of them.
+    /// </summary>
+    private long LeastOfCaughtUpMs()
+    {
+        var leastMs = long.MaxValue;
+        foreach (var lane in _circle)
+        {
+            foreach (var partition in lane._partitions)
+                leastMs = partition.IsCaughtUpWithPublished ? leastMs : Math.Min(leastMs, partition.CertainMs);
+        }
+
+        return leastMs is long.MinValue or long.MaxValue ? long.MinValue : leastMs - _circleAlignMs + 1;
+    }
+
     /// <summary>Looks whether the partitions that hold others back are at their end. Where nothing waits, nothing is asked.</summary>
     public void ProbeIdle()
     {
-        if (!Array.Exists(_partitions, partition => partition.HasRecord))
+        if (_slices?.IsAwaited(Source.Index) != true && !Array.Exists(_partitions, partition => partition.HasRecord))
             return;
         // A broker that is away would hold up reading once a partition.
         if (!ProbePartitions())
@@ -133,6 +189,17 @@ internal sealed class SourceLane
         var boundMs = BoundMs(_partitions, first, _alignMs, silent, null);
         foreach (var peer in _peers)
             boundMs = Math.Min(boundMs, BoundMs(peer.Lane._partitions, first, peer.AlignMs, silent, peer.IsBehind));
+        if (_slices is not null && first.PositionMs <= boundMs)
+            boundMs = Math.Min(boundMs, SlicesBoundMs(_slices, first.PositionMs));
+        if (_slices is not null && _alignMs > 0 && first.PositionMs > long.MinValue)
+        {
+            if (_batchEndMs == long.MaxValue)
+                _batchEndMs = first.PositionMs + _alignMs / 2;
+            else if (first.PositionMs > _batchEndMs)
+                return false;
+            boundMs = Math.Min(boundMs, _batchEndMs);
+        }
+
         if (first.LetThrough(batch, boundMs, silent ? first.Published : long.MaxValue) == 0)
         {
             first.IsHeldBack = true;
@@ -159,6 +226,15 @@ internal sealed class SourceLane
             boundMs = Math.Min(boundMs, other.PositionMs == long.MinValue ? long.MinValue : other.PositionMs + alignMs - (inclusive ? 0 : 1));
         }
 
+        return boundMs;
+    }
+
+    /// <summary>As <see cref="BoundMs"/>, of the partitions of other slices.</summary>
+    private long SlicesBoundMs(SliceAlignment slices, long timeMs)
+    {
+        var boundMs = slices.BoundMs(Source.Index, timeMs, _alignMs, null);
+        foreach (var peer in _peers)
+            boundMs = Math.Min(boundMs, slices.BoundMs(peer.Lane.Source.Index, timeMs, peer.AlignMs, peer.IsBehind));
         return boundMs;
     }
 

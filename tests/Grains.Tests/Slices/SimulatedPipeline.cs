@@ -3,7 +3,7 @@ using FeatureStore.Runtime;
 
 namespace FeatureStore.Grains.Tests.Slices;
 
-/// <summary>Consumes a slice of a simulated topic as ingest does: from S in silence to P, then publishing; a cut where one is awaited.</summary>
+/// <summary>Consumes a slice of a simulated topic as ingest does: by event time, within the alignment of all other partitions; from S in silence to P, then publishing; a cut where one is awaited.</summary>
 internal sealed class SimulatedPipeline : ISlicePipeline
 {
     private readonly SlicePorts _ports;
@@ -11,6 +11,7 @@ internal sealed class SimulatedPipeline : ISlicePipeline
     private readonly Random _random;
     private readonly int _pauseMs;
     private readonly long[] _next;
+    private readonly long _alignMs = (long)SlicedProject.Plan.Sources[0].Definition.Align.TotalMilliseconds;
     private readonly List<(long Sequence, List<(Payment, double[])> Predictions)> _waiting = [];
     private readonly List<(long Sequence, TaskCompletionSource Published)> _waiters = [];
     private readonly CancellationTokenSource _stop = new();
@@ -78,23 +79,27 @@ internal sealed class SimulatedPipeline : ISlicePipeline
                 }
 
                 var isSilent = Own().Any(partition => _next[partition] < _published[partition]);
-                var ready = Own().Where(partition => _next[partition] < (isSilent ? _published[partition] : _topic.Log[partition].Length)).ToList();
-                if (ready.Count == 0)
+                var payments = LetThrough(isSilent);
+                if (payments.Count == 0)
                 {
-                    await _wake.WaitAsync(TimeSpan.FromMilliseconds(5), _stop.Token);
+                    Report(isSilent);
+                    _ports.Alignment.EndRound();
+                    if (await _wake.WaitAsync(TimeSpan.FromMilliseconds(5), _stop.Token))
+                    {
+                        while (_wake.Wait(0))
+                        {
+                        }
+                    }
+
                     continue;
                 }
 
-                List<Payment> payments = [];
-                foreach (var partition in ready)
-                {
-                    var end = Math.Min(_next[partition] + 1 + _random.Next(6), isSilent ? _published[partition] : _topic.Log[partition].Length);
-                    payments.AddRange(_topic.Log[partition][(int)_next[partition]..(int)end]);
-                    _next[partition] = end;
-                }
-
                 batch.Fill([.. payments]);
+                _topic.Applying(_ports.Slice, _alignMs, payments);
                 await _ports.Runtime.ApplyAsync(batch.Apply, CancellationToken.None);
+                _topic.Applied(payments);
+                Report(isSilent);
+                _ports.Alignment.EndRound();
                 isChanged = true;
                 if (!isSilent)
                 {
@@ -114,6 +119,36 @@ internal sealed class SimulatedPipeline : ISlicePipeline
         {
             _failure.TrySetResult(exception);
         }
+    }
+
+    /// <summary>Some of the next events, the earliest first.</summary>
+    private List<Payment> LetThrough(bool isSilent)
+    {
+        List<Payment> payments = [];
+        for (var left = 1 + _random.Next(18); left > 0; left--)
+        {
+            var ready = Own().Where(partition => _next[partition] < (isSilent ? _published[partition] : _topic.Log[partition].Length)).ToList();
+            if (ready.Count == 0)
+                break;
+            // Times differ, and of one partition they rise: the earliest is never the alignment ahead of the slice's others.
+            var first = ready.MinBy(partition => Head(partition).TimeMs);
+            if (Head(first).TimeMs > _ports.Alignment.BoundMs(0, Head(first).TimeMs, _alignMs, null) || payments.Count > 0 && Head(first).TimeMs > payments[0].TimeMs + _alignMs / 2)
+                break;
+            payments.Add(Head(first));
+            _next[first]++;
+        }
+
+        return payments;
+    }
+
+    private Payment Head(int partition) => _topic.Log[partition][_next[partition]];
+
+    private void Report(bool isSilent)
+    {
+        var open = Own().Where(partition => _next[partition] < _topic.Log[partition].Length).ToList();
+        var leastMs = open.Where(partition => isSilent && _next[partition] < _published[partition]).Select(partition => Head(partition).TimeMs - _alignMs + 1).DefaultIfEmpty(long.MinValue).Min();
+        var positionMs = open.Select(partition => Math.Max(Head(partition).TimeMs, isSilent && _next[partition] >= _published[partition] ? leastMs : long.MinValue)).DefaultIfEmpty(long.MaxValue).Min();
+        _ports.Alignment.Report(0, positionMs, positionMs, long.MaxValue);
     }
 
     private async Task PublishAsync()

@@ -1,3 +1,5 @@
+using FeatureStore.Runtime;
+
 namespace FeatureStore.Grains.Tests.Slices;
 
 /// <summary>What the broker keeps of a topic and its predictions: the log, P, and the newest instance of each transactional id. Notes what must not happen.</summary>
@@ -7,6 +9,7 @@ internal sealed class SimulatedTopic(Payment[][] log, Dictionary<(int Partition,
     private readonly Dictionary<int, int> _instances = [];
     private readonly HashSet<(int, long)> _predicted = [];
     private readonly long[] _published = new long[log.Length];
+    private readonly long[] _applied = new long[log.Length];
 
     public Payment[][] Log => log;
 
@@ -20,6 +23,9 @@ internal sealed class SimulatedTopic(Payment[][] log, Dictionary<(int Partition,
                 return _predicted.Count;
         }
     }
+
+    /// <summary>Whether silos will be lost, or answers: then some is sent again, and vectors show of other slices' events what has arrived.</summary>
+    public bool IsDisturbed { get; set; }
 
     /// <summary>The first thing that went wrong.</summary>
     public string? Violation { get; private set; }
@@ -46,6 +52,29 @@ internal sealed class SimulatedTopic(Payment[][] log, Dictionary<(int Partition,
             Violation ??= violation;
     }
 
+    /// <summary>A slice is about to apply events: none may be the alignment ahead of what another has still to apply.</summary>
+    public void Applying(Slice slice, long alignMs, IReadOnlyList<Payment> payments)
+    {
+        lock (_gate)
+        {
+            for (var other = 0; other < log.Length && !IsDisturbed; other++)
+            {
+                if (slice.Has(other) || _applied[other] == log[other].Length || payments[^1].TimeMs < log[other][_applied[other]].TimeMs + alignMs)
+                    continue;
+                Violation ??= $"{payments[^1]} is applied before {log[other][_applied[other]]}";
+            }
+        }
+    }
+
+    public void Applied(IReadOnlyList<Payment> payments)
+    {
+        lock (_gate)
+        {
+            foreach (var payment in payments)
+                _applied[payment.Partition] = payment.Offset + 1;
+        }
+    }
+
     /// <summary>Commits predictions and the offset behind them.</summary>
     public void Publish(int slice, int instance, IReadOnlyList<(Payment Payment, double[] Vector)> predictions)
     {
@@ -60,7 +89,7 @@ internal sealed class SimulatedTopic(Payment[][] log, Dictionary<(int Partition,
                     Violation ??= $"{place} is predicted twice";
                 if (payment.Offset != _published[payment.Partition])
                     Violation ??= $"{place} is predicted after {_published[payment.Partition]}";
-                if (!vector[SlicedProject.OfCustomer].SequenceEqual(vectors[place][SlicedProject.OfCustomer]))
+                if (!vector[SlicedProject.OfCustomer].SequenceEqual(vectors[place][SlicedProject.OfCustomer]) || !IsDisturbed && !vector[SlicedProject.OfAll].SequenceEqual(vectors[place][SlicedProject.OfAll]))
                     Violation ??= $"{place} has vector {string.Join(' ', vector)}, not {string.Join(' ', vectors[place])}";
                 _published[payment.Partition] = payment.Offset + 1;
             }

@@ -29,6 +29,7 @@ internal static class SlicedProject
                 Kafka = new KafkaTopicDefinition { Topic = "payments" },
                 Timestamp = "AT",
                 Lateness = TimeSpan.FromSeconds(10),
+                Align = TimeSpan.FromSeconds(2),
                 Fields = [new("AT", FieldType.Timestamp), new("CUSTOMER", FieldType.Int64), new("DEVICE", FieldType.String), new("AMOUNT", FieldType.Double)],
             },
         ],
@@ -40,7 +41,7 @@ internal static class SlicedProject
             {
                 Name = "risk",
                 Request = [new("AMOUNT", FieldType.Double)],
-                Features = [.. new[] { "spend:n", "spend:sum", "spend:all", "usage:n" }.Select(feature => new ServiceFeatureDefinition { Name = feature.Replace(':', '_'), Feature = feature })],
+                Features = [.. new[] { "spend:n", "spend:sum", "spend:all", "usage:n", "usage:before" }.Select(feature => new ServiceFeatureDefinition { Name = feature.Replace(':', '_'), Feature = feature })],
             },
         ],
         Models = [new ModelDefinition { Name = "risk", Service = "risk", On = "payments", Sink = new SinkDefinition { Topic = "predictions" } }],
@@ -48,6 +49,9 @@ internal static class SlicedProject
 
     /// <summary>Values of a vector that depend on the customer alone.</summary>
     public static Range OfCustomer => ..3;
+
+    /// <summary>A value that depends on all slices, and is what it is in one pipeline where nobody is lost.</summary>
+    public static Range OfAll => 4..;
 
     public static Payment[][] Log(int seed, int partitions, int events)
     {
@@ -131,6 +135,9 @@ internal static class SlicedProject
         [
             new FeatureDefinition { Name = "n", Aggregate = Aggregate.Count, Window = new WindowDefinition.Sliding(TimeSpan.FromSeconds(60)) { Limit = 10_000 } },
             new FeatureDefinition { Name = "sum", Aggregate = Aggregate.Sum, Of = "AMOUNT", Window = new WindowDefinition.Sliding(TimeSpan.FromSeconds(60)) { Limit = 10_000 } },
+            // All that is in it has arrived, whatever the order.
+            new FeatureDefinition { Name = "before", Aggregate = Aggregate.Sum, Of = "AMOUNT", Window = new WindowDefinition.Sliding(TimeSpan.FromSeconds(60)) { Delay = TimeSpan.FromSeconds(12), Limit = 10_000 } },
+            new FeatureDefinition { Name = "sessions", Aggregate = Aggregate.Count, Window = new WindowDefinition.Session(TimeSpan.FromSeconds(2)) { Closed = 100 } },
             new FeatureDefinition { Name = "all", Aggregate = Aggregate.Sum, Of = "AMOUNT" },
         ],
     };

@@ -8,7 +8,7 @@ using FeatureStore.Runtime.Local;
 namespace FeatureStore.Ingest.Tests.Simulation;
 
 /// <summary>What must have come of a log, computed the plain way: every event is looked at again for each value.</summary>
-internal sealed class Oracle(List<Entry>[] log, long alignMs, long delayMs, bool knowsOrder)
+internal sealed class Oracle(List<Entry>[] log, long alignMs, long delayMs, bool knowsOrder, int slices = 1)
 {
     public void CheckPredictions(SimulatedBroker broker)
     {
@@ -32,7 +32,6 @@ internal sealed class Oracle(List<Entry>[] log, long alignMs, long delayMs, bool
             Assert.IsTrue(expected.Remove(position, out var prediction), $"{position} is predicted twice, or should not be.");
             Assert.AreEqual(prediction.Entry.Payment!.Customer!.Value.ToString(CultureInfo.InvariantCulture), key, position);
             Assert.AreEqual(prediction.Entry.Payment.Id.ToString(CultureInfo.InvariantCulture), root.GetProperty("id").GetString(), position);
-            if (Environment.GetEnvironmentVariable("DBG") is not null) Console.WriteLine(position + " " + prediction.Entry.Payment + " " + root.GetProperty("features"));
             var features = root.GetProperty("features");
             foreach (var (name, number) in prediction.Values)
                 Assert.AreEqual(number, features.GetProperty(name).GetDouble(), 1e-9 * Math.Max(1, Math.Abs(number)), $"{position}: {name}");
@@ -138,7 +137,7 @@ internal sealed class Oracle(List<Entry>[] log, long alignMs, long delayMs, bool
 
     private static bool InWindow(Payment payment, long endMs) => payment.TimeMs > endMs - Payments.WindowMs && payment.TimeMs <= endMs;
 
-    /// <summary>The place of each event when the earliest head goes first, of equal ones that of the first partition.</summary>
+    /// <summary>The place of each event when the earliest head goes first, of equal ones that of the first slice's first partition.</summary>
     private Dictionary<Entry, int> StrictMerge()
     {
         var heads = new int[log.Length];
@@ -146,7 +145,7 @@ internal sealed class Oracle(List<Entry>[] log, long alignMs, long delayMs, bool
         while (true)
         {
             var first = -1;
-            for (var partition = 0; partition < log.Length; partition++)
+            foreach (var partition in Enumerable.Range(0, log.Length).OrderBy(partition => partition % slices))
             {
                 while (heads[partition] < log[partition].Count && !log[partition][heads[partition]].Passes)
                     heads[partition]++;

@@ -17,8 +17,8 @@ internal sealed class SimulatedBroker(string topic, int partitions, SimulatedBro
     /// <summary>P by topic and partition.</summary>
     public Dictionary<(string Topic, int Partition), long> Published { get; } = first?.Published ?? [];
 
-    /// <summary>Counts the instances that have begun to publish; only the newest one may.</summary>
-    public int Epoch { get; set; }
+    /// <summary>Of each slice, counts the instances that have begun to publish; only the newest one may.</summary>
+    public Dictionary<int, int> Epochs { get; } = [];
 }
 
 internal sealed class SimulatedPartition

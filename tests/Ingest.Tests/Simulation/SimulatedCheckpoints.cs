@@ -44,7 +44,10 @@ internal sealed class SimulatedCheckpoints(ProjectPlan plan, LocalRuntime runtim
 
     public CheckpointHeader? Last => disk.Header;
 
-    public bool IsDue => _header is null && chaos.Random.Next(4) == 0;
+    /// <summary>Whether there are any.</summary>
+    public bool IsOn { get; init; } = true;
+
+    public bool IsDue => IsOn && _header is null && chaos.Random.Next(4) == 0;
 
     public int Saves { get; private set; }
 

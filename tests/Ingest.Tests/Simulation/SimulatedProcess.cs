@@ -11,6 +11,7 @@ namespace FeatureStore.Ingest.Tests.Simulation;
 internal sealed class SimulatedProcess : IDisposable
 {
     private readonly Chaos _chaos;
+    private readonly bool _ownsRuntime;
     private readonly IngestOptions _options;
     private readonly (SimulatedBroker Broker, SimulatedSource Records, PartitionLane[] Partitions)[] _topics;
     private readonly WakeSignal _wake = new();
@@ -23,6 +24,23 @@ internal sealed class SimulatedProcess : IDisposable
     }
 
     public SimulatedProcess(ProjectPlan plan, Slice slice, SimulatedBroker broker, SimulatedDisk disk, Chaos chaos, ManualTime time, Action<ApplyBatch> applied, params SimulatedBroker[] others)
+        : this(plan, slice, broker, disk, chaos, time, applied, null, null, others)
+    {
+    }
+
+    /// <param name="plan">The definitions.</param>
+    /// <param name="slice">What it reads.</param>
+    /// <param name="broker">The first topic.</param>
+    /// <param name="disk">Where it starts.</param>
+    /// <param name="chaos">What goes wrong.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="applied">Called for each batch.</param>
+    /// <param name="shared">The state that it shares with other slices, and that nobody saves; null: it has its own.</param>
+    /// <param name="slices">Where the others are.</param>
+    /// <param name="others">The other topics.</param>
+    public SimulatedProcess(
+        ProjectPlan plan, Slice slice, SimulatedBroker broker, SimulatedDisk disk, Chaos chaos, ManualTime time, Action<ApplyBatch> applied, LocalRuntime? shared, SliceAlignment? slices,
+        params SimulatedBroker[] others)
     {
         _chaos = chaos;
         _options = new IngestOptions
@@ -32,11 +50,12 @@ internal sealed class SimulatedProcess : IDisposable
             BatchesMax = 3,
             PublishBytesMax = chaos.Random.Next(3) == 0 ? 2000 : 32 << 20,
         };
-        Runtime = new LocalRuntime(plan, new LocalRuntimeOptions { Shards = 1 });
+        _ownsRuntime = shared is null;
+        Runtime = shared ?? new LocalRuntime(plan, new LocalRuntimeOptions { Shards = 1 });
         if (disk.Header is { } header)
             Runtime.Restore(header, disk.Visit);
-        Checkpoints = new SimulatedCheckpoints(plan, Runtime, disk, broker, chaos);
-        Sink = new SimulatedSink(broker, chaos);
+        Checkpoints = new SimulatedCheckpoints(plan, Runtime, disk, broker, chaos) { IsOn = _ownsRuntime };
+        Sink = new SimulatedSink(broker, chaos, slice.Number);
         var published = Sink.Open([]);
         chaos.IsOn = false; // A start that fails ends the process; it is tested by itself.
         _topics = [.. plan.TopicSources.Zip([broker, .. others]).Select(topic =>
@@ -51,7 +70,7 @@ internal sealed class SimulatedProcess : IDisposable
         _publisher = new Publisher(Sink, _options, time, NullLogger.Instance, Fail);
         var writer = new PredictionWriter(plan, new SumModel("sum", Payments.BadAmount) { BeforeScore = chaos.Point }, new DeadLetterLog(), time);
         _pump = new Pump(
-            [.. plan.TopicSources.Zip(_topics).Select(topic => new SourceLane(plan, topic.First, topic.Second.Records, topic.Second.Partitions))], new CheckedRuntime(Runtime, chaos, applied), Checkpoints, writer, _publisher, _options, time, _wake, "cluster", Fail);
+            [.. plan.TopicSources.Zip(_topics).Select(topic => new SourceLane(plan, topic.First, topic.Second.Records, topic.Second.Partitions))], new CheckedRuntime(Runtime, chaos, applied), Checkpoints, writer, _publisher, _options, time, _wake, "cluster", Fail, slices);
         foreach (var topic in _topics)
         {
             topic.Records.Start([.. Enumerable.Range(0, topic.Broker.Partitions.Length)
@@ -109,7 +128,8 @@ internal sealed class SimulatedProcess : IDisposable
             records.Dispose();
         }
 
-        Runtime.Dispose();
+        if (_ownsRuntime)
+            Runtime.Dispose();
         _wake.Dispose();
     }
 

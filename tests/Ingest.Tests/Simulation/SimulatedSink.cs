@@ -7,7 +7,7 @@ namespace FeatureStore.Ingest.Tests.Simulation;
 /// Transactions on a simulated broker. Like the client it reads records where they stand until the commit, aborts, leaves commits open, and shuts out
 /// whoever came before.
 /// </summary>
-internal sealed unsafe class SimulatedSink(SimulatedBroker broker, Chaos chaos) : IPredictionSink
+internal sealed unsafe class SimulatedSink(SimulatedBroker broker, Chaos chaos, int slice = 0) : IPredictionSink
 {
     private readonly List<(string Topic, OutgoingRecord Record)> _sent = [];
     private readonly List<(string Topic, DeadLetterRecord Record)> _deadLetters = [];
@@ -25,7 +25,7 @@ internal sealed unsafe class SimulatedSink(SimulatedBroker broker, Chaos chaos) 
     public IReadOnlyDictionary<(string Topic, int Partition), long> Open(IReadOnlyList<(string Topic, int Partition)> partitions)
     {
         chaos.Point();
-        _epoch = ++broker.Epoch;
+        _epoch = broker.Epochs[slice] = broker.Epochs.GetValueOrDefault(slice) + 1;
         return new Dictionary<(string, int), long>(broker.Published);
     }
 
@@ -57,7 +57,7 @@ internal sealed unsafe class SimulatedSink(SimulatedBroker broker, Chaos chaos) 
     {
         Assert.IsTrue(_isOpen, "A commit outside a transaction.");
         chaos.Point();
-        if (broker.Epoch != _epoch)
+        if (broker.Epochs[slice] != _epoch)
             throw new SinkFencedException("another instance has begun");
         if (_pending == 0 && _deadLetters.Exists(letter => letter.Record.Value?.Length > DeadLetterBytesMax))
             throw Abort("a record is too large", isRecordTooLarge: true);

@@ -43,6 +43,7 @@ internal sealed class Workload
     private readonly Dictionary<long, long>[] _seen;
     private readonly double[] _speeds;
     private readonly bool _isLive;
+    private readonly int _paceMs;
 
     /// <summary>Times are multiples of it: of a minute, so that times are often equal, and often exactly the alignment or the lateness apart.</summary>
     private readonly long _quantumMs;
@@ -54,12 +55,14 @@ internal sealed class Workload
     /// <param name="broker">Gets the records.</param>
     /// <param name="records">How many.</param>
     /// <param name="isLive">Whether all partitions are written at one pace while they are read; else each has its own, and all is there before the first is read.</param>
-    public Workload(Random random, SimulatedBroker broker, int records, bool isLive)
+    /// <param name="paceMs">What passes between two records, ms.</param>
+    public Workload(Random random, SimulatedBroker broker, int records, bool isLive, int paceMs = 60)
     {
         _random = random;
         _broker = broker;
         _left = records;
         _isLive = isLive;
+        _paceMs = paceMs;
         _quantumMs = random.Next(2) == 0 ? 1 : 60_000;
         _seen = [.. broker.Partitions.Select(_ => new Dictionary<long, long>())];
         _speeds = [.. broker.Partitions.Select(_ => isLive ? 1 : Math.Pow(10, 2 * random.NextDouble() - 1))];
@@ -75,7 +78,7 @@ internal sealed class Workload
         for (; countMax > 0 && _left > 0; countMax--, _left--)
         {
             // Minutes of event time pass between two: that a partition was at its end before the one says nothing any more at the other.
-            time.Advance(TimeSpan.FromMilliseconds(60));
+            time.Advance(TimeSpan.FromMilliseconds(_paceMs));
             AppendOne();
         }
     }
