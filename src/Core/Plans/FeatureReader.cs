@@ -158,7 +158,8 @@ internal sealed class FeatureReader
         _ when span.Count == 0 => double.NaN,
         Aggregate.SessionDuration => span.DurationMs / 1000.0,
         Aggregate.SessionStart => span.FirstMs,
-        Aggregate.TimeSinceLast => (asOfMs - span.LastMs) / 1000.0,
+        // A period that was migrated may not know that time stands still at its newest event.
+        Aggregate.TimeSinceLast => Math.Max(0, asOfMs - span.LastMs) / 1000.0,
         _ when span.Count == 1 => double.NaN,
         _ => (double)(span.LastMs - span.FirstMs) / (span.Count - 1) / 1000,
     };

@@ -55,7 +55,8 @@ internal sealed class FakeModel(string name) : IServedModel
     public IReadOnlyList<string> Outputs { get; } = ["score", "half"];
 
     public ModelMetadata Metadata => new(
-        name, Version, "onnx", [new("X", "FP32", [-1, 2]), new("S", "BYTES", [-1])], [new("probabilities", "FP32", [-1, 2])]) { Sha256 = "abc123" };
+        name, Version, "onnx", [new("X", "FP32", [-1, 2]), new("S", "BYTES", [-1])], [new("probabilities", "FP32", [-1, 2])])
+    { Sha256 = "abc123" };
 
     /// <summary>What the last inference was given.</summary>
     public IReadOnlyList<TensorData> Inputs { get; private set; } = [];

@@ -201,6 +201,13 @@ internal sealed class SimulatedPipeline : ISlicePipeline
 
     private PartitionCheckpoint Checkpoint(int partition) => new()
     {
-        Topic = "payments", Partition = partition, NextOffset = _next[partition], NewestMs = 0, WitnessOffset = -1, WitnessTimestampMs = -1, WitnessHash = 0, SeenIds = [],
+        Topic = "payments",
+        Partition = partition,
+        NextOffset = _next[partition],
+        NewestMs = 0,
+        WitnessOffset = -1,
+        WitnessTimestampMs = -1,
+        WitnessHash = 0,
+        SeenIds = [],
     };
 }

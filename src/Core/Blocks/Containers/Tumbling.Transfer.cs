@@ -54,10 +54,6 @@ internal sealed partial class Tumbling
                 MarkUnknown(_container, to, toFixed, older, from, fromFixed, isLess ? _container.FrontierMs(to, toFixed, older._disorderMs) : long.MinValue);
             }
 
-            // The newest event of all is in the newest period, whether or not that one knew its time.
-            var newestMs = _container.NewestMs(to, toFixed);
-            if (_container._newestCell is >= 0 and var newest && _olders[newest] is null && _container._table.Find(to, toFixed, _container.KeyOf(newestMs)) is >= 0 and var row)
-                _container._cells.Cells[newest].Cell.TryAdd(_container._cells.Part(_container._table.Row(to, toFixed, row), newest), newestMs, default, default);
             return null;
         }
 
