@@ -53,6 +53,10 @@ public sealed class ClusterTests : SystemTest
     }
 
     [TestMethod]
+    public void ASiloDies() => Disturb(PostgreSql(), ["kill serve"], 7_000);
+
+    [TestMethod]
+    [TestCategory("Soak")]
     public void SilosDieAndJoin() => Disturb(PostgreSql(), ["kill serve", "kill owner", "add"], 7_000);
 
     /// <summary>Silos that share the slices of the stream: one dies, one joins, and one hands its slices over and leaves.</summary>
