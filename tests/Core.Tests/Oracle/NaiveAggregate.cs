@@ -149,7 +149,7 @@ internal sealed class NaiveAggregate(FeatureDefinition feature, NaiveWindow wind
     }
 
     /// <summary>
-    /// Exact windows and lifetimes add numbers that fit a fixed point exactly; all others are within 10⁻¹² of the sum of magnitudes. A sum beyond the greatest
+    /// Exact windows and lifetimes add numbers that fit a fixed point exactly; all others are within 10⁻¹² of the sum of magnitudes, of what was taken back too where the window keeps no events. A sum beyond the greatest
     /// double is null; where only a part of it may be beyond, it may be null.
     /// </summary>
     private Expectation.Number Sum(int divisor)
@@ -157,7 +157,7 @@ internal sealed class NaiveAggregate(FeatureDefinition feature, NaiveWindow wind
         var sum = ExactSum.ToDouble(Total(inputs.Select(input => input.Number)));
         if (!double.IsFinite(sum))
             return Absent;
-        var magnitude = ExactSum.ToDouble(Total(inputs.Select(input => Math.Abs(input.Number))));
+        var magnitude = ExactSum.ToDouble(Total(ever.Select(input => Math.Abs(input.Number))));
         if (!double.IsFinite(magnitude))
             return new(double.NegativeInfinity, double.PositiveInfinity, OrNull: true);
         var isFixed = feature.By is null && feature.Window is null or WindowDefinition.Sliding { Tile: null } && inputs.All(input => ExactSum.IsFixedPoint(input.Number));
