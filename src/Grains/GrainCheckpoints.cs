@@ -97,6 +97,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         var replacesJoins = _replacesJoins || JoinSegments.IsLong(_record.Joins, _runtime.Joins.Bytes);
         if (replacesJoins)
             _runtime.Joins.MarkAllUnsaved();
+        var erasures = _runtime.JoinErasures.Current;
         var cut = _runtime.BeginInterval(partitions);
         var record = _record with
         {
@@ -113,7 +114,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
             Generations = _runtime.Generations(),
             Joins = replacesJoins ? [] : _record.Joins,
         };
-        _runtime.Saving = _saving = Task.Run(() => SaveAsync(record, cut, published));
+        _runtime.Saving = _saving = Task.Run(() => SaveAsync(record, cut, erasures, published));
     }
 
     /// <inheritdoc/>
@@ -159,7 +160,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         _runtime.Joins.Restore(type, KeyHash.Of(key), key, block);
     }
 
-    private async Task SaveAsync(OwnerRecord record, Cut cut, Task published)
+    private async Task SaveAsync(OwnerRecord record, Cut cut, IReadOnlyList<JoinErasure> erasures, Task published)
     {
         var start = _time.GetTimestamp();
         var size = _runtime.UnsavedBytes;
@@ -174,7 +175,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
                 record = record with { Joins = [.. record.Joins.Where(other => other.Checkpoint != segment.Checkpoint), segment] };
         }).ConfigureAwait(false);
         var replaced = _record.Joins.Except(record.Joins).ToList();
-        await RetryAsync(cut.Interval, () => WriteAsync(_ => record with { JoinErasures = _runtime.JoinErasures.Beyond(record.Header!.Partitions) })).ConfigureAwait(false);
+        await RetryAsync(cut.Interval, () => WriteAsync(_ => record with { JoinErasures = _runtime.JoinErasures.Beyond(record.Header!.Partitions, erasures) })).ConfigureAwait(false);
         _replacesJoins = false;
         Last = record.Header;
         Status = new CheckpointStatus(cut.Interval, _time.GetUtcNow().ToUnixTimeMilliseconds(), size, _time.GetElapsedTime(start).TotalMilliseconds);
@@ -217,7 +218,7 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
         {
             try
             {
-                await WriteAsync(record => record with { JoinErasures = _runtime.JoinErasures.Beyond(record.Header?.Partitions ?? []) }).ConfigureAwait(false);
+                await WriteAsync(record => record with { JoinErasures = _runtime.JoinErasures.Current }).ConfigureAwait(false);
                 return;
             }
             catch (Exception exception) when (exception is not (OwnerFencedException or OperationCanceledException))

@@ -19,12 +19,23 @@ internal sealed class JoinErasures(ClusterPlan plan, SourcePositions positions, 
     /// <summary>Those of which not all that they keep out has been applied again.</summary>
     private List<JoinErasure> _unsettled = [];
 
-    /// <summary>Those that a checkpoint does not make superfluous.</summary>
+    /// <summary>All that the record needs.</summary>
+    public IReadOnlyList<JoinErasure> Current
+    {
+        get
+        {
+            lock (_gate)
+                return _erasures;
+        }
+    }
+
+    /// <summary>Drops those that a checkpoint makes superfluous, and returns the others.</summary>
     /// <param name="partitions">How far the checkpoint is.</param>
-    public IReadOnlyList<JoinErasure> Beyond(IReadOnlyList<PartitionCheckpoint> partitions)
+    /// <param name="known">Those that came before its cut: what the joins kept then has no events of theirs. As far as a later one it may be, and still have them.</param>
+    public IReadOnlyList<JoinErasure> Beyond(IReadOnlyList<PartitionCheckpoint> partitions, IReadOnlyList<JoinErasure> known)
     {
         lock (_gate)
-            return _erasures = [.. _erasures.Where(erasure => !erasure.IsPassed(partitions))];
+            return _erasures = [.. _erasures.Where(erasure => !(known.Contains(erasure) && erasure.IsPassed(partitions)))];
     }
 
     /// <summary>Takes in what the record has. After the joins' blocks, and the positions that go with them.</summary>

@@ -1,0 +1,30 @@
+using FeatureStore.Core.Definitions;
+using FeatureStore.Runtime;
+using FeatureStore.Runtime.Local;
+using FeatureStore.Runtime.Tests;
+
+namespace FeatureStore.Grains.Tests;
+
+[TestClass]
+public sealed class JoinErasuresTests
+{
+    /// <summary>Nothing comes between a checkpoint and an erasure: the checkpoint is as far as the erasure, and its joins still have the events.</summary>
+    [TestMethod]
+    public void OnlyACheckpointThatWasCutLaterMakesOneSuperfluous()
+    {
+        var plan = new ClusterPlan(JoinCase.Plan(JoinUnmatched.None, 10));
+        var positions = new SourcePositions(plan.Project.Sources.Count);
+        using var joins = new Shard(plan.Project, 0, 1);
+        var erasures = new JoinErasures(plan, positions, joins);
+        PartitionCheckpoint[] saved = [.. plan.Project.TopicSources.Select(source => new PartitionCheckpoint
+        {
+            Topic = source.Definition.Kafka!.Topic, Partition = 0, NextOffset = 5, NewestMs = 0, WitnessOffset = -1, WitnessTimestampMs = -1, WitnessHash = 0, SeenIds = [],
+        })];
+        foreach (var source in plan.Project.TopicSources)
+            positions.Advance(source.Index, 0, 5);
+        var before = erasures.Current;
+        Assert.IsTrue(erasures.Add(plan.Project.Entities.First(entity => plan.Project.Joins[0].HasOwner(entity.Index)), new byte[8]));
+        Assert.HasCount(1, erasures.Beyond(saved, before));
+        Assert.IsEmpty(erasures.Beyond(saved, erasures.Current));
+    }
+}
