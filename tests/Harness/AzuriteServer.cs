@@ -34,7 +34,7 @@ public sealed class AzuriteServer : IDisposable
             [program, "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent", "--blobPort", $"{blobPort}", "--queuePort", $"{SiloProcess.FreePort()}", "--tablePort", $"{tablePort}"],
             environment: new Dictionary<string, string> { ["AZURITE_ACCOUNTS"] = $"{Account}:{key}" });
         var server = new AzuriteServer(process, key, blobPort, tablePort);
-        Wait.Until(() => Listens(blobPort) && Listens(tablePort), TimeSpan.FromSeconds(60), () => $"Azurite did not listen. It printed:\n{process.Output}{process.Error}");
+        Wait.Until(() => Listens(blobPort) && Listens(tablePort), TimeSpan.FromSeconds(120), () => $"Azurite did not listen. It printed:\n{process.Output}{process.Error}");
         return server;
     }
 

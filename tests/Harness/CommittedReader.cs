@@ -12,7 +12,7 @@ public delegate void RecordHandler(ReadOnlySpan<byte> key, ReadOnlySpan<byte> va
 /// </summary>
 public sealed class CommittedReader : IDisposable
 {
-    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(60);
     private readonly IConsumer<KeySpan, HandledValue> _consumer;
     private readonly TopicPartition[] _partitions;
     private readonly long[] _reached; // by partition: the next offset to read

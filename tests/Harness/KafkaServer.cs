@@ -6,7 +6,7 @@ namespace FeatureStore.Harness;
 /// <summary>A real Kafka broker of the shared folder, with a data folder of its own that goes with it.</summary>
 public sealed class KafkaServer : IDisposable
 {
-    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(180);
     private readonly string _data = Workspace.NewFolder("kafka");
 
     private KafkaServer()

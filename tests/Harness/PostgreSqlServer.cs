@@ -44,7 +44,7 @@ public sealed class PostgreSqlServer : IDisposable
         ('GatewaysQueryKey', 'SELECT Address, ProxyPort, Generation FROM Silos WHERE DeploymentId = @DeploymentId AND Status = @Status AND ProxyPort > 0');
         """;
 
-    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(120);
     private readonly string _folder = Workspace.NewFolder("postgresql");
     private readonly ChildProcess _process;
 

@@ -22,7 +22,7 @@ public sealed class RedisServer : IDisposable
             throw new FixtureMissingException("Redis is missing: apt-get install redis-server.");
         var port = SiloProcess.FreePort();
         var server = new RedisServer(new ChildProcess("redis-server", ["--port", $"{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]), port);
-        Wait.Until(server.Answers, TimeSpan.FromSeconds(10), () => $"Redis did not answer. It printed:\n{server._process.Output}{server._process.Error}");
+        Wait.Until(server.Answers, TimeSpan.FromSeconds(60), () => $"Redis did not answer. It printed:\n{server._process.Output}{server._process.Error}");
         return server;
     }
 
@@ -43,7 +43,7 @@ public sealed class RedisServer : IDisposable
         {
             return Ask("PING") == "+PONG";
         }
-        catch (SocketException)
+        catch (Exception exception) when (exception is IOException or SocketException or InvalidDataException)
         {
             return false;
         }

@@ -1,6 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
-
 namespace FeatureStore.Harness;
 
 /// <summary>The product's server as users start it: a process, its command line, its HTTP port.</summary>
@@ -60,7 +57,7 @@ public sealed class SiloProcess : IDisposable
                     answer = $"{(int)response.StatusCode} {response.Content.ReadAsStringAsync().GetAwaiter().GetResult()}";
                     return response.IsSuccessStatusCode;
                 }
-                catch (HttpRequestException error)
+                catch (Exception error) when (error is HttpRequestException or TaskCanceledException)
                 {
                     answer = error.Message;
                     return false;
@@ -100,10 +97,6 @@ public sealed class SiloProcess : IDisposable
         _process.Dispose();
     }
 
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
+    /// <summary>A port of the loopback interface for a server that a test starts.</summary>
+    public static int FreePort() => Harness.FreePort.Next();
 }

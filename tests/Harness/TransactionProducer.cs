@@ -25,7 +25,7 @@ public sealed class TransactionProducer : IDisposable
     public void Connect()
     {
         using var admin = new DependentAdminClientBuilder(_producer.Handle).Build();
-        admin.GetMetadata(_topic, TimeSpan.FromSeconds(30));
+        admin.GetMetadata(_topic, TimeSpan.FromSeconds(60));
     }
 
     public void Send(Transaction transaction) => Send(transaction.Key, transaction.ToJson(), transaction.TimeMs);
@@ -38,8 +38,8 @@ public sealed class TransactionProducer : IDisposable
     /// <summary>Waits until the broker has all that was sent.</summary>
     public void Flush()
     {
-        if (_producer.Flush(TimeSpan.FromSeconds(30)) > 0)
-            throw new TimeoutException($"Records for \"{_topic}\" were not acknowledged within 30 s.");
+        if (_producer.Flush(TimeSpan.FromSeconds(120)) > 0)
+            throw new TimeoutException($"Records for \"{_topic}\" were not acknowledged within 120 s.");
         if (_failure is not null)
             throw new InvalidOperationException($"A record for \"{_topic}\" was refused: {_failure}.");
     }

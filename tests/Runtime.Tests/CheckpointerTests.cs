@@ -189,12 +189,12 @@ public sealed class CheckpointerTests : IDisposable
     {
         var waiting = New();
         waiting.Begin("cluster", [], new TaskCompletionSource().Task);
-        await waiting.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        await waiting.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60));
         var failing = New();
         _store.Failures.Enqueue(new IOException("disk full"));
         failing.Begin("cluster", [], Task.CompletedTask);
         Wait.Until(() => _time.Waiting == 1, "it waits to try again");
-        await failing.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        await failing.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60));
         Assert.IsNull(_store.LoadHeader());
     }
 

@@ -46,9 +46,8 @@ public sealed class HotPublisherTests : IAsyncDisposable
     [TestMethod]
     public void OnlyWhatChangedIsPublishedAgain()
     {
-        Start();
         Apply(1, 2);
-        Round();
+        Start();
         Wait.Until(() => _store.Published.Count == 2, "both are published");
         Apply(2);
         Apply(2);
@@ -133,28 +132,29 @@ public sealed class HotPublisherTests : IAsyncDisposable
         Apply(1);
         Start();
         Wait.Until(() => _store.Attempts > 0, "it publishes");
-        await _publisher!.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        await _publisher!.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60));
         _publisher = null;
     }
 
     private void Start(int blocksPerRound = 2000) => _publisher = new HotPublisher(
         TestProject.Plan, _runtime, _runtime.ToPublish, _store, _ => new(_incarnation), new HotPublisherOptions { BlocksPerRound = blocksPerRound }, _time, NullLogger<HotPublisher>.Instance);
 
+    /// <summary>One more round begins, once the one before has ended.</summary>
     private void Round()
     {
         Wait.Until(() => _time.Waiting == 1, "the publisher has started");
         _time.Advance(0.05);
     }
 
-    /// <summary>Two more rounds end, so that one of them began after the call.</summary>
+    /// <summary>One more round ends, and none is under way.</summary>
     private void RoundTrip()
     {
-        for (var round = 0; round < 2; round++)
-        {
-            var rounds = _store.Rounds;
-            Round();
-            Wait.Until(() => _store.Rounds > rounds, "a round begins");
-        }
+        Wait.Until(() => _store.Rounds > 0, "the first round begins");
+        var rounds = _store.Rounds;
+        Round();
+        Wait.Until(() => _store.Rounds > rounds, "a round begins");
+        // It waits its turn.
+        Assert.IsTrue(_publisher!.PublishAsync(CancellationToken.None).Wait(TimeSpan.FromSeconds(60)), "a round does not end");
     }
 
     private void Apply(params long[] customers)

@@ -88,5 +88,5 @@ internal sealed class ManualTime : TimeProvider
 internal static class Wait
 {
     public static void Until(Func<bool> condition, string what) =>
-        Assert.IsTrue(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(30)), $"30 s have passed, and not: {what}");
+        Assert.IsTrue(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(60)), $"60 s have passed, and not: {what}");
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Http.Json;
+using FeatureStore.Harness;
 
 namespace FeatureStore.Storage.Tests;
 
@@ -11,10 +12,10 @@ internal sealed class FaultyProxy : IDisposable
 
     private FaultyProxy(string program, int upstreamPort)
     {
-        var apiPort = ServerProcess.FreePort();
+        var apiPort = FreePort.Next();
         _process = new ServerProcess(program, apiPort, "-host", "127.0.0.1", "-port", apiPort.ToString(CultureInfo.InvariantCulture));
         _api = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{apiPort}/") };
-        Port = ServerProcess.FreePort();
+        Port = FreePort.Next();
         Send(HttpMethod.Post, "proxies", new { name = "it", listen = $"127.0.0.1:{Port}", upstream = $"127.0.0.1:{upstreamPort}", enabled = true });
     }
 

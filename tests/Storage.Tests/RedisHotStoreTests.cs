@@ -108,7 +108,7 @@ public sealed class RedisHotStoreTests : HotStoreContract
     public async Task A_full_server_is_told()
     {
         using var server = RedisServer.Start();
-        await using var store = await ConnectedAsync(server.Port, "full");
+        await using var store = await ConnectedAsync(server.Port, "full", Patient);
         Assert.AreEqual("+OK", server.Command("CONFIG SET maxmemory 1"));
         var exception = await Assert.ThrowsExactlyAsync<HotStoreException>(() => PublishAsync(store, 0, 1, ("k", 1, "x")));
         StringAssert.StartsWith(exception.Message, $"hot store \"127.0.0.1:{server.Port}\" refuses a call: ");
@@ -179,7 +179,7 @@ public sealed class RedisHotStoreTests : HotStoreContract
             await PublishAsync(store, 0, 1, ("k", 1, "after"));
             return true;
         });
-        CollectionAssert.AreEqual(new[] { "after" }, await GetAsync(store, 0, "k"));
+        await Wait.UntilAsync("it reads what was published", async () => (await GetAsync(store, 0, "k"))[0] == "after");
     }
 
     [TestMethod]
@@ -187,9 +187,9 @@ public sealed class RedisHotStoreTests : HotStoreContract
     {
         using var server = RedisServer.Reserve();
         var started = Stopwatch.GetTimestamp();
-        await using var store = new RedisHotStore("later", _entities, Options(server.Port));
+        await using var store = new RedisHotStore("later", _entities, Options(server.Port) with { GetTimeoutMs = 60_000 });
         await AssertAwayAsync(store);
-        Assert.IsLessThan(1, Stopwatch.GetElapsedTime(started).TotalSeconds);
+        Assert.IsLessThan(30, Stopwatch.GetElapsedTime(started).TotalSeconds, "a call waits for no connection");
         server.StartAgain();
         await Wait.UntilAsync("the server is found", async () => (await GetAsync(store, 0, "k"))[0] == "");
         await Wait.UntilAsync("publishing finds it too", async () =>
@@ -222,12 +222,12 @@ public sealed class RedisHotStoreTests : HotStoreContract
     public async Task A_slow_network_sends_readers_away_within_the_time_out()
     {
         using var proxy = FaultyProxy.Start(Server.Port);
-        await using var store = await ConnectedAsync(proxy.Port, "slow");
+        await using var store = await ConnectedAsync(proxy.Port, "slow", options => options with { PublishTimeoutMs = 60_000 });
         await PublishAsync(store, 0, 1, ("k", 1, "x"));
-        proxy.Slow(latencyMs: 400);
+        proxy.Slow(latencyMs: 3_000);
         var started = Stopwatch.GetTimestamp();
         var exception = await AssertAwayAsync(store);
-        Assert.IsInRange(40, 350, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+        Assert.IsInRange(40, 2_500, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
         Assert.AreEqual(
             $"hot store \"127.0.0.1:{proxy.Port}\" cannot be reached: no answer within 50 ms. Read from the runtime meanwhile; check the server and the network.",
             exception.Message);
@@ -316,8 +316,10 @@ public sealed class RedisHotStoreTests : HotStoreContract
     private static RedisHotStoreOptions Options(int port)
     {
         var options = new RedisHotStoreOptions { Configuration = $"127.0.0.1:{port}", RetryMsMax = 500 };
-        return port == _server?.Port ? options with { GetTimeoutMs = 5_000 } : options;
+        return port == _server?.Port ? Patient(options) : options;
     }
+
+    private static RedisHotStoreOptions Patient(RedisHotStoreOptions options) => options with { GetTimeoutMs = 30_000, PublishTimeoutMs = 30_000 };
 
     /// <summary>A store whose two connections stand.</summary>
     private static async Task<RedisHotStore> ConnectedAsync(int port, string project, Func<RedisHotStoreOptions, RedisHotStoreOptions>? change = null)
@@ -352,12 +354,16 @@ public sealed class RedisHotStoreTests : HotStoreContract
         return exception;
     }
 
-    /// <summary>A hundred readers, one after the other, wait much less than a hundred time-outs.</summary>
+    /// <summary>Of a hundred readers, one after the other, few wait for a time-out: those until it is known, and one a pause.</summary>
     private static async Task AssertFailsFastAsync(RedisHotStore store)
     {
-        var started = Stopwatch.GetTimestamp();
+        var waited = 0;
         for (var i = 0; i < 100; i++)
-            await Assert.ThrowsExactlyAsync<HotStoreException>(() => GetAsync(store, 0, "k"));
-        Assert.IsLessThan(1_500, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+        {
+            var exception = await Assert.ThrowsExactlyAsync<HotStoreException>(() => GetAsync(store, 0, "k"));
+            waited += exception.Message.Contains("no answer within", StringComparison.Ordinal) ? 1 : 0;
+        }
+
+        Assert.IsLessThan(20, waited);
     }
 }

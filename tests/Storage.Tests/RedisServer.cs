@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using FeatureStore.Harness;
 
 namespace FeatureStore.Storage.Tests;
 
@@ -34,7 +35,7 @@ internal sealed class RedisServer : IDisposable
     {
         if (ServerProcess.Find("redis-server") is null)
             Assert.Inconclusive("redis-server is not installed (Debian: apt-get install redis-server)");
-        return new RedisServer(ServerProcess.FreePort(), arguments);
+        return new RedisServer(FreePort.Next(), arguments);
     }
 
     /// <summary>Starts empty, on the same port.</summary>

@@ -29,14 +29,6 @@ internal sealed partial class ServerProcess : IDisposable
         });
     }
 
-    /// <summary>A port that was free a moment ago.</summary>
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
     /// <summary>Where a program is on the PATH, or null.</summary>
     public static string? Find(string program) => Environment.GetEnvironmentVariable("PATH")!
         .Split(Path.PathSeparator).Select(directory => Path.Combine(directory, program)).FirstOrDefault(File.Exists);

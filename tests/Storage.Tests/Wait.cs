@@ -5,7 +5,7 @@ namespace FeatureStore.Storage.Tests;
 /// <summary>Waits for conditions of other processes.</summary>
 internal static class Wait
 {
-    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(60);
 
     public static void Until(string what, Func<bool> condition) =>
         UntilAsync(what, () => Task.FromResult(condition())).GetAwaiter().GetResult();
