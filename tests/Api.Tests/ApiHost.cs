@@ -133,6 +133,8 @@ internal sealed class ApiHost : IAsyncDisposable
 
     public required LocalChangeFeed Changes { get; init; }
 
+    public required WatchedChanges Told { get; init; }
+
     public required FarRuntime Far { get; init; }
 
     public static ProjectPlan Compile(string yaml = Definitions)
@@ -161,7 +163,8 @@ internal sealed class ApiHost : IAsyncDisposable
         builder.Services.AddSingleton<IModelCatalog>(models);
         builder.Services.AddSingleton<IDeadLetterLog>(letters);
         builder.Services.AddSingleton<TimeProvider>(time);
-        var changes = new LocalChangeFeed(runtime.ToTell, new LocalChangeFeedOptions(), time);
+        var told = new WatchedChanges(runtime.ToTell);
+        var changes = new LocalChangeFeed(told, new LocalChangeFeedOptions(), time);
         builder.Services.AddSingleton<IChangeFeed>(changes);
         if (silos is not null)
             builder.Services.AddSingleton(silos);
@@ -181,6 +184,7 @@ internal sealed class ApiHost : IAsyncDisposable
             Time = time,
             Model = model,
             Changes = changes,
+            Told = told,
             Far = far,
         };
     }
@@ -203,6 +207,19 @@ internal sealed class ApiHost : IAsyncDisposable
         batch.SetInt64(row, 1, customer);
         batch.SetDouble(row, 2, amount);
     });
+
+    /// <summary>Moves the clock a little, and waits until those who listen have been told of all that was applied.</summary>
+    public async Task TellAsync()
+    {
+        // The round that begins next has all of it, and has ended when another one begins.
+        for (var round = 0; round < 2; round++)
+        {
+            var takes = Told.Takes;
+            Time.Advance(TimeSpan.FromMilliseconds(50));
+            for (var deadline = DateTime.UtcNow.AddSeconds(60); Told.Takes == takes; await Task.Delay(1))
+                Assert.IsTrue(DateTime.UtcNow < deadline, "nobody asks what has changed");
+        }
+    }
 
     public async Task<Reply> PostAsync(string path, string json, string? contentType = "application/json")
     {

@@ -107,7 +107,7 @@ public sealed class HttpTests
         await stream.WriteAsync(Encoding.ASCII.GetBytes(request));
 
         using var reader = new StreamReader(stream);
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         StringAssert.StartsWith(await reader.ReadLineAsync(deadline.Token), "HTTP/1.1 " + status, StringComparison.Ordinal);
     }
 

@@ -171,7 +171,7 @@ public sealed class ChangeStreamTests
 
         async Task<SseItem<string>> NextAsync()
         {
-            Assert.IsTrue(await events.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60)));
+            Assert.IsTrue(await events.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(120)));
             return events.Current;
         }
     }
@@ -228,8 +228,8 @@ internal sealed class ChangeCluster : ChangeFeedHost
         {
             Interval = TimeSpan.FromMilliseconds(20),
             Renewal = TimeSpan.FromMilliseconds(200),
-            Lease = TimeSpan.FromSeconds(2),
-            LostAfter = TimeSpan.FromSeconds(3),
+            Lease = TimeSpan.FromSeconds(6),
+            LostAfter = TimeSpan.FromSeconds(10),
         };
         Cluster = Cluster.Start(
             silos,
@@ -238,7 +238,7 @@ internal sealed class ChangeCluster : ChangeFeedHost
                 silo.Services.AddKeyedSingleton<Orleans.Storage.IGrainStorage>(ClusterNames.Storage, storage);
                 silo.AddChangeMemoryStreams().AddChangeStreams(options);
             },
-            new OrleansRuntimeOptions { Placement = EntityPlacementPreference.Even });
+            new OrleansRuntimeOptions { Placement = EntityPlacementPreference.Even }, silosDie: true);
         (Runtime, _) = Cluster.Own(0);
         Feed = Cluster.Service<IChangeFeed>(silos > 1 ? 1 : 0);
     }

@@ -21,14 +21,20 @@ internal sealed class Cluster : IDisposable
     /// <summary>The silo with a number.</summary>
     public InProcessSiloHandle Silo(int number) => Silos.Single(silo => NumberOf(silo.Name) == number);
 
-    public static Cluster Start(int silos, IGrainStorage storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null, int slices = 1) =>
-        Start(silos, silo => silo.Services.AddKeyedSingleton(ClusterNames.Storage, storage), options, plan, slices);
+    public static Cluster Start(int silos, IGrainStorage storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null, int slices = 1, bool silosDie = false) =>
+        Start(silos, silo => silo.Services.AddKeyedSingleton(ClusterNames.Storage, storage), options, plan, slices, silosDie);
 
-    public static Cluster Start(int silos, Action<ISiloBuilder> storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null, int slices = 1) =>
-        Start(silos, (_, silo) => storage(silo), options, _ => plan ?? TestProject.Plan, slices);
+    public static Cluster Start(int silos, Action<ISiloBuilder> storage, OrleansRuntimeOptions? options = null, ProjectPlan? plan = null, int slices = 1, bool silosDie = false) =>
+        Start(silos, (_, silo) => storage(silo), options, _ => plan ?? TestProject.Plan, slices, silosDie);
 
     /// <summary>Silos that differ, by their number.</summary>
-    public static Cluster Start(int silos, Action<int, ISiloBuilder> configure, OrleansRuntimeOptions? options, Func<int, ProjectPlan> planOf, int slices = 1)
+    /// <param name="silos">How many.</param>
+    /// <param name="configure">Their services.</param>
+    /// <param name="options">Of all.</param>
+    /// <param name="planOf">Their definitions.</param>
+    /// <param name="slices">Of the stream.</param>
+    /// <param name="silosDie">Whether the test kills some: the others find out soon. Else none is thought dead, however busy the machine is.</param>
+    public static Cluster Start(int silos, Action<int, ISiloBuilder> configure, OrleansRuntimeOptions? options, Func<int, ProjectPlan> planOf, int slices = 1, bool silosDie = false)
     {
         var builder = new InProcessTestClusterBuilder((short)silos);
         builder.Options.InitializeClientOnDeploy = false;
@@ -41,8 +47,8 @@ internal sealed class Cluster : IDisposable
             silo.AddFeatureStore(new ClusterPlan(planOf(number), slices), options ?? new OrleansRuntimeOptions());
             silo.Configure<ClusterMembershipOptions>(membership =>
             {
-                membership.ProbeTimeout = TimeSpan.FromMilliseconds(500);
-                membership.NumMissedProbesLimit = 2;
+                membership.ProbeTimeout = TimeSpan.FromSeconds(silosDie ? 0.5 : 20);
+                membership.NumMissedProbesLimit = 3;
                 membership.NumVotesForDeathDeclaration = 1;
                 membership.TableRefreshTimeout = TimeSpan.FromSeconds(2);
             });
@@ -52,7 +58,7 @@ internal sealed class Cluster : IDisposable
         cluster.DeployAsync().GetAwaiter().GetResult();
         var started = new Cluster(cluster);
         Wait.Until(
-            () => started.Silos.All(silo => started.Service<IClusterManifestProvider>(silo).Current.Silos.Count == silos), TimeSpan.FromSeconds(30),
+            () => started.Silos.All(silo => started.Service<IClusterManifestProvider>(silo).Current.Silos.Count == silos), TimeSpan.FromSeconds(120),
             () => "Not every silo knows what all others host.");
         return started;
     }

@@ -79,7 +79,7 @@ public sealed class ClusterHotStoreTests
                 silo.Services.AddKeyedSingleton<Orleans.Storage.IGrainStorage>(ClusterNames.Storage, storage);
                 silo.AddHotStore(store, new HotPublisherOptions { Interval = interval ?? TimeSpan.FromMilliseconds(20) });
             },
-            new OrleansRuntimeOptions { Placement = EntityPlacementPreference.Even });
+            new OrleansRuntimeOptions { Placement = EntityPlacementPreference.Even }, silosDie: true);
     }
 
     private static void AssertPublished(FencedStore store, PlainRuntime plain) => ChangeFeedContract.Eventually(

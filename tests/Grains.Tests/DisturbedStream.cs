@@ -52,7 +52,7 @@ internal sealed class DisturbedStream : IDisposable
             WriteBehind = TimeSpan.FromMilliseconds(20),
             WriteBehindMin = TimeSpan.Zero,
             Placement = Placement.EntityPlacementPreference.Even,
-        }, of.Plan);
+        }, of.Plan, silosDie: true);
         TakeOver(0);
     }
 

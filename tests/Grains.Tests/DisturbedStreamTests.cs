@@ -108,7 +108,7 @@ public sealed class DisturbedStreamTests
         while (stream.Next < 40)
             stream.Step();
         stream.BeginSaving();
-        Wait.Until(() => stream.Storage.Writes > blocks, TimeSpan.FromSeconds(30), () => "No block was written.");
+        Wait.Until(() => stream.Storage.Writes > blocks, TimeSpan.FromSeconds(120), () => "No block was written.");
         stream.Storage.BeforeWrite = check;
         var before = stream.Next;
         stream.TakeOver(1);

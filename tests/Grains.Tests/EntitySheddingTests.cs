@@ -149,8 +149,8 @@ public sealed class EntitySheddingTests
                 CheckpointAsync(checkpoints).GetAwaiter().GetResult();
                 return cells.Count == 5;
             },
-            TimeSpan.FromSeconds(30), () => $"{cells.Count} are active.");
-        Harness.Wait.Until(() => cells.Count == 0, TimeSpan.FromSeconds(30), () => $"{cells.Count} are active.");
+            TimeSpan.FromSeconds(120), () => $"{cells.Count} are active.");
+        Harness.Wait.Until(() => cells.Count == 0, TimeSpan.FromSeconds(120), () => $"{cells.Count} are active.");
     }
 
     /// <summary>

@@ -13,7 +13,7 @@ namespace FeatureStore.Grains.Tests;
 [TestClass]
 public sealed class OtherDefinitionsTests
 {
-    private const int Customers = 40;
+    private const int Customers = 80;
 
     private static readonly ProjectDefinition _definition = TestProject.Definition with
     {
@@ -89,7 +89,7 @@ public sealed class OtherDefinitionsTests
         var (applied, refused) = Apply(runtime);
         Assert.AreEqual(difference == "model", refused.Count == 0);
         var otherRuntime = cluster.Service<OrleansRuntime>(cluster.Silo(1));
-        Harness.Wait.Until(() => otherRuntime.StreamTimeMs(TestProject.Payments) == TestProject.StartMs + applied[^1], TimeSpan.FromSeconds(20), () => "The stream's time does not come.");
+        Harness.Wait.Until(() => otherRuntime.StreamTimeMs(TestProject.Payments) == TestProject.StartMs + applied[^1], TimeSpan.FromSeconds(120), () => "The stream's time does not come.");
         await using var first = await ScoringHost.StartAsync(_plan, runtime, "1");
         await using var second = await ScoringHost.StartAsync(other, otherRuntime, "2");
         var others = 0;

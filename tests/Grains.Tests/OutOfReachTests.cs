@@ -15,7 +15,7 @@ public sealed class OutOfReachTests
         var storage = new SharedStorage();
         var far = EntityAddress.Of(TestProject.Plan.Entities[0], [2, 2, 2, 2, 2, 2, 2, 2]);
         storage.BeforeRead = id => id.Key.ToString() == far ? held.Task : Task.CompletedTask;
-        using var cluster = Cluster.Start(2, storage, new OrleansRuntimeOptions { ReadMax = TimeSpan.FromSeconds(1), CallsMax = 4 });
+        using var cluster = Cluster.Start(2, storage, new OrleansRuntimeOptions { ReadMax = TimeSpan.FromSeconds(3), CallsMax = 4 });
         try
         {
             var runtime = cluster.Service<OrleansRuntime>(0);
@@ -23,10 +23,10 @@ public sealed class OutOfReachTests
             // More keys than calls: those that are begun late do not wait anew.
             var reading = ReadAsync(runtime, [.. Enumerable.Range(0, 40).Select(index => (byte)(index < 20 ? 2 : 3))]);
             Assert.AreEqual(1, (await ReadAsync(runtime, [1])).Count);
-            Assert.IsFalse(reading.IsCompleted, "an entity is read before it is there");
+            Assert.IsFalse(reading.IsCompletedSuccessfully, "an entity is read before it is there");
             var failure = await Assert.ThrowsExactlyAsync<TimeoutException>(() => reading);
-            Assert.AreEqual($"Entity \"{far}\" was out of reach for 1 s. Try again; if it stays so, see whether the silos and the grain storage are up.", failure.Message);
-            Assert.IsLessThan(15, Stopwatch.GetElapsedTime(start).TotalSeconds, "Orleans' own time is 30 s");
+            Assert.AreEqual($"Entity \"{far}\" was out of reach for 3 s. Try again; if it stays so, see whether the silos and the grain storage are up.", failure.Message);
+            Assert.IsLessThan(25, Stopwatch.GetElapsedTime(start).TotalSeconds, "Orleans' own time is 30 s");
             held.SetResult();
             Assert.AreEqual(1, (await ReadAsync(runtime, [2])).Count);
         }

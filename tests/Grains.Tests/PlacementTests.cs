@@ -7,6 +7,9 @@ namespace FeatureStore.Grains.Tests;
 [TestClass]
 public sealed class PlacementTests
 {
+    /// <summary>Which silo has which is up to the silos' addresses, which are others in every run: with so many, none has less than half of its third.</summary>
+    private const int Customers = 300;
+
     [TestMethod]
     [DataRow(EntityPlacementPreference.Owner)]
     [DataRow(EntityPlacementPreference.Caller)]
@@ -22,22 +25,25 @@ public sealed class PlacementTests
     {
         var counts = Counts(new OrleansRuntimeOptions { OwnerEntitiesMax = 20, CallsMax = 1 });
         Assert.IsGreaterThanOrEqualTo(20, counts[0]);
-        Assert.IsTrue(counts[1] > 5 && counts[2] > 5, string.Join(' ', counts));
+        Assert.IsTrue(counts[1] > Customers / 6 && counts[2] > Customers / 6, string.Join(' ', counts));
     }
 
     [TestMethod]
     public void EvenlyMeansEvenly()
     {
         var counts = Counts(new OrleansRuntimeOptions { Placement = EntityPlacementPreference.Even });
-        Assert.IsTrue(counts.All(count => count > 8), string.Join(' ', counts));
+        Assert.IsTrue(counts.All(count => count > Customers / 6), string.Join(' ', counts));
     }
 
     private static int[] Counts(OrleansRuntimeOptions options)
     {
         using var cluster = Cluster.Start(3, new SharedStorage(), options);
         var (runtime, _) = cluster.Own(0);
-        foreach (var batch in TestProject.Batches(1, 6, 200))
-            runtime.Apply(batch);
+        var batch = new TestBatch(TestProject.Plan, TestProject.Payments);
+        for (var customer = 0; customer < Customers; customer++)
+            batch.Add(TestProject.StartMs, customer, null, 1);
+        batch.ResetVectors();
+        runtime.Apply(batch);
         return [.. Enumerable.Range(0, 3).Select(silo => cluster.Service<EntityCells>(silo).Count)];
     }
 }

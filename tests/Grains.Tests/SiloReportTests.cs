@@ -27,10 +27,12 @@ public sealed class SiloReportTests
 
         for (var asked = 0; asked < 3; asked++)
         {
-            var rows = await cluster.Service<ISiloReports>(cluster.Silo(asked)).ReadAsync(CancellationToken.None);
+            var reports = cluster.Service<ISiloReports>(cluster.Silo(asked));
+            var rows = await reports.ReadAsync(CancellationToken.None);
+            // On a busy machine one may take more than the second that it has.
+            Wait.Until(() => (rows = reports.ReadAsync(CancellationToken.None).GetAwaiter().GetResult()).All(row => row.Problem is null), TimeSpan.FromSeconds(60), () => string.Join(' ', rows));
 
             Assert.HasCount(3, rows);
-            Assert.AreEqual("", string.Join(' ', rows.Select(row => row.Problem)).Trim());
             CollectionAssert.AreEquivalent(cluster.Silos.Select(silo => silo.SiloAddress.ToString()).ToList(), rows.Select(row => row.Address).ToList());
             Assert.AreEqual(cluster.Silo(asked).SiloAddress.ToString(), rows.Single(row => row.IsSelf).Address);
             for (var number = 0; number < 3; number++)
@@ -57,26 +59,25 @@ public sealed class SiloReportTests
         using var cluster = Cluster.Start(2, (number, silo) => Configure(silo, storage, number, number == 1 ? status : new Status()), null, _ => TestProject.Plan);
         var reports = cluster.Service<ISiloReports>(cluster.Silo(0));
         var silent = cluster.Silo(1).SiloAddress.ToString();
-        Assert.IsNull((await reports.ReadAsync(CancellationToken.None)).Single(row => row.Address == silent).Problem);
+        SiloRow? row = null;
+        Wait.Until(() => (row = Row()).Problem is null, TimeSpan.FromSeconds(60), () => $"{row}");
         try
         {
             status.Answers.Reset();
-            SiloRow? row = null;
-            var started = System.Diagnostics.Stopwatch.StartNew();
             // Answers of the last second are given again.
-            Wait.Until(() => (row = Row()).Problem is not null, TimeSpan.FromSeconds(20), () => $"{row}");
+            Wait.Until(() => (row = Row()).Problem is not null, TimeSpan.FromSeconds(60), () => $"{row}");
             Assert.AreEqual("It has not answered within 1 s.", row!.Problem);
             Assert.AreEqual("silo 1", row.Report?.Name, "what it said last");
-            Assert.IsNull((await reports.ReadAsync(CancellationToken.None)).Single(row => row.IsSelf).Problem);
+            Wait.Until(() => Row(row => row.IsSelf).Problem is null, TimeSpan.FromSeconds(60), () => "The silo itself does not answer either.");
             status.Answers.Set();
-            Wait.Until(() => (row = Row()).Problem is null, TimeSpan.FromSeconds(20), () => $"{row}");
+            Wait.Until(() => (row = Row()).Problem is null, TimeSpan.FromSeconds(60), () => $"{row}");
         }
         finally
         {
             status.Answers.Set();
         }
 
-        SiloRow Row() => reports.ReadAsync(CancellationToken.None).GetAwaiter().GetResult().Single(row => row.Address == silent);
+        SiloRow Row(Func<SiloRow, bool>? which = null) => reports.ReadAsync(CancellationToken.None).GetAwaiter().GetResult().Single(which ?? (row => row.Address == silent));
     }
 
     private static void Configure(ISiloBuilder silo, SharedStorage storage, int number, Status status) => silo.Services
@@ -94,7 +95,7 @@ public sealed class SiloReportTests
         {
             get
             {
-                Answers.Wait(TimeSpan.FromSeconds(60));
+                Answers.Wait(TimeSpan.FromSeconds(120));
                 return new PipelineStatus
                 {
                     Phase = PipelinePhase.Running,

@@ -15,7 +15,7 @@ namespace FeatureStore.Grains.Tests.Slices;
 internal sealed class SlicedStream : IDisposable
 {
     private const int Partitions = 6;
-    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(180);
 
     private readonly string _name;
     private readonly Random _random;
@@ -24,9 +24,10 @@ internal sealed class SlicedStream : IDisposable
     private readonly List<(InProcessSiloHandle Silo, SliceMember Member)> _members = [];
     private readonly List<SliceMember> _ghosts = [];
     private int _pipelines;
+    private int _answers;
     private volatile int _lostPercent;
 
-    public SlicedStream(int seed, int silos, int slices, int events = 1500, int pauseMs = 4, OrleansRuntimeOptions? options = null)
+    public SlicedStream(int seed, int silos, int slices, int events = 1500, int pauseMs = 4, int joinWaitMs = 100)
     {
         _name = $"seed {seed}, {silos} silos, {slices} slices";
         Console.WriteLine(_name);
@@ -44,14 +45,14 @@ internal sealed class SlicedStream : IDisposable
                 silo.Services.AddKeyedSingleton<Orleans.Storage.IGrainStorage>(ClusterNames.Storage, Storage);
                 silo.AddOutgoingGrainCallFilter(LoseAnswersAsync);
             },
-            options ?? new OrleansRuntimeOptions
+            new OrleansRuntimeOptions
             {
                 WriteBehind = TimeSpan.FromMilliseconds(20),
                 WriteBehindMin = TimeSpan.Zero,
-                JoinWait = TimeSpan.FromMilliseconds(100),
+                JoinWait = TimeSpan.FromMilliseconds(joinWaitMs),
                 Placement = Placement.EntityPlacementPreference.Even,
             },
-            SlicedProject.Plan, slices);
+            SlicedProject.Plan, slices, silosDie: true);
         foreach (var silo in Cluster.Silos)
             Join(silo);
     }
@@ -218,7 +219,7 @@ internal sealed class SlicedStream : IDisposable
             return;
         lock (_random)
         {
-            if (_random.Next(100) >= _lostPercent)
+            if (++_answers * _lostPercent % 100 >= _lostPercent)
                 return;
             LostAnswers++;
         }

@@ -10,7 +10,7 @@ public sealed class SlicedStreamTests
     [DataRow(3, 3, 6)]
     public void Undisturbed_it_is_the_plain_run(int seed, int silos, int slices)
     {
-        using var stream = new SlicedStream(seed, silos, slices, events: 900, pauseMs: 1);
+        using var stream = new SlicedStream(seed, silos, slices, events: 900, pauseMs: 1, joinWaitMs: 1000);
         stream.Advance(1);
         var term = stream.Term;
         CollectionAssert.AreEqual(Enumerable.Range(0, slices).ToList(), stream.Members.SelectMany(member => member.Member.Slices).Order().ToList());
@@ -22,9 +22,10 @@ public sealed class SlicedStreamTests
     [DataRow(4, 3, 6)]
     public void Answers_are_lost(int seed, int silos, int slices)
     {
-        using var stream = new SlicedStream(seed, silos, slices, events: 900, pauseMs: 1);
+        using var stream = new SlicedStream(seed, silos, slices, events: 900, pauseMs: 1, joinWaitMs: 1000);
         stream.LoseAnswers(2);
         stream.Finish();
+        Console.WriteLine($"{stream.LostAnswers} answers were lost");
         Assert.IsGreaterThan(10, stream.LostAnswers);
         Assert.AreEqual(1, stream.Term - stream.Cluster.Silos.Count, "A lost answer begins no term; each silo that leaves does.");
     }
@@ -44,7 +45,7 @@ public sealed class SlicedStreamTests
     [TestMethod]
     public void The_coordinator_leaves()
     {
-        using var stream = new SlicedStream(8, 3, 4, 2400, pauseMs: 8);
+        using var stream = new SlicedStream(8, 3, 4, 2400, pauseMs: 8, joinWaitMs: 1000);
         stream.Advance(200);
         stream.Drain(stream.Coordinator());
         var saved = stream.Checkpoint;
