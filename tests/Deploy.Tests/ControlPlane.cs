@@ -43,7 +43,7 @@ internal sealed class ControlPlane : IDisposable
         Kubectl("create", "namespace", name);
         Kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted");
         // Pods are refused until the controllers have made it.
-        Wait.Until(() => Run("kubectl", "get", "serviceaccount", "default", "-n", name).Status == 0, TimeSpan.FromSeconds(20), () => "no default account");
+        Wait.Until(() => Run("kubectl", "get", "serviceaccount", "default", "-n", name).Status == 0, TimeSpan.FromSeconds(120), () => "no default account");
         return name;
     }
 

@@ -29,20 +29,20 @@ public sealed class InstallTests
     {
         var space = Kube.Namespace("whole-" + installation);
         string[] values = ["-n", space, .. Chart.Installations[installation], .. _withoutModels];
-        var notes = Kube.Helm(["install", "fs", Chart.Folder, "--wait", "--timeout", "30s", .. values]);
+        var notes = Kube.Helm(["install", "fs", Chart.Folder, "--wait", "--timeout", "150s", .. values]);
         Assert.Contains("port-forward service/fs-featurestore 8080:8080", notes);
         Assert.AreEqual(installation == "default", notes.Contains("with an embedded broker", StringComparison.Ordinal), notes);
         var before = Kube.Get("pods", space);
         Assert.HasCount(installation == "default" ? 1 : 3, before);
-        Assert.Contains("Phase:          Succeeded", Kube.Helm("test", "fs", "-n", space, "--timeout", "30s"));
+        Assert.Contains("Phase:          Succeeded", Kube.Helm("test", "fs", "-n", space, "--timeout", "150s"));
 
-        Kube.Helm(["upgrade", "fs", Chart.Folder, "--wait", "--timeout", "30s", "--set", "image.tag=0.2.0", .. values]);
+        Kube.Helm(["upgrade", "fs", Chart.Folder, "--wait", "--timeout", "150s", "--set", "image.tag=0.2.0", .. values]);
         var after = Kube.Get("pods", space).Where(pod => pod["metadata"]!["deletionTimestamp"] is null).ToList();
         Assert.HasCount(before.Count, after);
         foreach (var pod in after)
             Assert.AreEqual("orleans-featurestore:0.2.0", (string)pod["spec"]!["containers"]![0]!["image"]!);
 
-        Kube.Helm("uninstall", "fs", "-n", space, "--wait", "--timeout", "30s");
+        Kube.Helm("uninstall", "fs", "-n", space, "--wait", "--timeout", "150s");
         Assert.AreEqual("No resources found", Kube.Run("kubectl", "get", "all,networkpolicy,poddisruptionbudget,configmap,role", "-n", space, "-l", "app.kubernetes.io/instance=fs").Error[..18]);
     }
 
@@ -55,9 +55,9 @@ public sealed class InstallTests
     {
         var space = Kube.Namespace($"back-{installation}-{component}");
         string[] values = ["-n", space, .. Chart.Installations[installation], .. _withoutModels];
-        Kube.Helm(["install", "fs", Chart.Folder, "--wait", "--timeout", "30s", .. values]);
+        Kube.Helm(["install", "fs", Chart.Folder, "--wait", "--timeout", "150s", .. values]);
 
-        var failed = Kube.Run("helm", ["upgrade", "fs", Chart.Folder, "--rollback-on-failure", "--timeout", "4s",
+        var failed = Kube.Run("helm", ["upgrade", "fs", Chart.Folder, "--rollback-on-failure", "--timeout", "10s",
             "--set", "image.tag=0.2.0", "--set-string", $"{component}.podAnnotations.fake-node/ready=false", .. values]);
 
         Assert.AreNotEqual(0, failed.Status);
@@ -79,11 +79,11 @@ public sealed class InstallTests
     {
         var space = Kube.Namespace("surge");
         string[] values = ["-n", space, .. Chart.Installations["kubernetes"]];
-        Kube.Helm(["install", "fs", Chart.Folder, "--wait", "--timeout", "30s", .. values]);
+        Kube.Helm(["install", "fs", Chart.Folder, "--wait", "--timeout", "150s", .. values]);
         Assert.AreNotEqual(0, Kube.Run("helm", ["upgrade", "fs", Chart.Folder, "--wait", "--timeout", "3s", "--set-string", "serve.podAnnotations.fake-node/ready=false", .. values]).Status);
-        var deployment = Kube.Get("deployments", space, "app.kubernetes.io/component=serve").Single();
-        Assert.AreEqual(2, (int)deployment["status"]!["readyReplicas"]!);
-        Assert.AreEqual(3, (int)deployment["status"]!["replicas"]!);
+        JsonNode Status() => Kube.Get("deployments", space, "app.kubernetes.io/component=serve").Single()["status"]!;
+        Wait.Until(() => (int)Status()["replicas"]! == 3, TimeSpan.FromSeconds(60), () => $"No third silo comes: {Status()}");
+        Assert.AreEqual(2, (int)Status()["readyReplicas"]!);
     }
 
     /// <summary>The state's volume is claimed, and outlives the release.</summary>
@@ -108,9 +108,9 @@ public sealed class InstallTests
             File.Delete(file);
         }
 
-        Kube.Helm(["install", "fs", Chart.Folder, "-n", space, .. Chart.Installations["single"], "--set", "persistence.storageClassName=by-hand", "--wait", "--timeout", "30s"]);
+        Kube.Helm(["install", "fs", Chart.Folder, "-n", space, .. Chart.Installations["single"], "--set", "persistence.storageClassName=by-hand", "--wait", "--timeout", "150s"]);
         Assert.AreEqual("data", (string)Kube.Get("pods", space).Single()["spec"]!["volumes"]!.AsArray().Single(volume => volume!["persistentVolumeClaim"]?["claimName"]?.ToString() == "data-fs-featurestore-0")!["name"]!);
-        Kube.Helm("uninstall", "fs", "-n", space, "--wait", "--timeout", "30s");
+        Kube.Helm("uninstall", "fs", "-n", space, "--wait", "--timeout", "150s");
         Assert.Contains("Bound", Kube.Kubectl("get", "persistentvolumeclaim", "data-fs-featurestore-0", "-n", space));
     }
 
@@ -121,7 +121,7 @@ public sealed class InstallTests
         var unshare = Tools.Unshare();
         var space = Kube.Namespace("role");
         using var redis = StartRedis();
-        Kube.Helm(["install", "fs", Chart.Folder, "-n", space, .. Chart.Installations["kubernetes"], "--set", "cluster.storage=redis", "--wait", "--timeout", "30s"]);
+        Kube.Helm(["install", "fs", Chart.Folder, "-n", space, .. Chart.Installations["kubernetes"], "--set", "cluster.storage=redis", "--wait", "--timeout", "150s"]);
         var account = $"system:serviceaccount:{space}:fs-featurestore";
         Assert.AreEqual("no", Kube.Run("kubectl", "auth", "can-i", "delete", "pods", "-n", space, "--as", account).Output.Trim());
         Assert.AreEqual("no", Kube.Run("kubectl", "auth", "can-i", "get", "secrets", "-n", space, "--as", account).Output.Trim());
@@ -154,14 +154,15 @@ public sealed class InstallTests
             environment: environment);
         using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
         PodTests.WaitFor200(http, "/health/ready", silo);
+        Wait.Until(() => Agent().Count > 0, TimeSpan.FromSeconds(60), () => $"Orleans' agent says nothing:\n{silo.Output}");
         silo.Terminate();
-        Assert.AreEqual(0, silo.WaitForExit(TimeSpan.FromSeconds(45)), silo.Error);
+        Assert.AreEqual(0, silo.WaitForExit(TimeSpan.FromSeconds(90)), silo.Error);
         Assert.DoesNotContain("Forbidden", silo.Output);
         // It has seen the pods: the others only pretend, so no silo of theirs is known.
-        var agent = silo.Output.Split('\n').Where(line => line.Contains("KubernetesClusterAgent", StringComparison.Ordinal)).ToList();
-        Assert.IsNotEmpty(agent, silo.Output);
-        foreach (var line in agent)
+        foreach (var line in Agent())
             Assert.Contains("does not correspond to any known silos", line);
+
+        List<string> Agent() => [.. silo.Output.Split('\n').Where(line => line.Contains("KubernetesClusterAgent", StringComparison.Ordinal))];
 
         static RedisServer StartRedis()
         {

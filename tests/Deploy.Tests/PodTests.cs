@@ -67,7 +67,7 @@ public sealed class PodTests
             foreach (var readOnly in new[] { "/", $"{folder}/app" })
                 Assert.Contains(line => line.Split(' ') is [_, var point, _, var options, ..] && point == readOnly && options.Split(',').Contains("ro"), mounts.Split('\n'), readOnly);
 
-            Wait.Until(() => Get(http, "/metrics").Contains("featurestore_predictions_total{", StringComparison.Ordinal), TimeSpan.FromSeconds(20), () => "nothing was scored");
+            Wait.Until(() => Get(http, "/metrics").Contains("featurestore_predictions_total{", StringComparison.Ordinal), TimeSpan.FromSeconds(120), () => "nothing was scored");
             var metrics = Get(http, "/metrics");
             foreach (var metric in new[] { "dotnet_gc_pause_time_seconds_total", "dotnet_gc_last_collection_heap_size_bytes", "kestrel_active_connections", "process_start_time_seconds" })
                 Assert.Contains("\n" + metric, metrics);
@@ -97,13 +97,13 @@ public sealed class PodTests
                     answer = response.StatusCode.ToString();
                     return response.StatusCode is HttpStatusCode.OK;
                 }
-                catch (HttpRequestException error)
+                catch (Exception error) when (error is HttpRequestException or TaskCanceledException)
                 {
                     answer = error.Message;
                     return false;
                 }
             },
-            TimeSpan.FromSeconds(30), () => $"{path} answered {answer}. The server printed:\n{process.Output}{process.Error}");
+            TimeSpan.FromSeconds(120), () => $"{path} answered {answer}. The server printed:\n{process.Output}{process.Error}");
     }
 
     private static string Get(HttpClient http, string path) => http.GetStringAsync(path).GetAwaiter().GetResult();

@@ -5,7 +5,7 @@ namespace FeatureStore.Deploy.Tests;
 /// <summary>Programs that tests run; where one is missing, the test is skipped with the reason.</summary>
 internal static class Tools
 {
-    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(240);
 
     public static string Deploy { get; } = Path.Combine(Workspace.Root, "deploy");
 

@@ -16,7 +16,7 @@ public sealed partial class EmbeddedTests : SystemTest
         StringAssert.Contains(console, "<html");
 
         var before = Predictions(silo);
-        Wait.Until(() => Predictions(silo) > before + 100, TimeSpan.FromSeconds(30), () => $"From {before} to {Predictions(silo)} predictions. {silo.Output}");
+        Wait.Until(() => Predictions(silo) > before + 100, TimeSpan.FromSeconds(120), () => $"From {before} to {Predictions(silo)} predictions. {silo.Output}");
         Assert.AreEqual(0, silo.Terminate(StopDeadline), silo.Error);
     }
 

@@ -11,7 +11,7 @@ namespace FeatureStore.Integration;
 public sealed class HttpTests : SystemTest
 {
     private const int Count = 2_000;
-    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(90);
 
     [TestMethod]
     public async Task PushedEventsArePredictedAndTheirFeaturesRead()

@@ -8,7 +8,7 @@ namespace FeatureStore.Integration;
 [TestClass]
 public sealed class StartFailureTests : SystemTest
 {
-    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(180);
 
     [TestMethod]
     public void BadDefinitionsAreAllNamed()

@@ -7,8 +7,8 @@ namespace FeatureStore.Integration;
 /// <summary>A test of the server as a process of its own, against a real broker. What the machine lacks skips the test, with the reason.</summary>
 public abstract class SystemTest
 {
-    protected static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(60);
-    protected static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(30);
+    protected static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(150);
+    protected static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(90);
     private static readonly Lock _lock = new();
     private static readonly Dictionary<int, string> _loaded = [];
     private static KafkaServer? _kafka;
@@ -140,7 +140,7 @@ public abstract class SystemTest
     protected static Dictionary<string, JsonElement> ReadPredictions(string topic, int count)
     {
         var predictions = new Dictionary<string, JsonElement>();
-        foreach (var record in ReadRecords(topic, count, TimeSpan.FromSeconds(30)))
+        foreach (var record in ReadRecords(topic, count, TimeSpan.FromSeconds(90)))
         {
             var prediction = JsonDocument.Parse(record.Message.Value).RootElement;
             Assert.IsTrue(predictions.TryAdd(prediction.GetProperty("id").GetString()!, prediction), $"Prediction {prediction} is there twice.");

@@ -27,9 +27,9 @@ public sealed class BadModelTests
     public void AnEndlessModelIsRefusedWhenTheDeadlineHits()
     {
         var watch = Stopwatch.StartNew();
-        var refusal = Scorers.Refusal(() => Scorers.Load(Shared.Model("bad/endless.onnx"), Shared.FraudService(), options: Scorers.Options with { Deadline = TimeSpan.FromMilliseconds(300) }));
-        StringAssert.Contains(refusal, "it fails on a row of 1s: the model did not end within 0.3 s");
-        Assert.IsLessThan(TimeSpan.FromSeconds(20), watch.Elapsed);
+        var refusal = Scorers.Refusal(() => Scorers.Load(Shared.Model("bad/endless.onnx"), Shared.FraudService(), options: Scorers.Options with { Deadline = TimeSpan.FromSeconds(1) }));
+        StringAssert.Contains(refusal, "it fails on a row of 1s: the model did not end within 1 s");
+        Assert.IsLessThan(TimeSpan.FromSeconds(60), watch.Elapsed);
     }
 
     /// <summary>The arena's bound refuses what the process's limit would; the limit is there in case it does not.</summary>

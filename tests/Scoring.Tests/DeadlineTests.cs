@@ -18,7 +18,7 @@ public sealed class DeadlineTests
         double[][] rows = [.. Enumerable.Range(0, 64).Select(row => new double[] { row == 20 ? Endless : row, 0 })];
         var watch = Stopwatch.StartNew();
         var scores = scorer.Score(Shared.Batch(service, rows));
-        Assert.IsLessThan(TimeSpan.FromSeconds(20), watch.Elapsed);
+        Assert.IsLessThan(TimeSpan.FromSeconds(60), watch.Elapsed);
         for (var row = 0; row < 64; row++)
         {
             if (row is >= 16 and < 32)
@@ -35,10 +35,10 @@ public sealed class DeadlineTests
     public void RawInferenceEndsToo()
     {
         using var folder = new TempFolder();
-        using var model = RawModel.Load(folder.Write("model.onnx", OnnxBuilder.Loop().Model()), Scorers.Options with { Deadline = TimeSpan.FromMilliseconds(300) });
+        using var model = RawModel.Load(folder.Write("model.onnx", OnnxBuilder.Loop().Model()), Scorers.Options with { Deadline = TimeSpan.FromSeconds(1) });
         var features = new Runtime.TensorData { Name = "features", Datatype = "FP32", Shape = [1, 2], Doubles = [Endless, 0] };
         var failure = Assert.ThrowsExactly<Runtime.ModelRunException>(() => model.Run([features], []));
-        Assert.AreEqual("The model failed: the model did not end within 0.3 s.", failure.Message);
+        Assert.AreEqual("The model failed: the model did not end within 1 s.", failure.Message);
         Assert.AreEqual(3, model.Run([features with { Doubles = [3, 0] }], [])[0].Doubles![0]);
     }
 }

@@ -5,7 +5,7 @@ namespace FeatureStore.Ingest.Tests.Pipeline;
 /// <summary>Waits for what other threads do.</summary>
 internal static class Deadline
 {
-    private static readonly TimeSpan _most = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _most = TimeSpan.FromSeconds(120);
 
     public static void Until(Func<bool> condition, Func<string> seen)
     {

@@ -128,7 +128,7 @@ public sealed class PublisherTests : IDisposable
         Assert.IsFalse(sender.IsCompleted);
         held.Set();
         Deadline.Ends(sender.Wait);
-        Assert.IsTrue(publisher.Complete(TimeSpan.FromSeconds(30)), "All that was handed over is committed.");
+        Assert.IsTrue(publisher.Complete(TimeSpan.FromSeconds(60)), "All that was handed over is committed.");
         CollectionAssert.AreEqual(Enumerable.Range(1, 20).Select(sequence => $"{sequence}").ToList(), _sink.Calls.Where(call => char.IsDigit(call[0])).ToList());
     }
 
@@ -203,7 +203,7 @@ public sealed class PublisherTests : IDisposable
         Send(publisher, 1, "a");
         Deadline.Until(() => _failures.Count > 0, () => "no failure");
         Assert.AreEqual("another instance", _failures.Single().Message);
-        Deadline.Ends(() => Assert.IsFalse(publisher.Complete(TimeSpan.FromSeconds(30))));
+        Deadline.Ends(() => Assert.IsFalse(publisher.Complete(TimeSpan.FromSeconds(60))));
     }
 
     [TestMethod]

@@ -19,8 +19,8 @@ public sealed class PumpTests
         threads.Append(500);
         threads.Start();
         Deadline.Until(() => threads.Lane.EventsApplied == 500, () => $"{threads.Lane.EventsApplied} applied");
-        Assert.IsTrue(threads.Pump.Stop(TimeSpan.FromSeconds(30)));
-        Assert.IsTrue(threads.Publisher.Complete(TimeSpan.FromSeconds(30)));
+        Assert.IsTrue(threads.Pump.Stop(TimeSpan.FromSeconds(60)));
+        Assert.IsTrue(threads.Publisher.Complete(TimeSpan.FromSeconds(60)));
         Assert.HasCount(500, threads.Predictions);
         Assert.AreEqual(500, threads.Checkpoints.Begun.Single().Partitions[0].NextOffset);
         Assert.IsTrue(threads.Checkpoints.Published!.IsCompletedSuccessfully);
@@ -82,7 +82,7 @@ public sealed class PumpTests
         threads.Start();
         Deadline.Until(() => threads.Pump.IsLive, () => "not live");
         threads.Checkpoints.UnderWay = Task.FromException(new IOException("disk full"));
-        threads.Pump.Stop(TimeSpan.FromSeconds(30));
+        threads.Pump.Stop(TimeSpan.FromSeconds(60));
         Assert.AreEqual("disk full", threads.Failures.Single().Message);
     }
 
