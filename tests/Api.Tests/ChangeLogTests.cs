@@ -10,9 +10,9 @@ public sealed class ChangeLogTests
     [TestMethod]
     public void KeepsTheNewestChangeOfTheEntitiesThatChangedLast()
     {
-        var seed = Environment.TickCount;
-        Console.WriteLine($"seed {seed}");
-        var random = new Random(seed);
+        const int Seed = 1;
+        Console.WriteLine($"seed {Seed}");
+        var random = new Random(Seed);
         for (var run = 0; run < 200; run++)
         {
             var (kept, keys) = (random.Next(1, 20), random.Next(1, 40));

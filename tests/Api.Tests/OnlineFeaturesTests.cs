@@ -329,9 +329,9 @@ public sealed class OnlineFeaturesTests
     public async Task SurvivesRandomDamage()
     {
         const string Sound = """{"feature_service":"risk","entities":{"customer":[5],"terminal":["T1"],"region":[1]},"request_context":{"amount":[3.5],"at":["2018-06-10T03:00:00Z"]}}""";
-        var seed = Random.Shared.Next();
-        Console.WriteLine($"seed {seed}");
-        var random = new Random(seed);
+        const int Seed = 1;
+        Console.WriteLine($"seed {Seed}");
+        var random = new Random(Seed);
         await using var host = await ApiHost.StartAsync();
         for (var round = 0; round < 300; round++)
         {
@@ -341,7 +341,7 @@ public sealed class OnlineFeaturesTests
             using var content = new ByteArrayContent(bytes[..random.Next(1, bytes.Length + 1)]);
             content.Headers.ContentType = new("application/json");
             using var response = await host.Client.PostAsync(new Uri(Path, UriKind.Relative), content);
-            Assert.IsTrue((int)response.StatusCode is 200 or 400 or 404, $"seed {seed}, round {round}: {(int)response.StatusCode} {await response.Content.ReadAsStringAsync()} to {Convert.ToHexString(bytes)}");
+            Assert.IsTrue((int)response.StatusCode is 200 or 400 or 404, $"seed {Seed}, round {round}: {(int)response.StatusCode} {await response.Content.ReadAsStringAsync()} to {Convert.ToHexString(bytes)}");
         }
     }
 }

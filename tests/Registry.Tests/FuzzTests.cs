@@ -18,9 +18,9 @@ public sealed class FuzzTests
     [TestMethod]
     public void LoadingNeverThrows()
     {
-        var seed = Random.Shared.Next();
-        TestContext.WriteLine($"seed {seed}");
-        var random = new Random(seed);
+        const int Seed = 1;
+        TestContext.WriteLine($"seed {Seed}");
+        var random = new Random(Seed);
         var loaded = 0;
         for (var index = 0; index < Cases; index++)
         {
@@ -35,7 +35,7 @@ public sealed class FuzzTests
             }
             catch (Exception exception) when (exception is not AssertFailedException)
             {
-                Assert.Fail($"seed {seed}, case {index}: {exception}\n{text}");
+                Assert.Fail($"seed {Seed}, case {index}: {exception}\n{text}");
             }
         }
 

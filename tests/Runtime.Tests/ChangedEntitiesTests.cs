@@ -57,9 +57,9 @@ public sealed class ChangedEntitiesTests : IDisposable
     [TestMethod]
     public void WhatIsToldIsWhatHasChanged()
     {
-        var seed = Environment.TickCount;
-        Console.WriteLine($"seed {seed}");
-        var random = new Random(seed);
+        const int Seed = 1;
+        Console.WriteLine($"seed {Seed}");
+        var random = new Random(Seed);
         var expected = new HashSet<long>();
         var isTracked = false;
         for (var round = 0; round < 2000; round++)

@@ -123,9 +123,9 @@ public sealed class ExternalDataTests
     [TestMethod]
     public void AnyBytesAreWalkedOrRefused()
     {
-        var seed = Environment.TickCount;
-        Console.WriteLine($"seed {seed}");
-        var random = new Random(seed);
+        const int Seed = 1;
+        Console.WriteLine($"seed {Seed}");
+        var random = new Random(Seed);
         var model = File.ReadAllBytes(Shared.Model("external/model.onnx"));
         var refused = 0;
         for (var round = 0; round < 20_000; round++)

@@ -72,8 +72,8 @@ public sealed class ChangeTests
     [TestMethod]
     public void GarbledChangesAreAnswered()
     {
-        var seed = Random.Shared.Next();
-        var random = new Random(seed);
+        const int Seed = 1;
+        var random = new Random(Seed);
         var value = Encoding.UTF8.GetBytes($$"""{"schema":{},"payload":{"before":{{Row1}},"op":"u","after":{{Row2}} } }""");
         var plan = Plan("lifetime");
         var decoder = new RecordDecoder(plan, plan.Sources[0]);
@@ -89,7 +89,7 @@ public sealed class ChangeTests
             }
             catch (Exception exception) when (exception is not AssertFailedException)
             {
-                Assert.Fail($"seed {seed}, case {index}: {exception}");
+                Assert.Fail($"seed {Seed}, case {index}: {exception}");
             }
         }
 
