@@ -119,21 +119,25 @@ public abstract class GrainStorageContract
 [TestClass]
 public sealed class PostgreSqlStorageTests : GrainStorageContract
 {
-    private PostgreSqlServer _server = null!;
+    private static PostgreSqlServer? _server;
 
+    /// <summary>The tests share a server, which is long in coming; each begins without records.</summary>
     [TestInitialize]
     public void Start()
     {
         DbProviderFactories.RegisterFactory("Npgsql", NpgsqlFactory.Instance);
-        _server = StartOrSkip(PostgreSqlServer.Start);
+        _server ??= StartOrSkip(PostgreSqlServer.Start);
+        using var source = NpgsqlDataSource.Create(_server.Connection);
+        using var clear = source.CreateCommand("TRUNCATE Records");
+        clear.ExecuteNonQuery();
     }
 
-    [TestCleanup]
-    public void Stop() => _server?.Dispose();
+    [ClassCleanup]
+    public static void Stop() => _server?.Dispose();
 
     protected override void Configure(ISiloBuilder silo)
     {
-        silo.AddAdoNetGrainStorage(ClusterNames.Storage, adoNet => (adoNet.Invariant, adoNet.ConnectionString) = ("Npgsql", _server.Connection));
+        silo.AddAdoNetGrainStorage(ClusterNames.Storage, adoNet => (adoNet.Invariant, adoNet.ConnectionString) = ("Npgsql", _server!.Connection));
     }
 }
 
