@@ -237,12 +237,12 @@ internal sealed class EntityCell : IDisposable
         return status;
     }
 
-    /// <summary>Ends the activation where a call is the first of its term, so that the entity can go to where its caller is.</summary>
+    /// <summary>Ends the activation where a call is the first of its term, so that the entity can go to where its caller is. One that several slices called is as well where it is as anywhere.</summary>
     public bool TryLeave(OwnerCall call)
     {
         lock (this)
         {
-            if (_isClosed || call.Epoch != 0 || call.Term <= _term || _writing is not null)
+            if (_isClosed || call.Epoch != 0 || call.Term <= _term || _calls.AreSeveral || _writing is not null)
                 return false;
             Dispose();
             return true;

@@ -119,16 +119,25 @@ public sealed class SharedCellTests
     [TestMethod]
     public void It_moves_once_in_a_term()
     {
-        Assert.AreEqual(FlushStatus.Durable, Flush(5, Apply(1, 0, 5, Pay(0, 0, 1)).Epoch));
+        Apply(1, 0, 5, Pay(0, 0, 1));
         _term++;
         var first = _cluster.Add().SiloAddress;
         var second = _cluster.Add().SiloAddress;
-        Assert.AreEqual(ApplyStatus.Moves, ApplyFrom(first, 1, Pay(0, 1, 2)).Status);
+        Assert.AreEqual(ApplyStatus.Moves, ApplyFrom(first, 1, Pay(0, 0, 1)).Status);
         var reply = ApplyFrom(second, 2, Pay(1, 0, 10));
         Assert.AreEqual((ApplyStatus.Applied, first), (reply.Status, reply.Silo));
-        reply = ApplyFrom(first, 1, Pay(0, 1, 2));
+        reply = ApplyFrom(first, 1, Pay(0, 0, 1));
         Assert.AreEqual((ApplyStatus.Applied, first), (reply.Status, reply.Silo));
-        Assert.AreEqual(13, Sum(_grain.ReadAsync().AsTask().GetAwaiter().GetResult().Value));
+        Assert.AreEqual(11, Sum(_grain.ReadAsync().AsTask().GetAwaiter().GetResult().Value));
+    }
+
+    [TestMethod]
+    public void Where_several_slices_call_it_it_stays()
+    {
+        var epoch = Apply(1, 0, 5, Pay(0, 0, 1)).Epoch;
+        Apply(2, epoch, 5, Pay(1, 0, 10));
+        _term++;
+        Assert.AreEqual(ApplyStatus.Applied, ApplyFrom(_cluster.Add().SiloAddress, 1, Pay(0, 0, 1)).Status);
     }
 
     [TestMethod]
