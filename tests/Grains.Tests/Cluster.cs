@@ -86,7 +86,15 @@ internal sealed class Cluster : IDisposable
     /// <summary>Has a silo leave.</summary>
     public void Stop(InProcessSiloHandle silo) => _cluster.StopSiloAsync(silo).GetAwaiter().GetResult();
 
-    public InProcessSiloHandle Add() => _cluster.StartAdditionalSiloAsync().GetAwaiter().GetResult();
+    /// <summary>Starts another silo; all others know of it.</summary>
+    public InProcessSiloHandle Add()
+    {
+        var added = _cluster.StartAdditionalSiloAsync().GetAwaiter().GetResult();
+        Wait.Until(
+            () => Silos.All(silo => Service<IClusterManifestProvider>(silo).Current.Silos.ContainsKey(added.SiloAddress)), TimeSpan.FromSeconds(120),
+            () => "Not every silo knows what the new one hosts.");
+        return added;
+    }
 
     /// <summary>Silos are called by their numbers, which are not always in the order in which they start.</summary>
     private static int NumberOf(string name)

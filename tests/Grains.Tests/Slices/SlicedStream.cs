@@ -28,7 +28,7 @@ internal sealed class SlicedStream : IDisposable
     private int _answers;
     private volatile int _lostPercent;
 
-    public SlicedStream(int seed, int silos, int slices, int events = 1500, int pauseMs = 4, int joinWaitMs = 100)
+    public SlicedStream(int seed, int silos, int slices, int events = 1500, int pauseMs = 4, int joinWaitMs = 100, OrleansRuntimeOptions? options = null)
     {
         _name = $"seed {seed}, {silos} silos, {slices} slices";
         Console.WriteLine(_name);
@@ -46,7 +46,7 @@ internal sealed class SlicedStream : IDisposable
                 silo.Services.AddKeyedSingleton<Orleans.Storage.IGrainStorage>(ClusterNames.Storage, Storage);
                 silo.AddOutgoingGrainCallFilter(LoseAnswersAsync);
             },
-            new OrleansRuntimeOptions
+            options ?? new OrleansRuntimeOptions
             {
                 WriteBehind = TimeSpan.FromMilliseconds(20),
                 WriteBehindMin = TimeSpan.Zero,
@@ -156,7 +156,7 @@ internal sealed class SlicedStream : IDisposable
         Until(() => _members.TrueForAll(member => member.Member.Slices.Count == _plan.Slices / _members.Count), () => "The slices are not even.");
         // What was applied in the term before is behind the first checkpoint of this one.
         var before = Checkpoint;
-        Until(() => Checkpoint >= before + 2, () => $"Checkpoint {Checkpoint}.");
+        Until(() => Checkpoint >= before + 2 || IsSaved(), () => $"Checkpoint {Checkpoint}.");
         var from = Enumerable.Range(0, Partitions).Select(Topic.Published).ToArray();
         var until = from.Index().Select(partition => Math.Min(partition.Item + events, Topic.Log[partition.Index].Length)).ToArray();
         Until(() => until.Index().All(partition => Topic.Published(partition.Index) >= partition.Item), () => $"{Topic.Predicted} of {Topic.Events} events are predicted.");

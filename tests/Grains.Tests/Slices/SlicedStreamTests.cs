@@ -58,7 +58,7 @@ public sealed class SlicedStreamTests
     [TestMethod]
     public void Entities_follow_their_slice()
     {
-        using var stream = new SlicedStream(9, 2, 6, 3600, pauseMs: 1, new OrleansRuntimeOptions
+        using var stream = new SlicedStream(9, 2, 6, 3600, pauseMs: 4, options: new OrleansRuntimeOptions
         {
             WriteBehind = TimeSpan.FromMilliseconds(20), WriteBehindMin = TimeSpan.Zero, JoinWait = TimeSpan.FromMilliseconds(100),
         });
