@@ -237,16 +237,11 @@ internal sealed class EntityCell : IDisposable
         return status;
     }
 
-    /// <summary>Ends the activation where a call is the first of its term, so that the entity can go to where its caller is. One that several slices called is as well where it is as anywhere.</summary>
-    public bool TryLeave(OwnerCall call)
+    /// <summary>Whether the entity had better go to where its caller is: at the first call of a term, when it goes on from what is durable anyway. One that several slices called is as well where it is as anywhere.</summary>
+    public bool MayMove(OwnerCall call)
     {
         lock (this)
-        {
-            if (_isClosed || call.Epoch != 0 || call.Term <= _term || _calls.AreSeveral || _writing is not null)
-                return false;
-            Dispose();
-            return true;
-        }
+            return !_isClosed && call.Epoch == 0 && call.Term > _term && !_calls.AreSeveral && _writing is null;
     }
 
     /// <summary>Takes a new caller, or one that does not know what became of its last call.</summary>

@@ -43,17 +43,21 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
         return Task.CompletedTask;
     }
 
-    /// <summary>Only where it goes: the block is loaded at the first call of a term anyway.</summary>
-    public void OnDehydrate(IDehydrationContext migration) => migration.TryAddValue(MovedInKey, _movedIn);
+    /// <summary>Not the block, which is loaded at the first call of a term anyway.</summary>
+    public void OnDehydrate(IDehydrationContext migration)
+    {
+        GrainsInstruments.Moves.Add(1);
+        migration.TryAddValue(MovedInKey, _movedIn);
+    }
 
     public void OnRehydrate(IRehydrationContext migration) => migration.TryGetValue(MovedInKey, out _movedIn);
 
     public async ValueTask<ApplyReply> ApplyAsync(OwnerCall call, [Immutable] ApplyRequest request)
     {
         // Once a term, to the first who calls: of several slices, each would have it.
-        if (call.Term > _movedIn && RequestContext.Get(IPlacementDirector.PlacementHintKey) is SiloAddress wanted && !wanted.Equals(cells.Silo) && Cell.TryLeave(call))
+        if (call.Term > _movedIn && RequestContext.Get(IPlacementDirector.PlacementHintKey) is SiloAddress wanted && !wanted.Equals(cells.Silo) && Cell.MayMove(call))
         {
-            GrainsInstruments.Moves.Add(1);
+            // Where nothing comes of it, the next call finds the entity here, and goes on.
             _movedIn = call.Term;
             this.MigrateOnIdle();
             return new ApplyReply { Status = ApplyStatus.Moves };
