@@ -228,8 +228,8 @@ internal sealed class ChangeCluster : ChangeFeedHost
         {
             Interval = TimeSpan.FromMilliseconds(20),
             Renewal = TimeSpan.FromMilliseconds(200),
-            Lease = TimeSpan.FromSeconds(6),
-            LostAfter = TimeSpan.FromSeconds(10),
+            Lease = TimeSpan.FromSeconds(5),
+            LostAfter = TimeSpan.FromSeconds(5),
         };
         Cluster = Cluster.Start(
             silos,

@@ -69,7 +69,7 @@ public abstract class ChangeFeedContract
     }
 
     internal static void Eventually(Func<bool> condition, string what) =>
-        Assert.IsTrue(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(60)), $"60 s have passed, and not: {what}");
+        Assert.IsTrue(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(180)), $"180 s have passed, and not: {what}");
 
     /// <summary>Applies an event of each customer.</summary>
     internal static void Apply(ChangeFeedHost host, params long[] customers)

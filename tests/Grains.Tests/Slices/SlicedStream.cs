@@ -150,8 +150,8 @@ internal sealed class SlicedStream : IDisposable
         return _members.FindIndex(member => member.Silo.SiloAddress.Equals(silo));
     }
 
-    /// <summary>Waits until the slices are even, and then some events more of each partition are predicted: how many of their customers do not live where their partition is consumed.</summary>
-    public int Misplaced(int events)
+    /// <summary>Waits until the slices are even, and then some events more of each partition are predicted: which part of their customers does not live where their partition is consumed.</summary>
+    public double Misplaced(int events)
     {
         Until(() => _members.TrueForAll(member => member.Member.Slices.Count == _plan.Slices / _members.Count), () => "The slices are not even.");
         // What was applied in the term before is behind the first checkpoint of this one.
@@ -160,9 +160,10 @@ internal sealed class SlicedStream : IDisposable
         var from = Enumerable.Range(0, Partitions).Select(Topic.Published).ToArray();
         var until = from.Index().Select(partition => Math.Min(partition.Item + events, Topic.Log[partition.Index].Length)).ToArray();
         Until(() => until.Index().All(partition => Topic.Published(partition.Index) >= partition.Item), () => $"{Topic.Predicted} of {Topic.Events} events are predicted.");
-        return _members.Sum(member => Enumerable.Range(0, Partitions).Where(partition => member.Member.Slices.Contains(partition % _plan.Slices)).Sum(partition =>
-            Topic.Log[partition][(int)from[partition]..(int)until[partition]].DistinctBy(payment => payment.Customer).Count(payment =>
-                Cluster.Service<EntityCells>(member.Silo).Find(EntityAddress.Of(SlicedProject.Plan.Entities[SlicedProject.Customer], SlicedProject.KeyOf(SlicedProject.Customer, payment))) is null)));
+        return _members.SelectMany(member => Enumerable.Range(0, Partitions).Where(partition => member.Member.Slices.Contains(partition % _plan.Slices)).SelectMany(partition =>
+            Topic.Log[partition][(int)from[partition]..(int)until[partition]].DistinctBy(payment => payment.Customer).Select(payment =>
+                Cluster.Service<EntityCells>(member.Silo).Find(EntityAddress.Of(SlicedProject.Plan.Entities[SlicedProject.Customer], SlicedProject.KeyOf(SlicedProject.Customer, payment))) is null ? 1.0 : 0)))
+            .DefaultIfEmpty().Average();
     }
 
     /// <summary>Waits until some events more are predicted.</summary>

@@ -62,11 +62,12 @@ public sealed class SlicedStreamTests
         {
             WriteBehind = TimeSpan.FromMilliseconds(20), WriteBehindMin = TimeSpan.Zero, JoinWait = TimeSpan.FromMilliseconds(100),
         });
-        Assert.AreEqual(0, stream.Misplaced(50));
+        // Of some the move may come to nothing; where they did not follow, two of three would be elsewhere.
+        Assert.IsLessThan(0.1, stream.Misplaced(50));
         stream.Join(stream.Cluster.Add());
-        Assert.AreEqual(0, stream.Misplaced(50), "after a silo joined");
+        Assert.IsLessThan(0.1, stream.Misplaced(50), "after a silo joined");
         stream.Drain(2);
-        Assert.AreEqual(0, stream.Misplaced(50), "after it left");
+        Assert.IsLessThan(0.1, stream.Misplaced(50), "after it left");
         stream.Finish();
     }
 
