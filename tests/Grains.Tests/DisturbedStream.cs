@@ -159,7 +159,14 @@ internal sealed class DisturbedStream : IDisposable
 
         static PartitionCheckpoint Partition(string topic, int partition, long nextOffset) => new()
         {
-            Topic = topic, Partition = partition, NextOffset = nextOffset, NewestMs = 0, WitnessOffset = -1, WitnessTimestampMs = -1, WitnessHash = 0, SeenIds = [1, 2, 3],
+            Topic = topic,
+            Partition = partition,
+            NextOffset = nextOffset,
+            NewestMs = 0,
+            WitnessOffset = -1,
+            WitnessTimestampMs = -1,
+            WitnessHash = 0,
+            SeenIds = [1, 2, 3],
         };
     }
 

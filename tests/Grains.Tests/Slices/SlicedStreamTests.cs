@@ -60,7 +60,9 @@ public sealed class SlicedStreamTests
     {
         using var stream = new SlicedStream(9, 2, 6, 3600, pauseMs: 4, options: new OrleansRuntimeOptions
         {
-            WriteBehind = TimeSpan.FromMilliseconds(20), WriteBehindMin = TimeSpan.Zero, JoinWait = TimeSpan.FromMilliseconds(100),
+            WriteBehind = TimeSpan.FromMilliseconds(20),
+            WriteBehindMin = TimeSpan.Zero,
+            JoinWait = TimeSpan.FromMilliseconds(100),
         });
         // Of some the move may come to nothing; where they did not follow, two of three would be elsewhere.
         Assert.IsLessThan(0.1, stream.Misplaced(50));
