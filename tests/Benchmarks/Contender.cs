@@ -116,8 +116,9 @@ internal sealed class Peer(ChildProcess process, string output, Func<string> ver
 /// <summary>This server, as users start it: one process, or silos over Redis, of which one ingests, or all.</summary>
 /// <param name="silos">0: no cluster.</param>
 /// <param name="partitions">Of the transactions; as many slices of the stream there are where all silos ingest.</param>
+/// <param name="align">How far ahead of the slowest partition one may run, as in the definitions.</param>
 /// <param name="isDivided">Whether they all do.</param>
-internal sealed class Ours(int silos, int partitions, bool isDivided = false) : Contender, IDisposable
+internal sealed class Ours(int silos, int partitions, string align, bool isDivided = false) : Contender, IDisposable
 {
     private static readonly TimeSpan _startDeadline = TimeSpan.FromMinutes(1);
 
@@ -137,6 +138,7 @@ internal sealed class Ours(int silos, int partitions, bool isDivided = false) : 
     public override IContenderRun Start(KafkaServer kafka, string topic, int events, string folder, int run)
     {
         var job = new FraudJob(Path.Combine(folder, $"{Key}-{run}"), $"{Key}-{run}", topic);
+        job.EditDefinitions(definitions => definitions.Replace("align: 1h", "align: " + align, StringComparison.Ordinal));
         kafka.CreateTopic(job.Sink(), partitions);
         var started = new ServerRun(job.Sink(), () => Judge(kafka, job, events));
         try

@@ -9,13 +9,13 @@ internal static class EndToEnd
 {
     private const string Topic = "transactions";
 
-    public static int Run(int repeat, int runs, int partitions, string[] only)
+    public static int Run(int repeat, int runs, int partitions, string align, string[] only)
     {
         var events = FraudData.TransactionCount * repeat;
-        using var ours = new Ours(0, partitions);
-        using var silo = new Ours(1, partitions);
-        using var silos = new Ours(3, partitions);
-        using var slices = new Ours(3, partitions, isDivided: true);
+        using var ours = new Ours(0, partitions, align);
+        using var silo = new Ours(1, partitions, align);
+        using var silos = new Ours(3, partitions, align);
+        using var slices = new Ours(3, partitions, align, isDivided: true);
         Contender[] all = [new KafkaStreams(), new BareClient(), ours, silo, silos, slices];
         var contenders = all.Where(contender => only.Contains(contender.Key)).ToList();
         var results = contenders.ToDictionary(contender => contender, _ => new List<Measurement>());

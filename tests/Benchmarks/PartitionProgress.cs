@@ -7,7 +7,7 @@ namespace FeatureStore.Benchmarks;
 internal sealed class PartitionProgress : IDisposable
 {
     private static readonly TimeSpan _period = TimeSpan.FromMilliseconds(20);
-    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(60);
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _gate = new();
     private readonly Task _watching;

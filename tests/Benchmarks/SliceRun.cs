@@ -38,7 +38,8 @@ internal sealed partial class SliceRun : IDisposable
         using var run = new SliceRun();
         run.Begin(rate);
         run.PrintPauses(seconds);
-        run.PrintGaps(times);
+        if (times > 0)
+            run.PrintGaps(times);
         return run.End();
     }
 
