@@ -368,12 +368,12 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     }
 
     /// <summary>Sends one request.</summary>
-    /// <returns>The answer; null where the entity is behind, and so in doubt.</returns>
+    /// <returns>The answer; null where the entity is behind, and so in doubt, or moves.</returns>
     private async Task<ApplyReply?> CallAsync(EntityLink link, Sent sent)
     {
         GrainsInstruments.Calls.Add(1);
-        // An entity that nobody has called yet best lives with the slice that does.
-        if (_slice > 0 && link.Silo is null && _options.Placement == EntityPlacementPreference.Owner && _cells.Count < _options.OwnerEntitiesMax)
+        // An entity that nobody has called yet in this term best lives here.
+        if (link.Silo is null && _options is { Placement: EntityPlacementPreference.Owner, EntitiesFollow: true } && _cells.Count < _options.OwnerEntitiesMax && !_cells.IsShedding)
             RequestContext.Set(IPlacementDirector.PlacementHintKey, _cells.Silo);
         var request = sent.Events.Request(_plan.Fingerprint, EntityAddress.HoldsKey(link.Key) ? null : link.Key, sent.First, sent.Count);
         return Take(link, await link.Grain.ApplyAsync(NextCall(link), request).ConfigureAwait(false));
@@ -421,6 +421,8 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
                 link.IsInDoubt = true;
                 if (_slice > 0 && epoch > 0)
                     link.Epoch = epoch;
+                return false;
+            case ApplyStatus.Moves:
                 return false;
             default:
                 link.Epoch = epoch;
@@ -470,10 +472,12 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         {
             try
             {
-                var block = (await _grains.GetGrain<IEntityGrain>(address).ReadAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false)).Value;
-                return block.Length == 0 || EntityPlan.LayoutOf(block) == plan.LayoutFingerprint
-                    ? block
-                    : throw new OtherDefinitionsException($"The silo of entity \"{address}\" runs other definitions than this one. Roll the same definitions out to all silos, or ask one that has them.");
+                if ((await _grains.GetGrain<IEntityGrain>(address).ReadAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false)).Value is { } block)
+                {
+                    return block.Length == 0 || EntityPlan.LayoutOf(block) == plan.LayoutFingerprint
+                        ? block
+                        : throw new OtherDefinitionsException($"The silo of entity \"{address}\" runs other definitions than this one. Roll the same definitions out to all silos, or ask one that has them.");
+                }
             }
             catch (Exception exception) when (!IsLasting(exception, cancellationToken))
             {

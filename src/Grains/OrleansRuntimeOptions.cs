@@ -62,6 +62,9 @@ public sealed record OrleansRuntimeOptions
     /// <summary>Share of the memory at which there is room enough. At least 0, less than <see cref="MemoryShareMax"/>. Default 0.75.</summary>
     public double MemoryShareTarget { get; init; } = 0.75;
 
+    /// <summary>Whether entities move to a new owner, or slice, that calls them. Default true.</summary>
+    internal bool EntitiesFollow { get; init; } = true;
+
     /// <summary>Reads the memory.</summary>
     internal Func<MemoryReading> Memory { get; init; } = ProcessMemory.Read;
 

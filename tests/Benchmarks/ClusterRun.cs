@@ -49,6 +49,12 @@ internal static class ClusterRun
 
         if (parts.Contains("hot"))
             Hot(plan, transactions);
+        if (parts.Contains("moves"))
+        {
+            Moves(plan, transactions, follows: false);
+            Moves(plan, transactions, follows: true);
+        }
+
         if (parts.Contains("reads"))
             LookUpRun.Run(plan, transactions);
         if (parts.Contains("http"))
@@ -86,6 +92,24 @@ internal static class ClusterRun
             var (runtime, checkpoints) = Own(cluster);
             var (rate, batches) = Apply(plan, runtime, checkpoints, events);
             Console.WriteLine($"1 silo, {name,-21}:   {rate,9:N0} events/s; a batch {batches}");
+        }
+    }
+
+    /// <summary>Half of the events are one silo's, then the stream is another's: what that one makes of the next, and of those after.</summary>
+    private static void Moves(ProjectPlan plan, Transaction[] transactions, bool follows)
+    {
+        const int Next = 20_000;
+        var half = transactions.Length / 2;
+        using var cluster = Start(plan, 2, EntityPlacementPreference.Owner, new OrleansRuntimeOptions { EntitiesFollow = follows });
+        var (runtime, checkpoints) = Own(cluster);
+        var (before, _) = Apply(plan, runtime, checkpoints, transactions[..half]);
+        (runtime, checkpoints) = Own(cluster, 1);
+        Console.WriteLine($"2 silos, the stream moves to the other, and entities {(follows ? "follow" : "stay")}: {before:N0} events/s before");
+        foreach (var (first, end) in new[] { (half, half + Next), (half + Next, transactions.Length) })
+        {
+            using var calls = new CallCount();
+            var (rate, batches) = Apply(plan, runtime, checkpoints, transactions[..end], first, first);
+            Console.WriteLine($"    {end - first,7:N0} after it:              {rate,9:N0} events/s, {rate / before,6:P0} of before; {calls.Count / (double)(end - first):F2} calls an event; a batch {batches}");
         }
     }
 
@@ -146,22 +170,22 @@ internal static class ClusterRun
         }
     }
 
-    internal static (double EventsPerSecond, string Batches) Apply(ProjectPlan plan, IEntityRuntime runtime, GrainCheckpoints? checkpoints, Transaction[] transactions)
+    internal static (double EventsPerSecond, string Batches) Apply(ProjectPlan plan, IEntityRuntime runtime, GrainCheckpoints? checkpoints, Transaction[] transactions, int from = 0, int measuredFrom = WarmUpEvents)
     {
         var batch = new Batch(plan);
         Cost? cost = null;
         List<double> latencies = [];
         var total = TimeSpan.Zero;
-        for (var first = 0; first < transactions.Length; first += BatchEvents)
+        for (var first = from; first < transactions.Length; first += BatchEvents)
         {
             batch.Fill(transactions.AsSpan(first, BatchEvents), first);
-            if (first >= WarmUpEvents)
+            if (first >= measuredFrom)
                 cost ??= new Cost();
             var start = Stopwatch.GetTimestamp();
             runtime.ApplyAsync(batch.Apply, CancellationToken.None).AsTask().GetAwaiter().GetResult();
             if (checkpoints?.IsDue == true)
                 checkpoints.Begin("", [], Task.CompletedTask);
-            if (first < WarmUpEvents)
+            if (first < measuredFrom)
                 continue;
             var took = Stopwatch.GetElapsedTime(start);
             total += took;
@@ -208,9 +232,9 @@ internal static class ClusterRun
         return cluster;
     }
 
-    internal static (OrleansRuntime Runtime, GrainCheckpoints Checkpoints) Own(InProcessTestCluster cluster)
+    internal static (OrleansRuntime Runtime, GrainCheckpoints Checkpoints) Own(InProcessTestCluster cluster, int silo = 0)
     {
-        var services = Services(cluster, 0);
+        var services = Services(cluster, silo);
         var checkpoints = services.GetRequiredService<GrainCheckpoints>();
         checkpoints.AcquireAsync(CancellationToken.None).GetAwaiter().GetResult();
         return (services.GetRequiredService<OrleansRuntime>(), checkpoints);

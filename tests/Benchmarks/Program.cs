@@ -6,7 +6,7 @@ const string Usage = """
     usage: featurestore-bench end-to-end [--repeat 5] [--runs 3] [--only streams,echo,ours,silo,silos,slices] [--partitions 4] [--align 1h] [--quick]
            featurestore-bench live [--seconds 30] [--rate 2000]
            featurestore-bench engine [--millions 10]
-           featurestore-bench cluster [--only events,in-place,hot,reads,http,grains]
+           featurestore-bench cluster [--only events,in-place,hot,moves,reads,http,grains]
            featurestore-bench slices [--seconds 30] [--rate 2000] [--times 5]
 
     end-to-end  replays the fraud data --repeat times through Kafka Streams, a bare C client and this server by turns, --runs times each,
@@ -44,7 +44,7 @@ try
         case "slices":
             return SliceRun.Run(Number("--seconds", 30), Number("--rate", 2000), Number("--times", 5));
         case "cluster":
-            return ClusterRun.Run(options.GetValueOrDefault("--only", "events,hot,reads,http,grains").Split(','));
+            return ClusterRun.Run(options.GetValueOrDefault("--only", "events,hot,moves,reads,http,grains").Split(','));
         default:
             return Fail("");
     }

@@ -144,13 +144,24 @@ internal sealed class DisturbedStream : IDisposable
         Checkpoints.CompleteAsync().Wait();
     }
 
-    private PartitionCheckpoint[] Partitions() =>
-    [
-        new PartitionCheckpoint
+    /// <summary>The next batch, and as of it the next record of each partition.</summary>
+    private PartitionCheckpoint[] Partitions()
+    {
+        Dictionary<(string Topic, int Partition), long> next = [];
+        for (var batch = 0; batch < _next; batch++)
         {
-            Topic = "batches", Partition = 0, NextOffset = _next, NewestMs = 0, WitnessOffset = -1, WitnessTimestampMs = -1, WitnessHash = 0, SeenIds = [1, 2, 3],
-        },
-    ];
+            var (source, events) = _case.Batch(batch);
+            for (var row = 0; row < events.Count; row++)
+                next[(_case.Plan.Sources[source].Definition.Kafka!.Topic, events[row].Partition)] = events[row].Offset + 1;
+        }
+
+        return [Partition("batches", 0, _next), .. next.Select(partition => Partition(partition.Key.Topic, partition.Key.Partition, partition.Value))];
+
+        static PartitionCheckpoint Partition(string topic, int partition, long nextOffset) => new()
+        {
+            Topic = topic, Partition = partition, NextOffset = nextOffset, NewestMs = 0, WitnessOffset = -1, WitnessTimestampMs = -1, WitnessHash = 0, SeenIds = [1, 2, 3],
+        };
+    }
 
     private Task WhenPublished(int batch)
     {

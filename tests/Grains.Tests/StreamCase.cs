@@ -17,6 +17,9 @@ internal abstract class StreamCase
 
     public abstract int Count { get; }
 
+    /// <summary>The events of a batch, and their source.</summary>
+    public abstract (int Source, EventBatch Events) Batch(int batch);
+
     /// <summary>Applies a batch.</summary>
     /// <returns>All that ingest would publish of it.</returns>
     public abstract string Apply(IEntityRuntime runtime, int batch);
@@ -52,6 +55,8 @@ internal sealed class PlainCase : StreamCase
 
     public override int Count => _batches.Count;
 
+    public override (int Source, EventBatch Events) Batch(int batch) => (_batches[batch].Apply.Source, _batches[batch].Events);
+
     public override string Apply(IEntityRuntime runtime, int batch)
     {
         _batches[batch].ResetVectors();
@@ -79,6 +84,8 @@ internal sealed class DependentCase : StreamCase
     public override ProjectPlan Plan { get; } = TestProject.Compile(Definition());
 
     public override int Count => _batches.Count;
+
+    public override (int Source, EventBatch Events) Batch(int batch) => (_batches[batch].Side, _batches[batch].Events);
 
     public override string Apply(IEntityRuntime runtime, int batch)
     {

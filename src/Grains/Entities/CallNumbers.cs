@@ -7,6 +7,9 @@ internal struct CallNumbers
     private int _slice;
     private long _number;
 
+    /// <summary>Whether there is more than one caller.</summary>
+    public readonly bool AreSeveral => _others is not null;
+
     public readonly long Of(int slice)
     {
         if (slice == _slice)

@@ -237,6 +237,13 @@ internal sealed class EntityCell : IDisposable
         return status;
     }
 
+    /// <summary>Whether the entity had better go to where its caller is: at the first call of a term, when it goes on from what is durable anyway. One that several slices called is as well where it is as anywhere.</summary>
+    public bool MayMove(OwnerCall call)
+    {
+        lock (this)
+            return !_isClosed && call.Epoch == 0 && call.Term > _term && !_calls.AreSeveral && _writing is null;
+    }
+
     /// <summary>Takes a new caller, or one that does not know what became of its last call.</summary>
     /// <param name="call">Who calls.</param>
     /// <param name="isBack">Whether the block went back for this call: what is in it since then is other slices'.</param>
@@ -255,22 +262,20 @@ internal sealed class EntityCell : IDisposable
         }
     }
 
-    /// <summary>A copy of the live block; empty where there is none.</summary>
-    public byte[] Read()
+    /// <summary>A copy of the live block; empty where there is none, null where the activation has ended.</summary>
+    public byte[]? Read()
     {
         lock (this)
         {
+            if (_isClosed)
+                return null;
             _usedAt = _cells.NowSeconds;
             return _live is null ? [] : _live.Span.ToArray();
         }
     }
 
-    /// <summary>As <see cref="Read"/>; null where the activation has ended, or is <see cref="IsDoubtful"/>.</summary>
-    public byte[]? TryRead()
-    {
-        lock (this)
-            return _isClosed || IsDoubtful ? null : Read();
-    }
+    /// <summary>As <see cref="Read"/>; null also where the activation is <see cref="IsDoubtful"/>.</summary>
+    public byte[]? TryRead() => IsDoubtful ? null : Read();
 
     /// <summary>Appends the live block to a set, or an empty one.</summary>
     /// <returns>False where the activation has ended, or is <see cref="IsDoubtful"/>: whoever asks looks for the next one.</returns>

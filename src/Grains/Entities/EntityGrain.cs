@@ -1,6 +1,7 @@
 using FeatureStore.Grains.Payloads;
 using FeatureStore.Grains.Placement;
 using Orleans.Concurrency;
+using Orleans.Runtime.Placement;
 
 namespace FeatureStore.Grains.Entities;
 
@@ -11,11 +12,16 @@ namespace FeatureStore.Grains.Entities;
 [GrainType("featurestore-entity")]
 [EntityPlacement]
 [KeepAlive]
-internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IGrainBase, IEntityGrain
+internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IGrainBase, IEntityGrain, IGrainMigrationParticipant
 {
+    private const string MovedInKey = "featurestore.moved-in";
+
     private const int LoadsMax = 16;
 
     private EntityCell? _cell;
+
+    /// <summary>The newest term in which the entity was moved.</summary>
+    private long _movedIn;
 
     public IGrainContext GrainContext => context;
 
@@ -37,8 +43,26 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
         return Task.CompletedTask;
     }
 
+    /// <summary>Not the block, which is loaded at the first call of a term anyway.</summary>
+    public void OnDehydrate(IDehydrationContext migration)
+    {
+        GrainsInstruments.Moves.Add(1);
+        migration.TryAddValue(MovedInKey, _movedIn);
+    }
+
+    public void OnRehydrate(IRehydrationContext migration) => migration.TryGetValue(MovedInKey, out _movedIn);
+
     public async ValueTask<ApplyReply> ApplyAsync(OwnerCall call, [Immutable] ApplyRequest request)
     {
+        // Once a term, to the first who calls: of several slices, each would have it.
+        if (call.Term > _movedIn && RequestContext.Get(IPlacementDirector.PlacementHintKey) is SiloAddress wanted && !wanted.Equals(cells.Silo) && Cell.MayMove(call))
+        {
+            // Where nothing comes of it, the next call finds the entity here, and goes on.
+            _movedIn = call.Term;
+            this.MigrateOnIdle();
+            return new ApplyReply { Status = ApplyStatus.Moves };
+        }
+
         for (var loads = 0; ; loads++)
         {
             if (Cell.Apply(call, request, isBack: loads > 0) is { } reply)
@@ -58,12 +82,12 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
         return Cell.BeginRollBack(call, isBack: true) ?? throw new InvalidOperationException("A block that was just loaded has nothing to go back on.");
     }
 
-    public ValueTask<Immutable<byte[]>> ReadAsync()
+    public ValueTask<Immutable<byte[]?>> ReadAsync()
     {
         var block = Cell.Read();
         // Whoever asks for keys that nobody has must not fill the memory with them. A second activation of an entity is not to stay.
-        if (block.Length == 0 || Cell.IsDoubtful)
+        if (block is { Length: 0 } || Cell.IsDoubtful)
             this.DeactivateOnIdle();
-        return ValueTask.FromResult(new Immutable<byte[]>(block));
+        return ValueTask.FromResult(new Immutable<byte[]?>(block));
     }
 }

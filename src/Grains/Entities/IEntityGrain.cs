@@ -19,10 +19,10 @@ internal interface IEntityGrain : IGrainWithStringKey
     [ResponseTimeout(ResponseTimes.Apply)]
     ValueTask<ApplyReply> RollBackAsync(OwnerCall call);
 
-    /// <summary>A copy of the block; empty where the entity was never seen.</summary>
+    /// <summary>A copy of the block; empty where the entity was never seen, null where the activation has ended: there is another.</summary>
     [AlwaysInterleave]
     [ReadOnly]
     [Alias("read")]
     [ResponseTimeout(ResponseTimes.Read)]
-    ValueTask<Immutable<byte[]>> ReadAsync();
+    ValueTask<Immutable<byte[]?>> ReadAsync();
 }

@@ -80,6 +80,9 @@ internal enum ApplyStatus
 
     /// <summary>The silo runs other definitions than the caller.</summary>
     OtherDefinitions = 3,
+
+    /// <summary>The entity goes to the caller's silo: the caller calls again.</summary>
+    Moves = 4,
 }
 
 /// <summary>What an entity answers.</summary>

@@ -2,6 +2,7 @@ using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Payloads;
 using FeatureStore.Grains.Persistence;
 using FeatureStore.Runtime.Tests;
+using Orleans.Runtime.Placement;
 
 namespace FeatureStore.Grains.Tests.Slices;
 
@@ -15,6 +16,7 @@ public sealed class SharedCellTests
     private EntityCell _cell = null!;
     private IEntityGrain _grain = null!;
     private string _address = "";
+    private long _term = 1;
     private long _number;
 
     [TestInitialize]
@@ -113,9 +115,42 @@ public sealed class SharedCellTests
         Assert.AreEqual(31, Live());
     }
 
+    /// <summary>All slices would have the entity; in one term it goes once, to the first.</summary>
+    [TestMethod]
+    public void It_moves_once_in_a_term()
+    {
+        Apply(1, 0, 5, Pay(0, 0, 1));
+        _term++;
+        var first = _cluster.Add().SiloAddress;
+        var second = _cluster.Add().SiloAddress;
+        Assert.AreEqual(ApplyStatus.Moves, ApplyFrom(first, 1, Pay(0, 0, 1)).Status);
+        var reply = ApplyFrom(second, 2, Pay(1, 0, 10));
+        Assert.AreEqual((ApplyStatus.Applied, first), (reply.Status, reply.Silo));
+        reply = ApplyFrom(first, 1, Pay(0, 0, 1));
+        Assert.AreEqual((ApplyStatus.Applied, first), (reply.Status, reply.Silo));
+        Assert.AreEqual(11, Sum(_grain.ReadAsync().AsTask().GetAwaiter().GetResult().Value));
+    }
+
+    [TestMethod]
+    public void Where_several_slices_call_it_it_stays()
+    {
+        var epoch = Apply(1, 0, 5, Pay(0, 0, 1)).Epoch;
+        Apply(2, epoch, 5, Pay(1, 0, 10));
+        _term++;
+        Assert.AreEqual(ApplyStatus.Applied, ApplyFrom(_cluster.Add().SiloAddress, 1, Pay(0, 0, 1)).Status);
+    }
+
+    [TestMethod]
+    public void What_has_ended_does_not_pass_for_never_seen()
+    {
+        Apply(1, 0, 5, Pay(0, 0, 1));
+        Cell().Dispose();
+        Assert.IsNull(_grain.ReadAsync().AsTask().GetAwaiter().GetResult().Value);
+    }
+
     private static Payment Pay(int partition, long offset, double amount) => new(partition, offset, TestProject.StartMs + offset, partition, "device 1", amount);
 
-    private OwnerCall Call(int slice, long epoch) => new() { Term = 1, Number = ++_number, Epoch = epoch, Slice = slice };
+    private OwnerCall Call(int slice, long epoch) => new() { Term = _term, Number = ++_number, Epoch = epoch, Slice = slice };
 
     private EntityCell Cell() => _cell ??= _cluster.Service<EntityCells>(0).Find(_address)!;
 
@@ -131,6 +166,12 @@ public sealed class SharedCellTests
         var reply = _grain.ApplyAsync(Call(slice, epoch), SlicedProject.Request(_plan, interval, payment)).AsTask().GetAwaiter().GetResult();
         _cell = Cell();
         return reply;
+    }
+
+    private ApplyReply ApplyFrom(SiloAddress silo, int slice, Payment payment)
+    {
+        RequestContext.Set(IPlacementDirector.PlacementHintKey, silo);
+        return _grain.ApplyAsync(Call(slice, 0), SlicedProject.Request(_plan, 6, payment)).AsTask().GetAwaiter().GetResult();
     }
 
     private FlushStatus Flush(long interval, long epoch) => Cell().FlushAsync(1, interval, epoch).GetAwaiter().GetResult();

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Payloads;
 using FeatureStore.Grains.Persistence;
 using FeatureStore.Grains.Slices;
@@ -82,7 +83,7 @@ internal sealed class SlicedStream : IDisposable
     public long Term => OwnerRecord.Read(Storage.Records(ClusterNames.CheckpointState).Single().Bytes).Term;
 
     /// <summary>Number of the newest checkpoint.</summary>
-    public long Checkpoint => Saved().Sequence;
+    public long Checkpoint => Saved()?.Sequence ?? 0;
 
     public void Join(InProcessSiloHandle silo)
     {
@@ -150,6 +151,21 @@ internal sealed class SlicedStream : IDisposable
         return _members.FindIndex(member => member.Silo.SiloAddress.Equals(silo));
     }
 
+    /// <summary>Waits until the slices are even, and then some events more of each partition are predicted: how many of their customers do not live where their partition is consumed.</summary>
+    public int Misplaced(int events)
+    {
+        Until(() => _members.TrueForAll(member => member.Member.Slices.Count == _plan.Slices / _members.Count), () => "The slices are not even.");
+        // What was applied in the term before is behind the first checkpoint of this one.
+        var before = Checkpoint;
+        Until(() => Checkpoint >= before + 2, () => $"Checkpoint {Checkpoint}.");
+        var from = Enumerable.Range(0, Partitions).Select(Topic.Published).ToArray();
+        var until = from.Index().Select(partition => Math.Min(partition.Item + events, Topic.Log[partition.Index].Length)).ToArray();
+        Until(() => until.Index().All(partition => Topic.Published(partition.Index) >= partition.Item), () => $"{Topic.Predicted} of {Topic.Events} events are predicted.");
+        return _members.Sum(member => Enumerable.Range(0, Partitions).Where(partition => member.Member.Slices.Contains(partition % _plan.Slices)).Sum(partition =>
+            Topic.Log[partition][(int)from[partition]..(int)until[partition]].DistinctBy(payment => payment.Customer).Count(payment =>
+                Cluster.Service<EntityCells>(member.Silo).Find(EntityAddress.Of(SlicedProject.Plan.Entities[SlicedProject.Customer], SlicedProject.KeyOf(SlicedProject.Customer, payment))) is null)));
+    }
+
     /// <summary>Waits until some events more are predicted.</summary>
     public void Advance(int events)
     {
@@ -162,7 +178,7 @@ internal sealed class SlicedStream : IDisposable
     {
         Advance(int.MaxValue / 2);
         _lostPercent = 0;
-        Until(IsSaved, () => $"S is {string.Join(", ", Saved().Partitions.Select(partition => partition.NextOffset))}");
+        Until(IsSaved, () => $"S is {string.Join(", ", Saved()!.Partitions.Select(partition => partition.NextOffset))}");
         foreach (var (_, member) in _members)
             Assert.IsTrue(member.StopAsync(_deadline).GetAwaiter().GetResult(), $"{_name}: a silo was not drained in time");
         Assert.IsNull(Topic.Violation, _name);
@@ -180,7 +196,7 @@ internal sealed class SlicedStream : IDisposable
         Cluster.Dispose();
     }
 
-    private CheckpointHeader Saved() => OwnerRecord.Read(Storage.Records(ClusterNames.CheckpointState).Single().Bytes).Header!;
+    private CheckpointHeader? Saved() => OwnerRecord.Read(Storage.Records(ClusterNames.CheckpointState).Single().Bytes).Header;
 
     private bool IsSaved() => Saved() is { Partitions.Count: Partitions } saved && saved.Partitions.All(partition => partition.NextOffset == Topic.Log[partition.Partition].Length);
 

@@ -108,6 +108,22 @@ public sealed class SlicedStreamTests
         }
     }
 
+    /// <summary>Slices move to a silo that joins, and back when it leaves; the entities of their partitions follow.</summary>
+    [TestMethod]
+    public void Entities_follow_their_slice()
+    {
+        using var stream = new SlicedStream(9, 2, 6, 3600, pauseMs: 1, new OrleansRuntimeOptions
+        {
+            WriteBehind = TimeSpan.FromMilliseconds(20), WriteBehindMin = TimeSpan.Zero, JoinWait = TimeSpan.FromMilliseconds(100),
+        });
+        Assert.AreEqual(0, stream.Misplaced(50));
+        stream.Join(stream.Cluster.Add());
+        Assert.AreEqual(0, stream.Misplaced(50), "after a silo joined");
+        stream.Drain(2);
+        Assert.AreEqual(0, stream.Misplaced(50), "after it left");
+        stream.Finish();
+    }
+
     [TestMethod]
     public void Joins_are_refused()
     {
