@@ -54,7 +54,7 @@ internal static class GrainsInstruments
         advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60] });
 
     public static readonly Histogram<double> RebalanceGap = _meter.CreateHistogram<double>(
-        "featurestore.grains.slices.gap", "s", "From the end of a silo's slices to their being all under way again, in a new term.",
+        "featurestore.grains.slices.gap", "s", "From when a silo's slices stop, at the cut where they move or as the term ends, to their being all under way again in a new one.",
         advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60] });
 
     public static readonly Gauge<int> Slices = _meter.CreateGauge<int>(

@@ -1,3 +1,4 @@
+using System.Globalization;
 using FeatureStore.Harness;
 
 namespace FeatureStore.Benchmarks;
@@ -24,6 +25,14 @@ internal interface IContenderRun : IDisposable
 
     /// <summary>Topic of the predictions.</summary>
     string Output { get; }
+
+    /// <summary>Half of the predictions are visible.</summary>
+    void HalfWay()
+    {
+    }
+
+    /// <summary>What the program says of its second half; empty: nothing. Before <see cref="Finish"/>.</summary>
+    string SecondHalf() => "";
 
     /// <summary>Ends the program if it does not end by itself, and judges what it wrote.</summary>
     /// <returns>What can be said of the answers.</returns>
@@ -104,9 +113,12 @@ internal sealed class Peer(ChildProcess process, string output, Func<string> ver
     public void Dispose() => process.Dispose();
 }
 
-/// <summary>This server, as users start it: one process, or silos of which one ingests, over Redis.</summary>
+/// <summary>This server, as users start it: one process, or silos over Redis, of which one ingests, or all.</summary>
 /// <param name="silos">0: no cluster.</param>
-internal sealed class Ours(int silos) : Contender, IDisposable
+/// <param name="partitions">Of the transactions; as many slices of the stream there are where all silos ingest.</param>
+/// <param name="align">How far ahead of the slowest partition one may run, as in the definitions.</param>
+/// <param name="isDivided">Whether they all do.</param>
+internal sealed class Ours(int silos, int partitions, string align, bool isDivided = false) : Contender, IDisposable
 {
     private static readonly TimeSpan _startDeadline = TimeSpan.FromMinutes(1);
 
@@ -118,19 +130,27 @@ internal sealed class Ours(int silos) : Contender, IDisposable
         return (transactions, ReferenceEngine.Compute(transactions), FraudData.ReadPublishedFeatures());
     });
 
-    public override string Key => silos switch { 0 => "ours", 1 => "silo", _ => "silos" };
+    public override string Key => silos switch { 0 => "ours", 1 => "silo", _ => isDivided ? "slices" : "silos" };
 
-    public override string Name => "Orleans.FeatureStore, exactly once" + silos switch { 0 => "", 1 => ", one silo", _ => $", {silos} silos" };
+    public override string Name => "Orleans.FeatureStore, exactly once"
+        + silos switch { 0 => "", 1 => ", one silo", _ when isDivided => $", {silos} silos that share {partitions} slices", _ => $", {silos} silos of which one ingests" };
 
     public override IContenderRun Start(KafkaServer kafka, string topic, int events, string folder, int run)
     {
         var job = new FraudJob(Path.Combine(folder, $"{Key}-{run}"), $"{Key}-{run}", topic);
-        kafka.CreateTopic(job.Sink(), 4);
+        job.EditDefinitions(definitions => definitions.Replace("align: 1h", "align: " + align, StringComparison.Ordinal));
+        kafka.CreateTopic(job.Sink(), partitions);
         var started = new ServerRun(job.Sink(), () => Judge(kafka, job, events));
         try
         {
             for (var silo = 1; silo < silos; silo++)
-                started.Add(Start("serve")).WaitReady(_startDeadline);
+            {
+                var added = started.Add(Start(isDivided ? "all" : "serve"));
+                // Those that ingest begin together; of the others, the one that does comes last.
+                if (!isDivided)
+                    added.WaitReady(_startDeadline);
+            }
+
             started.Add(silos == 0 ? SiloProcess.Start(job.Arguments(kafka.Bootstrap)) : Start("all"));
             return started;
         }
@@ -140,10 +160,13 @@ internal sealed class Ours(int silos) : Contender, IDisposable
             throw;
         }
 
-        SiloProcess Start(string role) => SiloProcess.Start([
-            .. job.Arguments(kafka.Bootstrap), "--runtime", "orleans", "--clustering", "redis", "--cluster-connection", _redis.Value.Address,
-            "--silo-address", "127.0.0.1", "--roles", role, "--silo-port", $"{SiloProcess.FreePort()}"]);
+        SiloProcess Start(string role) => StartSilo(job, kafka, _redis.Value, role, isDivided ? partitions : 1);
     }
+
+    /// <summary>Starts a silo of a cluster.</summary>
+    public static SiloProcess StartSilo(FraudJob job, KafkaServer kafka, RedisServer redis, string role, int slices) => SiloProcess.Start([
+        .. job.Arguments(kafka.Bootstrap), "--runtime", "orleans", "--clustering", "redis", "--cluster-connection", redis.Address,
+        "--silo-address", "127.0.0.1", "--roles", role, "--silo-port", $"{SiloProcess.FreePort()}", "--slices", $"{slices}"]);
 
     public void Dispose()
     {
@@ -189,6 +212,8 @@ internal sealed class Ours(int silos) : Contender, IDisposable
 
         /// <summary>The one that ingests first.</summary>
         private readonly List<SiloProcess> _silos = [];
+        private SiloCounts _counted = new();
+        private double[] _cpuSeconds = [];
 
         public IEnumerable<int> ProcessIds => _silos.Select(silo => silo.Id);
 
@@ -200,6 +225,30 @@ internal sealed class Ours(int silos) : Contender, IDisposable
         {
             _silos.Insert(0, silo);
             return silo;
+        }
+
+        public void HalfWay()
+        {
+            _counted = SiloCounts.Of(_silos);
+            _cpuSeconds = CpuSeconds();
+        }
+
+        public string SecondHalf()
+        {
+            var since = SiloCounts.Of(_silos).Since(_counted);
+            var events = since["featurestore_events_applied_total"];
+            if (events == 0 || _cpuSeconds.Length == 0)
+                return "";
+            var cpu = string.Join(" + ", CpuSeconds().Zip(_cpuSeconds, (now, before) => $"{(now - before) * 1e6 / events:F1}"));
+            var pauses = since[SiloCounts.CutPause + "_count"] is 0 ? ""
+                : $"; {since[SiloCounts.CutPause + "_count"]:F0} pauses of a slice for a cut, {PauseMs(0.5)} ms at 50 %, {PauseMs(0.9)} at 90 %, {PauseMs(1)} at 100 %";
+            return string.Create(CultureInfo.InvariantCulture, $"""
+                {cpu} µs of processor an event, by process; {Of("calls"):F2} calls an event, {Of("in_place"):F2} in place, {Of("saved_blocks"):F2} blocks written, {since["featurestore_grains_recoveries_total"]:F0} recoveries{pauses}
+                """);
+
+            double Of(string name) => since[$"featurestore_grains_{name}_total"] / events;
+
+            string PauseMs(double share) => string.Create(CultureInfo.InvariantCulture, $"≤ {since.AtMost(SiloCounts.CutPause, share) * 1000:G3}");
         }
 
         public string Finish()
@@ -215,5 +264,7 @@ internal sealed class Ours(int silos) : Contender, IDisposable
         }
 
         public void Dispose() => _silos.ForEach(silo => silo.Dispose());
+
+        private double[] CpuSeconds() => [.. ProcessIds.Select(process => ProcessUse.Of(process).CpuSeconds)];
     }
 }

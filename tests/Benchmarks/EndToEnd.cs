@@ -9,12 +9,14 @@ internal static class EndToEnd
 {
     private const string Topic = "transactions";
 
-    public static int Run(int repeat, int runs, string[] only)
+    public static int Run(int repeat, int runs, int partitions, string align, string[] only)
     {
         var events = FraudData.TransactionCount * repeat;
-        using var silo = new Ours(1);
-        using var silos = new Ours(3);
-        Contender[] all = [new KafkaStreams(), new BareClient(), new Ours(0), silo, silos];
+        using var ours = new Ours(0, partitions, align);
+        using var silo = new Ours(1, partitions, align);
+        using var silos = new Ours(3, partitions, align);
+        using var slices = new Ours(3, partitions, align, isDivided: true);
+        Contender[] all = [new KafkaStreams(), new BareClient(), ours, silo, silos, slices];
         var contenders = all.Where(contender => only.Contains(contender.Key)).ToList();
         var results = contenders.ToDictionary(contender => contender, _ => new List<Measurement>());
         var answers = contenders.ToDictionary(contender => contender, _ => new HashSet<string>());
@@ -23,7 +25,7 @@ internal static class EndToEnd
         try
         {
             Console.Error.WriteLine($"loading {events:N0} transactions");
-            kafka.LoadTransactions(Topic, 4, "--repeat", $"{repeat}");
+            kafka.LoadTransactions(Topic, partitions, "--repeat", $"{repeat}");
             for (var run = 1; run <= runs; run++)
             {
                 foreach (var contender in contenders)
@@ -33,6 +35,8 @@ internal static class EndToEnd
                     using var running = contender.Start(kafka, Topic, events, folder, run);
                     var measurement = VisibleProgress.Watch(kafka, running, events, started);
                     Console.Error.WriteLine($"  {measurement}");
+                    if (running.SecondHalf() is { Length: > 0 } second)
+                        Console.Error.WriteLine($"  second half: {second}");
                     results[contender].Add(measurement);
                     answers[contender].Add(running.Finish());
                     kafka.DeleteTopic(running.Output);
@@ -40,6 +44,7 @@ internal static class EndToEnd
             }
 
             PrintTable(events, runs, results, answers);
+            PrintRatios(results);
             return answers.Values.SelectMany(answer => answer).Contains("WRONG") ? 1 : 0;
         }
         finally
@@ -64,6 +69,23 @@ internal static class EndToEnd
 
             string Ratio(Func<Measurement, double> figure) =>
                 peer is null ? "" : string.Create(CultureInfo.InvariantCulture, $"× {Median(figure) / MedianOf(peer, figure):F2}");
+        }
+    }
+
+    /// <summary>What each of ours is of the simpler ones, once it is warm.</summary>
+    private static void PrintRatios(Dictionary<Contender, List<Measurement>> results)
+    {
+        var ours = results.Where(result => result.Key is Ours).ToList();
+        foreach (var (index, (contender, measurements)) in ours.Index())
+        {
+            foreach (var (simpler, its) in ours.Take(index))
+            {
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
+                    {contender.Key}, second half: × {Ratio(m => m.SecondHalfEventsPerSecond):F2} of the rate of {simpler.Key}, × {Ratio(m => m.SecondHalfCpuMicrosecondsPerEvent):F2} of its processor time
+                    """));
+
+                double Ratio(Func<Measurement, double> figure) => MedianOf(measurements, figure) / MedianOf(its, figure);
+            }
         }
     }
 

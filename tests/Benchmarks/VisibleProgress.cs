@@ -42,6 +42,7 @@ internal static class VisibleProgress
     private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan _settled = TimeSpan.FromSeconds(3); // longer than any contender's commit interval
     private static readonly TimeSpan _stalled = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _says = TimeSpan.FromSeconds(10);
 
     /// <summary>Watches a run from its start until all predictions are visible and nothing moves any more.</summary>
     public static Measurement Watch(KafkaServer kafka, IContenderRun run, int events, long started)
@@ -59,6 +60,8 @@ internal static class VisibleProgress
         var gapsMs = new List<double>();
         var ofPartition = new (long Visible, long Advanced)[partitions.Count];
         var advanced = started;
+        var said = started;
+        var isHalfWay = false;
         while (true)
         {
             var visible = 0L;
@@ -79,6 +82,18 @@ internal static class VisibleProgress
             var use = UseOf(run) ?? new ProcessUse(before.CpuSeconds, before.MemoryMaxMiB);
             if (visible > before.Visible)
                 advanced = now;
+            if (Stopwatch.GetElapsedTime(said, now) > _says)
+            {
+                said = now;
+                Console.Error.WriteLine($"  {visible:N0} visible after {Stopwatch.GetElapsedTime(started, now).TotalSeconds:F0} s");
+            }
+
+            if (!isHalfWay && visible >= events / 2)
+            {
+                isHalfWay = true;
+                run.HalfWay();
+            }
+
             samples.Add(new Sample(Stopwatch.GetElapsedTime(started, now).TotalSeconds, visible, use.CpuSeconds, use.MemoryMaxMiB, ProcessUse.Of(kafka.ProcessId).CpuSeconds - brokerBefore));
             if (visible >= events && Stopwatch.GetElapsedTime(advanced) > _settled)
                 return Evaluate(samples, gapsMs, events);

@@ -253,7 +253,7 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
         var ended = _sessions;
         _sessions = [];
         _alignment = null;
-        _gapBegan = _time.GetTimestamp();
+        _gapBegan = ended.Select(session => session.StandsSince).Min() ?? _time.GetTimestamp();
         foreach (var session in ended)
             session.End();
         GrainsInstruments.Slices.Record(slices.Length);
@@ -292,7 +292,8 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
                 Align(_order);
             }
 
-            await Task.WhenAll(begun.Select(StartAsync)).ConfigureAwait(false);
+            // Each start waits for the broker on its thread, several times.
+            await Task.WhenAll(begun.Select(session => Task.Run(() => StartAsync(session)))).ConfigureAwait(false);
             GrainsInstruments.RebalanceGap.Record(_time.GetElapsedTime(_gapBegan).TotalSeconds);
         }
         catch (Exception exception)

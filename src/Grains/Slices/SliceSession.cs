@@ -81,6 +81,16 @@ internal sealed class SliceSession : IEntityRuntime, ICheckpoints, IAsyncDisposa
     /// <inheritdoc/>
     public bool IsDue => IsAwaited;
 
+    /// <summary>Since when the slice waits at a cut; null: it does not.</summary>
+    public long? StandsSince
+    {
+        get
+        {
+            lock (_gate)
+                return _goesOn.Task.IsCompleted ? null : _gatheredAt;
+        }
+    }
+
     /// <summary>Whether the slice would have its events durable.</summary>
     private bool WantsCut => _isStarted && _cut is null
         && (_isChanged && IsPast(_options.WriteBehind) || IsPast(_options.WriteBehindMin) && (_runtime.IsHot || _runtime.UnsavedBytes >= _options.UnsavedBytesMax / 2));

@@ -10,6 +10,7 @@ internal sealed class SimulatedPipeline : ISlicePipeline
     private readonly SimulatedTopic _topic;
     private readonly Random _random;
     private readonly int _pauseMs;
+    private readonly Action? _starting;
     private readonly long[] _next;
     private readonly long _alignMs = (long)SlicedProject.Plan.Sources[0].Definition.Align.TotalMilliseconds;
     private readonly List<(long Sequence, List<(Payment, double[])> Predictions)> _waiting = [];
@@ -27,9 +28,10 @@ internal sealed class SimulatedPipeline : ISlicePipeline
     /// <param name="topic">What it reads.</param>
     /// <param name="seed">Of its batches and pauses.</param>
     /// <param name="pauseMs">Longest pause after a batch, ms.</param>
-    public SimulatedPipeline(SlicePorts ports, SimulatedTopic topic, int seed, int pauseMs)
+    /// <param name="starting">Called where a start would wait for the broker.</param>
+    public SimulatedPipeline(SlicePorts ports, SimulatedTopic topic, int seed, int pauseMs, Action? starting)
     {
-        (_ports, _topic, _random, _pauseMs) = (ports, topic, new Random(seed), pauseMs);
+        (_ports, _topic, _random, _pauseMs, _starting) = (ports, topic, new Random(seed), pauseMs, starting);
         _next = new long[topic.Log.Length];
     }
 
@@ -39,6 +41,7 @@ internal sealed class SimulatedPipeline : ISlicePipeline
 
     public Task StartAsync()
     {
+        _starting?.Invoke();
         (_instance, _published) = _topic.Open(_ports.Slice.Number);
         foreach (var saved in _ports.Checkpoints.Last?.Partitions ?? [])
             _next[saved.Partition] = saved.NextOffset;

@@ -24,12 +24,14 @@ internal sealed class SlicedStream : IDisposable
     private Dictionary<(int Entity, string Key), double[]> _features;
     private readonly List<(InProcessSiloHandle Silo, SliceMember Member)> _members = [];
     private readonly List<SliceMember> _ghosts = [];
+    private readonly Action? _starting;
     private int _pipelines;
     private int _answers;
     private volatile int _lostPercent;
 
-    public SlicedStream(int seed, int silos, int slices, int events = 1500, int pauseMs = 4, int joinWaitMs = 100, OrleansRuntimeOptions? options = null)
+    public SlicedStream(int seed, int silos, int slices, int events = 1500, int pauseMs = 4, int joinWaitMs = 100, OrleansRuntimeOptions? options = null, Action? starting = null)
     {
+        _starting = starting;
         _name = $"seed {seed}, {silos} silos, {slices} slices";
         Console.WriteLine(_name);
         _random = new Random(seed);
@@ -203,7 +205,7 @@ internal sealed class SlicedStream : IDisposable
     private SimulatedPipeline Open(SlicePorts ports)
     {
         var number = Interlocked.Increment(ref _pipelines);
-        return new SimulatedPipeline(ports, Topic, number, ports.Slice.Number % 3 == 2 ? 10 * PauseMs : PauseMs);
+        return new SimulatedPipeline(ports, Topic, number, ports.Slice.Number % 3 == 2 ? 10 * PauseMs : PauseMs, _starting);
     }
 
     private void Compare(Dictionary<(int Entity, string Key), double[]> features)

@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+
 namespace FeatureStore.Grains.Tests.Slices;
 
 /// <summary>Several pipelines consume one stream, on silos that come and go.</summary>
@@ -52,6 +54,59 @@ public sealed class SlicedStreamTests
         stream.Until(() => stream.Checkpoint > saved, () => $"checkpoint {stream.Checkpoint}, {stream.Topic.Predicted} of {stream.Topic.Events} predicted");
         Assert.AreEqual(2, stream.Term);
         stream.Finish();
+    }
+
+    /// <summary>A start waits for the broker, with its thread: one after the other, slices would stand still for the sum.</summary>
+    [TestMethod]
+    public void The_slices_of_a_silo_start_together()
+    {
+        using var all = new Barrier(4);
+        var alone = 0;
+        using var stream = new SlicedStream(9, 1, 4, events: 300, pauseMs: 1, starting: () => alone += all.SignalAndWait(TimeSpan.FromSeconds(20)) ? 0 : 1);
+        stream.Finish();
+        Assert.AreEqual(0, alone, "slices that started while others waited for them to");
+    }
+
+    /// <summary>What a move of slices takes counts from when they stop for it: the last cut, and two writes of the record, are a part of it.</summary>
+    [TestMethod]
+    public void The_gap_of_a_move_begins_at_its_cut()
+    {
+        var writing = TimeSpan.FromMilliseconds(100);
+        List<double> gaps = [];
+        using var stream = new SlicedStream(10, 3, 6, 900, pauseMs: 1);
+        stream.Advance(100);
+        // The silo that leaves takes entities with it, and what others have sent them since: they send it again.
+        stream.Topic.IsDisturbed = true;
+        var check = stream.Storage.BeforeWrite!;
+        stream.Storage.BeforeWrite = (state, id, record) =>
+        {
+            check(state, id, record);
+            if (state == ClusterNames.CheckpointState)
+                Thread.Sleep(writing);
+        };
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, to) =>
+        {
+            if (instrument.Name == "featurestore.grains.slices.gap")
+                to.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<double>((_, seconds, _, _) =>
+        {
+            lock (gaps)
+                gaps.Add(seconds);
+        });
+        listener.Start();
+        stream.Drain(0);
+        stream.Until(() => Longest() > 0, () => "no gap is told");
+        Assert.IsGreaterThanOrEqualTo(2 * writing.TotalSeconds * 0.99, Longest());
+        stream.Storage.BeforeWrite = check;
+        stream.Finish();
+
+        double Longest()
+        {
+            lock (gaps)
+                return gaps.DefaultIfEmpty().Max();
+        }
     }
 
     /// <summary>Slices move to a silo that joins, and back when it leaves; the entities of their partitions follow.</summary>
