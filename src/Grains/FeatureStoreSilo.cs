@@ -27,7 +27,7 @@ public static class FeatureStoreSilo
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
-        builder.AddGrainService<FlushService>().AddGrainService<EraseService>().AddGrainService<SiloReportService>();
+        builder.AddGrainService<EntityService>().AddGrainService<EraseService>().AddGrainService<SiloReportService>();
         builder.AddPlacementDirector<EntityPlacement, EntityPlacementDirector>();
         // Of our own exceptions the message is what helps, on whichever silo they are thrown.
         builder.Services.Configure<ExceptionSerializationOptions>(exceptions => exceptions.SupportedNamespacePrefixes.Add("FeatureStore"));
@@ -38,7 +38,7 @@ public static class FeatureStoreSilo
             .AddSingleton<EntityCells>()
             .AddSingleton<IEntityCounts>(services => services.GetRequiredService<EntityCells>())
             .AddSingleton<OwnerView>()
-            .AddSingleton<FlushClient>()
+            .AddSingleton<EntityClient>()
             .AddSingleton<EraseClient>()
             .AddHostedService<OwnerExchange>()
             .AddHostedService<MembershipLog>()
@@ -48,7 +48,7 @@ public static class FeatureStoreSilo
             .AddHostedService(services => services.GetRequiredService<EntityShedding>())
             .AddKeyedSingleton<IGrainStorageSerializer, StoredStateSerializer>(ClusterNames.Storage)
             .AddSingleton(services => new OrleansRuntime(
-                plan, services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<FlushClient>(), services.GetRequiredService<EntityCells>(),
+                plan, services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<EntityClient>(), services.GetRequiredService<EntityCells>(),
                 services.GetRequiredService<OwnerView>(), services.GetRequiredService<EraseClient>(), options, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<OrleansRuntime>>()))
             .AddSingleton<IEntityRuntime>(services => services.GetRequiredService<OrleansRuntime>())
             .AddSingleton(services => new GrainCheckpoints(

@@ -29,7 +29,7 @@ internal static class GrainsInstruments
         "featurestore.grains.collected", "{entity}", "Entities taken out of memory, by reason.");
 
     public static readonly Counter<long> Calls = _meter.CreateCounter<long>(
-        "featurestore.grains.calls", "{call}", "Calls that carry events to entities.");
+        "featurestore.grains.calls", "{call}", "Calls that carry events to entities, to one or to many of a silo.");
 
     public static readonly Counter<long> InPlace = _meter.CreateCounter<long>(
         "featurestore.grains.in_place", "{call}", "Entities that got events on the owner's own silo, without a call.");

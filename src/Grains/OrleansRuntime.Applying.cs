@@ -8,7 +8,8 @@ using FeatureStore.Runtime.Local;
 namespace FeatureStore.Grains;
 
 /// <summary>
-/// How a batch reaches its entities. Each gets its events in one call: a message, or, where it is active on this silo, in place, under its lock. In place nothing is allocated for an
+/// How a batch reaches its entities. Each gets its events in one call: where it is active on this silo, in place, under its lock; where it is known to be on another, in a message to that silo, with all others that
+/// are; else in a message of its own. In place nothing is allocated for an
 /// event, and whatever a run of entities will touch is asked for before the first of them is changed, as their state is far larger than the processor's caches.
 /// </summary>
 public sealed partial class OrleansRuntime
@@ -314,16 +315,62 @@ public sealed partial class OrleansRuntime
         _doubtful.Add(index);
     }
 
-    private Task SendAsync(List<int> parts, ApplyBatch batch, CancellationToken cancellationToken)
+    private async Task SendAsync(List<int> parts, ApplyBatch batch, CancellationToken cancellationToken)
     {
         _sent.Encode(batch.Events);
-        return ForEachAsync(parts, part => SendAsync(part, batch, cancellationToken));
+        var known = parts.ToLookup(part => _options.AppliesInPlace && !_parts[part].Link.IsInDoubt ? _parts[part].Link.Silo : null);
+        List<int> alone = [];
+        await Task.WhenAll(
+        [
+            ForEachAsync([.. known[null]], part => SendAsync(part, batch, cancellationToken)),
+            .. known.Where(silo => silo.Key is not null).SelectMany(silo => silo.Chunk(ApplyManyRequest.EntitiesMax).Select(some => SendAsync(silo.Key!, some, batch, alone, cancellationToken))),
+        ]).ConfigureAwait(false);
+        await ForEachAsync(alone, part => SendAsync(part, batch, cancellationToken)).ConfigureAwait(false);
     }
+
+    /// <summary>Sends entities of one silo what they get. Those of which no answer can be used are left to be sent it alone.</summary>
+    private async Task SendAsync(SiloAddress silo, int[] parts, ApplyBatch batch, List<int> alone, CancellationToken cancellationToken)
+    {
+        GrainsInstruments.Calls.Add(1);
+        var request = new ApplyManyRequest
+        {
+            Addresses = Array.ConvertAll(parts, part => _parts[part].Link.Address),
+            Calls = Array.ConvertAll(parts, part => NextCall(_parts[part].Link)),
+            Requests = Array.ConvertAll(parts, part => RequestOf(_parts[part].Link, SentTo(part))),
+        };
+        ApplyReply?[] replies;
+        try
+        {
+            replies = await _entities.On(silo).ApplyAsync(request).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (!IsLasting(exception, cancellationToken))
+        {
+            LogNoAnswer(exception, silo);
+            replies = new ApplyReply?[parts.Length];
+            foreach (var part in parts)
+                NoAnswer(_parts[part].Link, SentTo(part));
+        }
+
+        for (var index = 0; index < parts.Length; index++)
+        {
+            var part = _parts[parts[index]];
+            if (replies[index] is { } reply && Take(part.Link, reply) is not null)
+            {
+                Fill(part, batch, reply);
+                continue;
+            }
+
+            lock (alone)
+                alone.Add(parts[index]);
+        }
+    }
+
+    private Sent SentTo(int part) => new(_sent, _parts[part].First, _parts[part].Count);
 
     private async Task SendAsync(int index, ApplyBatch batch, CancellationToken cancellationToken)
     {
         var part = _parts[index];
-        var reply = await ReachAsync(part.Link, new Sent(_sent, part.First, part.Count), cancellationToken).ConfigureAwait(false);
+        var reply = await ReachAsync(part.Link, SentTo(index), cancellationToken).ConfigureAwait(false);
         Fill(part, batch, reply!);
     }
 

@@ -29,7 +29,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     private readonly ClusterPlan _plan;
     private readonly IGrainFactory _grains;
-    private readonly FlushClient _flush;
+    private readonly EntityClient _entities;
     private readonly EntityCells _cells;
     private readonly OwnerView _owner;
     private readonly OrleansRuntimeOptions _options;
@@ -59,13 +59,13 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     private volatile bool _isHot;
 
     internal OrleansRuntime(
-        ClusterPlan plan, IGrainFactory grains, FlushClient flush, EntityCells cells, OwnerView owner, EraseClient erase, OrleansRuntimeOptions options, TimeProvider time, ILogger<OrleansRuntime> logger, int slice = 0)
+        ClusterPlan plan, IGrainFactory grains, EntityClient entities, EntityCells cells, OwnerView owner, EraseClient erase, OrleansRuntimeOptions options, TimeProvider time, ILogger<OrleansRuntime> logger, int slice = 0)
     {
         options.Check();
         _slice = slice;
         _plan = plan;
         _grains = grains;
-        _flush = flush;
+        _entities = entities;
         _cells = cells;
         _owner = owner;
         _erase = erase;
@@ -356,7 +356,8 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
             catch (Exception exception) when (!IsLasting(exception, cancellationToken))
             {
                 failure = exception;
-                link.IsAnswerLost |= isCalled && request!.Value.Events.Erasure is null && link.IsNewest(request.Value);
+                if (isCalled)
+                    NoAnswer(link, request!.Value);
                 link.IsInDoubt = true;
             }
 
@@ -375,8 +376,16 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         // An entity that nobody has called yet in this term best lives here.
         if (link.Silo is null && _options is { Placement: EntityPlacementPreference.Owner, EntitiesFollow: true } && _cells.Count < _options.OwnerEntitiesMax && !_cells.IsShedding)
             RequestContext.Set(IPlacementDirector.PlacementHintKey, _cells.Silo);
-        var request = sent.Events.Request(_plan.Fingerprint, EntityAddress.HoldsKey(link.Key) ? null : link.Key, sent.First, sent.Count);
-        return Take(link, await link.Grain.ApplyAsync(NextCall(link), request).ConfigureAwait(false));
+        return Take(link, await link.Grain.ApplyAsync(NextCall(link), RequestOf(link, sent)).ConfigureAwait(false));
+    }
+
+    private ApplyRequest RequestOf(EntityLink link, Sent sent) => sent.Events.Request(_plan.Fingerprint, EntityAddress.HoldsKey(link.Key) ? null : link.Key, sent.First, sent.Count);
+
+    /// <summary>Takes note that a request may have had its effect, or may not.</summary>
+    private static void NoAnswer(EntityLink link, Sent sent)
+    {
+        link.IsAnswerLost |= sent.Events.Erasure is null && link.IsNewest(sent);
+        link.IsInDoubt = true;
     }
 
     /// <summary>
@@ -435,7 +444,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         try
         {
             var request = new FlushRequest { Term = _term, Interval = interval, Addresses = Array.ConvertAll(links, link => link.Address), Epochs = epochs };
-            var statuses = Array.ConvertAll(await _flush.On(silo).FlushAsync(request).ConfigureAwait(false), status => (FlushStatus)status);
+            var statuses = Array.ConvertAll(await _entities.On(silo).FlushAsync(request).ConfigureAwait(false), status => (FlushStatus)status);
             return statuses.Contains(FlushStatus.Fenced) ? throw new OwnerFencedException() : statuses;
         }
         catch (Exception exception) when (!IsLasting(exception, default))
@@ -494,6 +503,9 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Entity {Address} goes back to what is durable and gets {Requests} batches again")]
     private partial void LogCatchUp(string address, int requests);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Silo {Silo} did not answer a call to many entities; each is looked for")]
+    private partial void LogNoAnswer(Exception exception, SiloAddress silo);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Silo {Silo} did not answer a flush; its entities are looked for elsewhere")]
     private partial void LogFlushFailed(Exception exception, SiloAddress silo);

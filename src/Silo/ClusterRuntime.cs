@@ -46,7 +46,7 @@ internal static class ClusterRuntime
         // It places through Polly, which says so for every entity.
         builder.Logging.AddFilter("Orleans", LogLevel.Critical).AddFilter("Orleans.Runtime.MembershipService.MembershipAgent", LogLevel.Error)
             .AddFilter("Orleans.Runtime.MembershipService.MembershipTableManager", LogLevel.Error).AddFilter("Polly", LogLevel.None)
-            .AddFilter("Orleans.Hosting.Kubernetes", LogLevel.Warning).AddFilter("FeatureStore.Grains.Entities.FlushService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Ownership.EraseService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Changes.ChangeService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Reports.SiloReportService", LogLevel.Warning);
+            .AddFilter("Orleans.Hosting.Kubernetes", LogLevel.Warning).AddFilter("FeatureStore.Grains.Entities.EntityService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Ownership.EraseService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Changes.ChangeService", LogLevel.Warning).AddFilter("FeatureStore.Grains.Reports.SiloReportService", LogLevel.Warning);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = _leaveTimeout);
         var cluster = PlanOf(plan, options);
         builder.UseOrleans(silo =>

@@ -1,5 +1,7 @@
+using System.Diagnostics.Metrics;
 using FeatureStore.Grains.Entities;
 using FeatureStore.Grains.Placement;
+using FeatureStore.Runtime.Local;
 using FeatureStore.Runtime.Tests;
 
 namespace FeatureStore.Grains.Tests;
@@ -54,16 +56,50 @@ public sealed class PlacementTests
         }
     }
 
+    /// <summary>What many entities of a silo get of a batch is one call, once it is known where they are.</summary>
+    [TestMethod]
+    public void EntitiesOfOneSiloAreCalledTogether()
+    {
+        using var cluster = Cluster.Start(3, new SharedStorage(), new OrleansRuntimeOptions { Placement = EntityPlacementPreference.Even });
+        var (runtime, _) = cluster.Own(0);
+        using var local = new LocalRuntime(TestProject.Plan, new LocalRuntimeOptions { Shards = 1 });
+        var calls = 0L;
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, to) =>
+        {
+            if (instrument.Name == "featurestore.grains.calls")
+                to.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((_, count, _, _) => Interlocked.Add(ref calls, count));
+        listener.Start();
+        foreach (var expected in new long[] { Customers, 2 })
+        {
+            calls = 0;
+            var batch = OfEachCustomer();
+            local.Apply(batch);
+            var values = batch.Values();
+            batch.ResetVectors();
+            runtime.Apply(batch);
+            CollectionAssert.AreEqual(values, batch.Values());
+            Assert.AreEqual(expected, Interlocked.Read(ref calls));
+        }
+    }
+
     private static int[] Counts(OrleansRuntimeOptions options)
     {
         using var cluster = Cluster.Start(3, new SharedStorage(), options);
         var (runtime, _) = cluster.Own(0);
+        runtime.Apply(OfEachCustomer());
+        return Counts(cluster);
+    }
+
+    private static TestBatch OfEachCustomer()
+    {
         var batch = new TestBatch(TestProject.Plan, TestProject.Payments);
         for (var customer = 0; customer < Customers; customer++)
             batch.Add(TestProject.StartMs, customer, null, 1);
         batch.ResetVectors();
-        runtime.Apply(batch);
-        return Counts(cluster);
+        return batch;
     }
 
     private static int[] Counts(Cluster cluster) => [.. Enumerable.Range(0, 3).Select(silo => cluster.Service<EntityCells>(silo).Count)];

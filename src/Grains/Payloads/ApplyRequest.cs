@@ -41,6 +41,25 @@ internal sealed class ApplyRequest
     public byte[]? Guards { get; init; }
 }
 
+/// <summary>The events of one batch that many entities of a silo get.</summary>
+[GenerateSerializer]
+[Immutable]
+[Alias("featurestore.apply-many-request")]
+internal sealed class ApplyManyRequest
+{
+    /// <summary>Most entities of one: a silo with several processors takes several at once.</summary>
+    public const int EntitiesMax = 256;
+
+    [Id(0)]
+    public required string[] Addresses { get; init; }
+
+    [Id(1)]
+    public required OwnerCall[] Calls { get; init; }
+
+    [Id(2)]
+    public required ApplyRequest[] Requests { get; init; }
+}
+
 /// <summary>Who calls, and what it knows.</summary>
 [GenerateSerializer]
 [Immutable]

@@ -51,7 +51,7 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
         var grains = services.GetRequiredService<IGrainFactory>();
         _coordinator = grains.GetGrain<ISliceCoordinatorGrain>(plan.Project.Definition.Project);
         _runtimes = slice => new OrleansRuntime(
-            plan, grains, services.GetRequiredService<FlushClient>(), _cells, services.GetRequiredService<OwnerView>(), services.GetRequiredService<EraseClient>(), options, time,
+            plan, grains, services.GetRequiredService<EntityClient>(), _cells, services.GetRequiredService<OwnerView>(), services.GetRequiredService<EraseClient>(), options, time,
             services.GetRequiredService<ILogger<OrleansRuntime>>(), slice + 1);
     }
 

@@ -234,7 +234,7 @@ internal sealed class SlicedStream : IDisposable
     private async Task LoseAnswersAsync(IOutgoingGrainCallContext context)
     {
         await context.Invoke();
-        if (_lostPercent == 0 || context.Request.GetArgumentCount() != 2 || context.Request.GetArgument(1) is not ApplyRequest)
+        if (_lostPercent == 0 || !Enumerable.Range(0, context.Request.GetArgumentCount()).Any(argument => context.Request.GetArgument(argument) is ApplyRequest or ApplyManyRequest))
             return;
         lock (_random)
         {

@@ -8,10 +8,16 @@ using Orleans.Services;
 
 namespace FeatureStore.Grains.Entities;
 
-/// <summary>On each silo, writes entities that are active there: one call for many.</summary>
-[Alias("featurestore.flush")]
-internal interface IFlushService : IGrainService
+/// <summary>On each silo, does to entities that are active there what would else take a call each.</summary>
+[Alias("featurestore.entities")]
+internal interface IEntityService : IGrainService
 {
+    /// <summary>As <see cref="IEntityGrain.ApplyAsync"/>, but in place: what keeps an activation right is in the cell, whoever calls it.</summary>
+    /// <returns>An answer for each; null where the entity is not active here, or has first to go back to what is durable: its grain sees to that.</returns>
+    [Alias("apply")]
+    [ResponseTimeout(ResponseTimes.Apply)]
+    Task<ApplyReply?[]> ApplyAsync([Immutable] ApplyManyRequest request);
+
     /// <summary>Makes entities durable as of a cut.</summary>
     /// <returns>A <see cref="FlushStatus"/> for each.</returns>
     [Alias("flush")]
@@ -19,12 +25,20 @@ internal interface IFlushService : IGrainService
     Task<byte[]> FlushAsync([Immutable] FlushRequest request);
 }
 
-/// <inheritdoc cref="IFlushService"/>
+/// <inheritdoc cref="IEntityService"/>
 [Reentrant]
-internal sealed class FlushService(GrainId id, Silo silo, ILoggerFactory loggers, EntityCells cells, IServiceProvider services) : GrainService(id, silo, loggers), IFlushService
+internal sealed class EntityService(GrainId id, Silo silo, ILoggerFactory loggers, EntityCells cells, IServiceProvider services) : GrainService(id, silo, loggers), IEntityService
 {
     private readonly int _writesMax = services.GetRequiredService<OrleansRuntimeOptions>().WritesMax;
     private readonly HotPublisher? _publisher = services.GetService<HotPublisher>();
+
+    public Task<ApplyReply?[]> ApplyAsync([Immutable] ApplyManyRequest request) => Task.Run(() =>
+    {
+        var replies = new ApplyReply?[request.Addresses.Length];
+        for (var index = 0; index < replies.Length; index++)
+            replies[index] = cells.Find(request.Addresses[index])?.Apply(request.Calls[index], request.Requests[index]);
+        return replies;
+    });
 
     public async Task<byte[]> FlushAsync([Immutable] FlushRequest request)
     {
@@ -48,8 +62,8 @@ internal sealed class FlushService(GrainId id, Silo silo, ILoggerFactory loggers
     }
 }
 
-/// <summary>Reaches the <see cref="IFlushService"/> of a silo.</summary>
-internal sealed class FlushClient(IServiceProvider services) : GrainServiceClient<IFlushService>(services)
+/// <summary>Reaches the <see cref="IEntityService"/> of a silo.</summary>
+internal sealed class EntityClient(IServiceProvider services) : GrainServiceClient<IEntityService>(services)
 {
-    public IFlushService On(SiloAddress silo) => GetGrainService(silo);
+    public IEntityService On(SiloAddress silo) => GetGrainService(silo);
 }
