@@ -338,7 +338,7 @@ public sealed partial class OrleansRuntime
             Calls = Array.ConvertAll(parts, part => NextCall(_parts[part].Link)),
             Requests = Array.ConvertAll(parts, part => RequestOf(_parts[part].Link, SentTo(part))),
         };
-        ApplyReply?[] replies;
+        ApplyReply?[]? replies = null;
         try
         {
             replies = await _entities.On(silo).ApplyAsync(request).ConfigureAwait(false);
@@ -346,15 +346,21 @@ public sealed partial class OrleansRuntime
         catch (Exception exception) when (!IsLasting(exception, cancellationToken))
         {
             LogNoAnswer(exception, silo);
-            replies = new ApplyReply?[parts.Length];
-            foreach (var part in parts)
-                NoAnswer(_parts[part].Link, SentTo(part));
         }
 
         for (var index = 0; index < parts.Length; index++)
         {
             var part = _parts[parts[index]];
-            if (replies[index] is { } reply && Take(part.Link, reply) is not null)
+            if (replies is null)
+            {
+                NoAnswer(part.Link, SentTo(parts[index]));
+            }
+            else if (replies[index] is not { } reply)
+            {
+                // Where it has to be made active again, best here.
+                part.Link.Silo = null;
+            }
+            else if (Take(part.Link, reply) is not null)
             {
                 Fill(part, batch, reply);
                 continue;

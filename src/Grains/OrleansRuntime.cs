@@ -84,6 +84,9 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     /// <summary>Bytes of events that are kept until they are durable.</summary>
     public long UnsavedBytes => Interlocked.Read(ref _unsavedBytes);
 
+    /// <summary>Number of the newest cut.</summary>
+    internal long NewestCut => _interval - 1;
+
     /// <summary>What the joins keep.</summary>
     internal Shard Joins { get; }
 

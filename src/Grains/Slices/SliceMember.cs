@@ -258,18 +258,20 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
             session.End();
         GrainsInstruments.Slices.Record(slices.Length);
         var order = _order;
+        var kept = ended.Where(session => slices.Contains(session.Slice.Number)).Select(session => (session.Slice.Number, Runtime: session.Keep()))
+            .Where(slice => slice.Runtime is not null).ToDictionary(slice => slice.Number, slice => slice.Runtime!);
         var before = _transition;
         _transition = Task.Run(async () =>
         {
             await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await Task.WhenAll(ended.Select(session => session.DisposeAsync().AsTask())).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (slices.Length > 0)
-                await BeginAsync(order!, slices).ConfigureAwait(false);
+                await BeginAsync(order!, slices, kept).ConfigureAwait(false);
             News();
         });
     }
 
-    private async Task BeginAsync(SliceOrder order, int[] slices)
+    private async Task BeginAsync(SliceOrder order, int[] slices, Dictionary<int, OrleansRuntime> kept)
     {
         List<SliceSession> begun = [];
         try
@@ -283,7 +285,8 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
                 var alignment = new StreamAlignment(_plan.Project.Sources.Count, _time, News);
                 foreach (var slice in slices)
                 {
-                    var session = new SliceSession(_plan, _runtimes(slice), slice, record, order.Completed, _options, _time, News);
+                    var goesOn = kept.TryGetValue(slice, out var runtime) && runtime.NewestCut == record.Header?.Sequence && kept.Remove(slice);
+                    var session = new SliceSession(_plan, goesOn ? runtime! : _runtimes(slice), slice, record, order.Completed, _options, _time, News);
                     session.Pipeline = _open!(new SlicePorts(session.Slice, session, session, () => _checkpoint, alignment.Add(slice, () => session.Pipeline?.Wake())));
                     begun.Add(session);
                 }
@@ -299,6 +302,11 @@ public sealed partial class SliceMember : IPipelineStatus, IAsyncDisposable
         catch (Exception exception)
         {
             Fail(exception);
+        }
+        finally
+        {
+            foreach (var runtime in kept.Values)
+                runtime.Dispose();
         }
     }
 

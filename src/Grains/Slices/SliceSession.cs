@@ -38,10 +38,11 @@ internal sealed class SliceSession : IEntityRuntime, ICheckpoints, IAsyncDisposa
     private long _completedAt;
     private volatile bool _isChanged;
     private volatile bool _isStarted;
+    private bool _isKept;
     private string? _failure;
 
     /// <param name="plan">The definitions.</param>
-    /// <param name="runtime">The slice's own; it goes with the session.</param>
+    /// <param name="runtime">The slice's own; it goes with the session, unless that is asked to <see cref="Keep"/> it.</param>
     /// <param name="number">Of the slice.</param>
     /// <param name="record">The checkpoint's record at the beginning of the term.</param>
     /// <param name="completed">The cut before the term's first.</param>
@@ -60,6 +61,7 @@ internal sealed class SliceSession : IEntityRuntime, ICheckpoints, IAsyncDisposa
         Last = record.Header;
         _completed = _gathered = _asked = completed;
         _completedAt = time.GetTimestamp();
+        runtime.Saving = _saved.Task;
         runtime.Own(
             record.Term, completed + 1, [.. plan.Project.Sources.Select(source => Last?.StreamTimesMs.GetValueOrDefault(source.Definition.Name, long.MinValue) ?? long.MinValue)],
             [.. (Last?.Partitions ?? []).Where(partition => Slice.Has(partition.Partition))], record.Generations);
@@ -233,6 +235,20 @@ internal sealed class SliceSession : IEntityRuntime, ICheckpoints, IAsyncDisposa
     /// <summary>Ends every wait: the term is over.</summary>
     public void End() => _stop.Cancel();
 
+    /// <summary>
+    /// The runtime, for the slice's next term on this silo, once this session is disposed of: it stands at a cut, and if the next term goes on from there it still knows where its entities are, and in
+    /// which state. In a new runtime each would have to be looked for, and go back to what is durable.
+    /// </summary>
+    /// <returns>Null where the slice does not stand at a cut, or not all that it sent is durable.</returns>
+    public OrleansRuntime? Keep()
+    {
+        lock (_gate)
+        {
+            _isKept = !_goesOn.Task.IsCompleted && _runtime.UnsavedBytes == 0;
+            return _isKept ? _runtime : null;
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);
@@ -242,7 +258,10 @@ internal sealed class SliceSession : IEntityRuntime, ICheckpoints, IAsyncDisposa
         lock (_gate)
             background = _background;
         await background.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _runtime.Dispose();
+        if (!_isKept)
+            _runtime.Dispose();
+        else if (_cut is { } cut)
+            await _runtime.ForgetAsync(cut).ConfigureAwait(false);
     }
 
     private static TaskCompletionSource Pending() => new(TaskCreationOptions.RunContinuationsAsynchronously);

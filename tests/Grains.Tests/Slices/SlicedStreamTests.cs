@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 
 namespace FeatureStore.Grains.Tests.Slices;
@@ -107,6 +108,43 @@ public sealed class SlicedStreamTests
             lock (gaps)
                 return gaps.DefaultIfEmpty().Max();
         }
+    }
+
+    /// <summary>Where slices move at a cut, those that stay go on from what they know: none of their entities is looked for again.</summary>
+    [TestMethod]
+    public void A_slice_that_stays_knows_its_entities()
+    {
+        using var stream = new SlicedStream(11, 2, 6, 3600, options: new OrleansRuntimeOptions
+        {
+            // An entity that was not called for some intervals is forgotten.
+            WriteBehind = TimeSpan.FromMilliseconds(200),
+            WriteBehindMin = TimeSpan.Zero,
+            JoinWait = TimeSpan.FromMilliseconds(100),
+        });
+        stream.Misplaced(100);
+        var before = stream.Members.Select(member => member.Member.Slices).ToList();
+        ConcurrentDictionary<string, bool> loaded = [];
+        stream.Storage.BeforeRead = id =>
+        {
+            loaded[id.Key.ToString()!] = true;
+            return Task.CompletedTask;
+        };
+        stream.Join(stream.Cluster.Add());
+        stream.Misplaced(50);
+        for (var member = 0; member < before.Count; member++)
+        {
+            var stayed = before[member].Intersect(stream.Members[member].Member.Slices).ToList();
+            Assert.IsNotEmpty(stayed);
+            foreach (var payment in stream.Topic.Log.Where((_, partition) => stayed.Contains(partition)).SelectMany(partition => partition).DistinctBy(payment => payment.Customer))
+            {
+                var address = EntityAddress.Of(SlicedProject.Plan.Entities[SlicedProject.Customer], SlicedProject.KeyOf(SlicedProject.Customer, payment));
+                Assert.IsFalse(loaded.ContainsKey(address), $"{address} of slice {payment.Partition} was loaded again");
+            }
+        }
+
+        foreach (var payment in stream.Topic.Log.Where((_, partition) => stream.Members[2].Member.Slices.Contains(partition)).SelectMany(partition => partition))
+            Assert.IsTrue(loaded.ContainsKey(EntityAddress.Of(SlicedProject.Plan.Entities[SlicedProject.Customer], SlicedProject.KeyOf(SlicedProject.Customer, payment))), "What moved is not seen to be loaded.");
+        stream.Finish();
     }
 
     /// <summary>Slices move to a silo that joins, and back when it leaves; the entities of their partitions follow.</summary>
