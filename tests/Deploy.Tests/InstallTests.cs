@@ -57,7 +57,7 @@ public sealed class InstallTests
         string[] values = ["-n", space, .. Chart.Installations[installation], .. _withoutModels];
         Kube.Helm(["install", "fs", Chart.Folder, "--wait", "--timeout", "150s", .. values]);
 
-        var failed = Kube.Run("helm", ["upgrade", "fs", Chart.Folder, "--rollback-on-failure", "--timeout", "10s",
+        var failed = Kube.Run("helm", ["upgrade", "fs", Chart.Folder, "--rollback-on-failure", "--timeout", "6s",
             "--set", "image.tag=0.2.0", "--set-string", $"{component}.podAnnotations.fake-node/ready=false", .. values]);
 
         Assert.AreNotEqual(0, failed.Status);

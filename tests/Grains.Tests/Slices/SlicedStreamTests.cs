@@ -74,7 +74,7 @@ public sealed class SlicedStreamTests
     {
         var writing = TimeSpan.FromMilliseconds(100);
         List<double> gaps = [];
-        using var stream = new SlicedStream(10, 3, 6, 900, pauseMs: 1);
+        using var stream = new SlicedStream(10, 3, 6, 400, pauseMs: 1);
         stream.Advance(100);
         // The silo that leaves takes entities with it, and what others have sent them since: they send it again.
         stream.Topic.IsDisturbed = true;
