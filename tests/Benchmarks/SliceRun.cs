@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using FeatureStore.Harness;
 
@@ -193,7 +194,7 @@ internal sealed partial class SliceRun : IDisposable
     {
         try
         {
-            using var status = System.Text.Json.JsonDocument.Parse(silo.Http.GetStringAsync(new Uri("v1/status", UriKind.Relative)).GetAwaiter().GetResult());
+            using var status = JsonDocument.Parse(silo.Http.GetStringAsync(new Uri("v1/status", UriKind.Relative)).GetAwaiter().GetResult());
             return status.RootElement.GetProperty("slices").GetArrayLength();
         }
         catch (HttpRequestException)
