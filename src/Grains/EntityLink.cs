@@ -40,6 +40,9 @@ internal sealed class EntityLink(IEntityGrain grain, int entity, string address,
     /// <summary>Whether it is not known if a request had its effect, and what came of it.</summary>
     public bool IsAnswerLost { get; set; }
 
+    /// <summary>Whether the activation has to go back to what is durable for the lost answer to be had again.</summary>
+    public bool GoesBack { get; set; }
+
     /// <summary>The newest interval in which it was called.</summary>
     public long Interval { get; set; } = -1;
 

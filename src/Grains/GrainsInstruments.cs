@@ -38,7 +38,7 @@ internal static class GrainsInstruments
         "featurestore.grains.recoveries", "{entity}", "Entities brought up to date again after their activation was lost, moved or doubted.");
 
     public static readonly Counter<long> Moves = _meter.CreateCounter<long>(
-        "featurestore.grains.moves", "{entity}", "Entities that left for the silo whose slice, or ownership of the stream, is new to them.");
+        "featurestore.grains.moves", "{entity}", "Entities that left for the silo whose slice, or ownership of the stream, is new to them, or since theirs left while they had something that was not durable.");
 
     public static readonly Counter<long> SavedBlocks = _meter.CreateCounter<long>(
         "featurestore.grains.saved_blocks", "{block}", "Blocks written to grain storage.");

@@ -303,7 +303,7 @@ public sealed partial class OrleansRuntime
     private void ApplyInPlace(ApplyBatch batch, int index, EntityCell cell, ref ValueTarget target)
     {
         ref readonly var part = ref _parts[index];
-        var events = new EventsFor(part.Route, batch.Events, batch.Source, _interval, _generations);
+        var events = new EventsFor(part.Route, batch.Events, _plan.Project.Sources[batch.Source], _interval, _generations);
         var status = cell.Apply(NextCall(part.Link), events, part.Link.Key, _sent.Rows(part.First, part.Count), ref target);
         if (status is not null && Take(part.Link, status.Value, cell.Epoch))
         {
@@ -331,6 +331,15 @@ public sealed partial class OrleansRuntime
     /// <summary>Sends entities of one silo what they get. Those of which no answer can be used are left to be sent it alone.</summary>
     private async Task SendAsync(SiloAddress silo, int[] parts, ApplyBatch batch, List<int> alone, CancellationToken cancellationToken)
     {
+        if (_entities.On(silo) is not { } there)
+        {
+            foreach (var part in parts)
+                _parts[part].Link.Silo = null;
+            lock (alone)
+                alone.AddRange(parts);
+            return;
+        }
+
         GrainsInstruments.Calls.Add(1);
         var request = new ApplyManyRequest
         {
@@ -341,7 +350,7 @@ public sealed partial class OrleansRuntime
         ApplyReply?[]? replies = null;
         try
         {
-            replies = await _entities.On(silo).ApplyAsync(request).ConfigureAwait(false);
+            replies = await there.ApplyAsync(request).ConfigureAwait(false);
         }
         catch (Exception exception) when (!IsLasting(exception, cancellationToken))
         {

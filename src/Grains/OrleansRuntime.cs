@@ -379,7 +379,10 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         // An entity that nobody has called yet in this term best lives here.
         if (link.Silo is null && _options is { Placement: EntityPlacementPreference.Owner, EntitiesFollow: true } && _cells.Count < _options.OwnerEntitiesMax && !_cells.IsShedding)
             RequestContext.Set(IPlacementDirector.PlacementHintKey, _cells.Silo);
-        return Take(link, await link.Grain.ApplyAsync(NextCall(link), RequestOf(link, sent)).ConfigureAwait(false));
+        var isRepeated = link.IsAnswerLost && link.IsNewest(sent);
+        var reply = Take(link, await link.Grain.ApplyAsync(NextCall(link) with { IsRepeated = isRepeated }, RequestOf(link, sent)).ConfigureAwait(false));
+        link.IsAnswerLost &= reply is null || !isRepeated;
+        return reply;
     }
 
     private ApplyRequest RequestOf(EntityLink link, Sent sent) => sent.Events.Request(_plan.Fingerprint, EntityAddress.HoldsKey(link.Key) ? null : link.Key, sent.First, sent.Count);
@@ -393,15 +396,16 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
 
     /// <summary>
     /// Has an activation go back to what is durable, and apply all that came after it but the request that is next. Where other slices call it too, it goes back only for
-    /// an answer that was lost and has to be had again: the others' events would be lost with ours, and theirs with those of the next who does.
+    /// an answer that was lost and can be had no other way: the others' events would be lost with ours, and theirs with those of the next who does.
     /// </summary>
     private async Task CatchUpAsync(EntityLink link, Sent? next)
     {
         GrainsInstruments.Recoveries.Add(1);
         LogCatchUp(link.Address, link.UnsavedCount);
-        if ((_slice == 0 || link.IsAnswerLost) && Take(link, await link.Grain.RollBackAsync(NextCall(link)).ConfigureAwait(false)) is null)
+        if ((_slice == 0 || link.GoesBack) && Take(link, await link.Grain.RollBackAsync(NextCall(link)).ConfigureAwait(false)) is null)
             return;
-        link.IsAnswerLost = false;
+        if (_slice == 0 || link.GoesBack)
+            link.IsAnswerLost = link.GoesBack = false;
         for (var index = 0; index < link.UnsavedCount; index++)
         {
             if (link.Unsaved[index] is var sent && sent != next && await CallAsync(link, sent).ConfigureAwait(false) is null)
@@ -436,6 +440,9 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
                 return false;
             case ApplyStatus.Moves:
                 return false;
+            case ApplyStatus.Repeated:
+                link.IsInDoubt = link.GoesBack = true;
+                return false;
             default:
                 link.Epoch = epoch;
                 return true;
@@ -447,7 +454,9 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         try
         {
             var request = new FlushRequest { Term = _term, Interval = interval, Addresses = Array.ConvertAll(links, link => link.Address), Epochs = epochs };
-            var statuses = Array.ConvertAll(await _entities.On(silo).FlushAsync(request).ConfigureAwait(false), status => (FlushStatus)status);
+            if (_entities.On(silo) is not { } there)
+                return [.. Enumerable.Repeat(FlushStatus.Behind, links.Length)];
+            var statuses = Array.ConvertAll(await there.FlushAsync(request).ConfigureAwait(false), status => (FlushStatus)status);
             return statuses.Contains(FlushStatus.Fenced) ? throw new OwnerFencedException() : statuses;
         }
         catch (Exception exception) when (!IsLasting(exception, default))

@@ -1,10 +1,17 @@
 namespace FeatureStore.Grains.Entities;
 
 /// <summary>The newest call of each caller. Nearly always there is one; of an entity that several slices call, a few.</summary>
+[GenerateSerializer]
+[Alias("featurestore.call-numbers")]
 internal struct CallNumbers
 {
+    [Id(0)]
     private (int Slice, long Number)[]? _others;
+
+    [Id(1)]
     private int _slice;
+
+    [Id(2)]
     private long _number;
 
     /// <summary>Whether there is more than one caller.</summary>

@@ -165,6 +165,65 @@ internal sealed class EntityCell : IDisposable
         }
     }
 
+    /// <summary>Ends the activation, as its silo leaves or its entity goes to another one, and gives its state to the next.</summary>
+    /// <returns>Null where all is durable, and can as well be loaded.</returns>
+    public async Task<MovedEntity?> LeaveAsync()
+    {
+        while (true)
+        {
+            while (Volatile.Read(ref _writing) is { } underWay)
+                await underWay.Done.Task.ConfigureAwait(false);
+            lock (this)
+            {
+                if (_writing is not null)
+                    continue;
+                var moved = _isClosed || !_isDirty || _epoch < 0 ? null : new MovedEntity
+                {
+                    Plan = _cells.Plan.Fingerprint,
+                    Term = _term,
+                    Calls = _calls,
+                    Interval = _interval,
+                    Sequence = _sequence,
+                    Key = _key,
+                    Block = _live?.Span.ToArray(),
+                    Applied = _applied.ToArray(),
+                    BlockAtCut = _atCut?.Span.ToArray(),
+                    AppliedAtCut = _appliedAtCut?.ToArray(),
+                    Durable = _durable,
+                    DurableTerm = _durableTerm,
+                    DurableInterval = _durableInterval,
+                    OwnerTerm = _ownerTerm,
+                    ETag = _etag,
+                };
+                Close();
+                return moved;
+            }
+        }
+    }
+
+    /// <summary>Takes the state in that the activation before had, in place of <see cref="LoadAsync"/>.</summary>
+    /// <returns>False where it is of other definitions: what is durable is loaded, and the rest sent again.</returns>
+    public bool TryArrive(MovedEntity moved)
+    {
+        if (moved.Plan != _cells.Plan.Fingerprint)
+            return false;
+        lock (this)
+        {
+            var ledger = _cells.Ledger(_plan.Index);
+            (_term, _calls, _isCalled) = (moved.Term, moved.Calls, true);
+            (_interval, _isDirty, _sequence, _key) = (moved.Interval, true, moved.Sequence, moved.Key);
+            (_live, _applied) = (moved.Block is null ? null : NativeBlock.CopyOf(moved.Block, ledger), AppliedOffsets.Read(moved.Applied));
+            if (moved.BlockAtCut is not null)
+                (_atCut, _appliedAtCut) = (NativeBlock.CopyOf(moved.BlockAtCut, ledger), AppliedOffsets.Read(moved.AppliedAtCut));
+            (_durable, _durableTerm, _durableInterval, _ownerTerm, _etag) = (moved.Durable, moved.DurableTerm, moved.DurableInterval, moved.OwnerTerm, moved.ETag);
+            // A new one, since an epoch says where the entity is, too: who sends to the place before learns of this one, and sends again what is not durable, which is passed over.
+            _epoch = Random.Shared.NextInt64(1, long.MaxValue);
+            (_loadedAt, _usedAt) = (_cells.Now, _cells.NowSeconds);
+            ChangedHere(~0);
+            return true;
+        }
+    }
+
     /// <summary>Applies events, if the caller knows this state.</summary>
     /// <param name="call">Who calls.</param>
     /// <param name="request">The events.</param>
@@ -176,8 +235,9 @@ internal sealed class EntityCell : IDisposable
             return new ApplyReply { Status = ApplyStatus.OtherDefinitions };
         lock (this)
         {
-            var route = request.Guards is null ? _cells.Plan.Route(request.Source, _plan.Index)! : null;
-            if (Admit(call, request.Interval, route?.Feeds != false, isBack) is var status && status != ApplyStatus.Applied)
+            var isErasure = request.Guards is not null;
+            var events = isErasure ? default : new EventsFor(_cells.Plan.Route(request.Source, _plan.Index)!, Decode(request), _cells.Plan.Project.Sources[request.Source], request.Interval, request.Generations);
+            if (Admit(call, request.Interval, events, [], isBack) is var status && status != ApplyStatus.Applied)
                 return status is null ? null : Reply(status.Value, 0);
             if (request.Guards is { } guards)
             {
@@ -186,9 +246,12 @@ internal sealed class EntityCell : IDisposable
                 return Reply(ApplyStatus.Applied, call.Epoch);
             }
 
-            var reply = Reply(ApplyStatus.Applied, call.Epoch, new byte[request.Count * ClusterPlan.ValuesPerEvent(route!, request.Vectors) * sizeof(double)]);
+            // One event can be answered now as well: nothing of this caller has come since.
+            if (call.IsRepeated && request.Count > 1 && !IsNews(events, []))
+                return Reply(ApplyStatus.Repeated, 0);
+            var reply = Reply(ApplyStatus.Applied, call.Epoch, new byte[request.Count * ClusterPlan.ValuesPerEvent(events.Route, request.Vectors) * sizeof(double)]);
             var target = new ValueTarget(MemoryMarshal.Cast<byte, double>(reply.Values.AsSpan()), request.Vectors);
-            Apply(new EventsFor(route!, Decode(request), request.Source, request.Interval, request.Generations), request.Key, [], ref target);
+            Apply(events, request.Key, [], ref target);
             return reply;
         }
     }
@@ -231,7 +294,7 @@ internal sealed class EntityCell : IDisposable
     /// <returns>Null where the block has first to go back to the durable one (<see cref="LoadAsync"/>).</returns>
     public ApplyStatus? Apply(in OwnerCall call, in EventsFor events, byte[] key, ReadOnlySpan<int> rows, ref ValueTarget target)
     {
-        var status = Admit(call, events.Interval, events.Route.Feeds, isBack: false);
+        var status = Admit(call, events.Interval, events, rows, isBack: false);
         if (status == ApplyStatus.Applied)
             Apply(events, key, rows, ref target);
         return status;
@@ -397,13 +460,16 @@ internal sealed class EntityCell : IDisposable
     public void Dispose()
     {
         lock (this)
-        {
-            _isClosed = true;
-            _isDirty = false;
-            DropCut();
-            _live?.Dispose();
-            _live = null;
-        }
+            Close();
+    }
+
+    private void Close()
+    {
+        _isClosed = true;
+        _isDirty = false;
+        DropCut();
+        _live?.Dispose();
+        _live = null;
     }
 
     /// <summary>An owner that another has followed, or a call that was overtaken by a later one: whoever sent it does not wait for it any more.</summary>
@@ -414,7 +480,7 @@ internal sealed class EntityCell : IDisposable
 
     /// <summary>Takes a call, if the caller knows this state.</summary>
     /// <returns>Null where the block has first to go back.</returns>
-    private ApplyStatus? Admit(in OwnerCall call, long interval, bool feeds, bool isBack)
+    private ApplyStatus? Admit(in OwnerCall call, long interval, in EventsFor events, ReadOnlySpan<int> rows, bool isBack)
     {
         if (IsOld(call) is { } old)
             return old;
@@ -422,7 +488,7 @@ internal sealed class EntityCell : IDisposable
             return ApplyStatus.Behind;
         if (_isExact && call.Term > _ownerTerm)
             return null;
-        if (_isDirty && (call.Term > _term || (call.IsShared ? feeds && !Fits(interval) : call.Epoch == 0 || interval < _interval || interval > _interval && _atCut is not null)))
+        if (_isDirty && (call.Term > _term || (call.IsShared ? !Fits(interval) && IsNews(events, rows) : call.Epoch == 0 || interval < _interval || interval > _interval && _atCut is not null)))
             return null;
         // What is durable may have gone on without it: by another activation, or by an owner that stood still and woke up before it was followed.
         if (call.Epoch == 0 && !_isDirty && !isBack && !IsVouchedFor(call) && (_cells.IsDoubtful(_loadedAt, _freshTime) || call.Term > _term && _cells.IsOlder(_loadedAt, _freshTime)))
@@ -447,6 +513,26 @@ internal sealed class EntityCell : IDisposable
 
     /// <summary>Whether events of one of several slices find the block of their interval.</summary>
     private bool Fits(long interval) => interval == _interval || interval < _interval == _atCut is not null;
+
+    /// <summary>Whether events, or none where an entity is to be erased, would change the block: those that are sent again are often in it.</summary>
+    private bool IsNews(in EventsFor events, ReadOnlySpan<int> rows)
+    {
+        if (events.Events is null)
+            return true;
+        for (var index = 0; events.Route.Feeds && index < (rows.IsEmpty ? events.Events.Count : rows.Length); index++)
+        {
+            if (IsNews(events, events.Events[rows.IsEmpty ? index : rows[index]]))
+                return true;
+        }
+
+        return false;
+    }
+
+    private bool IsNews(in EventsFor events, in EventHeader header)
+    {
+        var origin = events.Origin(header);
+        return header.Offset >= _applied.Next(_cells.Plan.SourceIds[origin], header.Partition, events.Generation(origin, header.Partition));
+    }
 
     private ApplyReply Reply(ApplyStatus status, long epochKnown, byte[]? values = null) => new()
     {
@@ -486,7 +572,7 @@ internal sealed class EntityCell : IDisposable
     {
         _key ??= key ?? throw new InvalidDataException($"The first call to entity \"{Address}\" lacks the key.");
         _usedAt = _cells.NowSeconds;
-        if (_isDirty && events.Interval < _interval && events.Route.Feeds)
+        if (_isDirty && events.Interval < _interval && events.Route.Feeds && _atCut is not null)
             ApplyToCut(events, rows, target.Vectors);
         ApplyLive(events, rows, ref target);
     }
@@ -507,7 +593,6 @@ internal sealed class EntityCell : IDisposable
 
     private void ApplyLive(in EventsFor events, ReadOnlySpan<int> rows, ref ValueTarget target)
     {
-        var source = _cells.Plan.Project.Sources[events.Source];
         var feeds = events.Route.Feeds && !(_isExact && _term == _durableTerm && events.Interval <= _durableInterval);
         var isChanged = false;
         var count = rows.IsEmpty ? events.Events.Count : rows.Length;
@@ -515,8 +600,7 @@ internal sealed class EntityCell : IDisposable
         {
             var row = rows.IsEmpty ? index : rows[index];
             ref readonly var header = ref events.Events[row];
-            var origin = source.Join is null ? source.Index : header.Origin;
-            if (feeds && header.Offset >= _applied.Next(_cells.Plan.SourceIds[origin], header.Partition, events.Generation(origin, header.Partition)))
+            if (feeds && IsNews(events, header))
             {
                 if (!isChanged)
                 {
@@ -525,7 +609,7 @@ internal sealed class EntityCell : IDisposable
                 }
 
                 isChanged = true;
-                Change(source.Index, events.Events.Row(row), header);
+                Change(events.Source.Index, events.Events.Row(row), header);
             }
 
             if (!header.IsRetraction)
@@ -536,7 +620,7 @@ internal sealed class EntityCell : IDisposable
         for (var index = 0; isChanged && !_isExact && index < count; index++)
         {
             ref readonly var header = ref events.Events[rows.IsEmpty ? index : rows[index]];
-            var origin = source.Join is null ? source.Index : header.Origin;
+            var origin = events.Origin(header);
             _applied.Advance(_cells.Plan.SourceIds[origin], header.Partition, events.Generation(origin, header.Partition), header.Offset + 1);
         }
     }

@@ -15,6 +15,7 @@ namespace FeatureStore.Grains.Entities;
 internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IGrainBase, IEntityGrain, IGrainMigrationParticipant
 {
     private const string MovedInKey = "featurestore.moved-in";
+    private const string StateKey = "featurestore.state";
 
     private const int LoadsMax = 16;
 
@@ -23,6 +24,9 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
     /// <summary>The newest term in which the entity was moved.</summary>
     private long _movedIn;
 
+    /// <summary>What goes with it to another silo, or has come.</summary>
+    private MovedEntity? _moved;
+
     public IGrainContext GrainContext => context;
 
     private EntityCell Cell => _cell ?? throw new InvalidOperationException("A call came before the activation was complete.");
@@ -30,27 +34,42 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
     public async Task OnActivateAsync(CancellationToken token)
     {
         var cell = cells.Create(context);
-        await cell.LoadAsync(0);
+        if (_moved is null || !cell.TryArrive(_moved))
+            await cell.LoadAsync(0);
+        _moved = null;
         cells.Add(cell);
         _cell = cell;
     }
 
-    /// <summary>Nothing has to be saved here: what is not durable is sent again by the owner of the stream.</summary>
-    public Task OnDeactivateAsync(DeactivationReason reason, CancellationToken token)
+    /// <summary>
+    /// Nothing has to be saved here: what is not durable is sent again by the owner of the stream. But where several slices call, each does so at its next call only, and whoever reads before would miss it. So what
+    /// is not durable moves on when a silo leaves.
+    /// </summary>
+    public async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken token)
     {
-        if (_cell is not null)
-            cells.Remove(_cell);
-        return Task.CompletedTask;
+        if (_cell is null)
+            return;
+        if (reason.ReasonCode is DeactivationReasonCode.ShuttingDown or DeactivationReasonCode.Migrating)
+            _moved = await _cell.LeaveAsync();
+        cells.Remove(_cell);
+        if (_moved is not null && reason.ReasonCode == DeactivationReasonCode.ShuttingDown)
+            context.Migrate(null, token);
     }
 
-    /// <summary>Not the block, which is loaded at the first call of a term anyway.</summary>
+    /// <summary>Of the block only what is not durable: the rest is loaded at the first call of a term anyway.</summary>
     public void OnDehydrate(IDehydrationContext migration)
     {
         GrainsInstruments.Moves.Add(1);
         migration.TryAddValue(MovedInKey, _movedIn);
+        if (_moved is not null)
+            migration.TryAddValue(StateKey, _moved);
     }
 
-    public void OnRehydrate(IRehydrationContext migration) => migration.TryGetValue(MovedInKey, out _movedIn);
+    public void OnRehydrate(IRehydrationContext migration)
+    {
+        migration.TryGetValue(MovedInKey, out _movedIn);
+        migration.TryGetValue(StateKey, out _moved);
+    }
 
     public async ValueTask<ApplyReply> ApplyAsync(OwnerCall call, [Immutable] ApplyRequest request)
     {

@@ -63,7 +63,8 @@ internal sealed class EntityService(GrainId id, Silo silo, ILoggerFactory logger
 }
 
 /// <summary>Reaches the <see cref="IEntityService"/> of a silo.</summary>
-internal sealed class EntityClient(IServiceProvider services) : GrainServiceClient<IEntityService>(services)
+internal sealed class EntityClient(IServiceProvider services, ISiloStatusOracle silos) : GrainServiceClient<IEntityService>(services)
 {
-    public IEntityService On(SiloAddress silo) => GetGrainService(silo);
+    /// <returns>Null where the silo leaves or is gone, as far as is known: its entities are being handed over to others, and its answers may get lost.</returns>
+    public IEntityService? On(SiloAddress silo) => silos.GetApproximateSiloStatus(silo) == SiloStatus.Active ? GetGrainService(silo) : null;
 }

@@ -1,4 +1,5 @@
 using FeatureStore.Core.Events;
+using FeatureStore.Core.Plans;
 using FeatureStore.Runtime;
 using FeatureStore.Runtime.Local;
 
@@ -7,11 +8,14 @@ namespace FeatureStore.Grains.Entities;
 /// <summary>Events on their way to entities of one type.</summary>
 /// <param name="Route">What they do there.</param>
 /// <param name="Events">The events, among others.</param>
-/// <param name="Source">Index of their source plan.</param>
+/// <param name="Source">Where they come from.</param>
 /// <param name="Interval">Number of their interval.</param>
 /// <param name="Generations">By source and partition, how often the partition was made anew; null: none ever.</param>
-internal readonly record struct EventsFor(Route Route, EventBatch Events, int Source, long Interval, int[][]? Generations)
+internal readonly record struct EventsFor(Route Route, EventBatch Events, SourcePlan Source, long Interval, int[][]? Generations)
 {
+    /// <summary>Index of the source whose offset an event has: of a pair, the one of the record that made it.</summary>
+    public int Origin(in EventHeader header) => Source.Join is null ? Source.Index : header.Origin;
+
     /// <summary>How often a partition was made anew.</summary>
     public int Generation(int source, int partition) => Generations is { } generations && partition < generations[source].Length ? generations[source][partition] : 0;
 }

@@ -82,6 +82,10 @@ internal readonly record struct OwnerCall
     [Id(3)]
     public int Slice { get; init; }
 
+    /// <summary>Whether the answer to an earlier call with these events was lost.</summary>
+    [Id(4)]
+    public bool IsRepeated { get; init; }
+
     /// <summary>Whether other slices call the entity too.</summary>
     public bool IsShared => Slice > 0;
 }
@@ -102,6 +106,9 @@ internal enum ApplyStatus
 
     /// <summary>The entity goes to the caller's silo: the caller calls again.</summary>
     Moves = 4,
+
+    /// <summary>The repeated call's events were applied by the earlier one; what is to be read between them, only a block that goes back can tell.</summary>
+    Repeated = 5,
 }
 
 /// <summary>What an entity answers.</summary>

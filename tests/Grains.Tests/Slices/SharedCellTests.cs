@@ -87,6 +87,60 @@ public sealed class SharedCellTests
         Assert.AreEqual(13, Live());
     }
 
+    /// <summary>An event from before the cut finds no block as of then, and needs none: it is in what is durable.</summary>
+    [TestMethod]
+    public void What_is_in_the_block_is_passed_over()
+    {
+        var epoch = Apply(1, 0, 5, Pay(0, 0, 1)).Epoch;
+        Assert.AreEqual(FlushStatus.Durable, Flush(5, epoch));
+        Apply(2, epoch, 6, Pay(1, 0, 10));
+        var reply = Apply(1, epoch, 5, Pay(0, 0, 1));
+        Assert.AreEqual((ApplyStatus.Applied, epoch), (reply.Status, reply.Epoch));
+        Assert.AreEqual(11, Live());
+    }
+
+    [TestMethod]
+    public void A_lost_answer_to_one_event_is_had_again_from_the_block_as_it_is()
+    {
+        var epoch = Apply(1, 0, 5, Pay(0, 0, 1)).Epoch;
+        Apply(2, epoch, 5, Pay(1, 0, 10));
+        var again = Cell().Apply(Call(1, epoch) with { IsRepeated = true }, SlicedProject.Request(_plan, 5, Pay(0, 0, 1)))!;
+        Assert.AreEqual((ApplyStatus.Applied, epoch), (again.Status, again.Epoch));
+        Assert.AreEqual(11, Live());
+    }
+
+    [TestMethod]
+    public void A_lost_answer_to_several_events_takes_a_block_that_goes_back_if_they_are_in_it()
+    {
+        var events = SlicedProject.Request(_plan, 5, Pay(0, 0, 1), Pay(0, 1, 2));
+        var epoch = Apply(2, 0, 5, Pay(1, 0, 10)).Epoch;
+        Assert.AreEqual(ApplyStatus.Applied, Cell().Apply(Call(1, epoch) with { IsRepeated = true }, events)!.Status, "They had not arrived.");
+        Assert.AreEqual(ApplyStatus.Repeated, Cell().Apply(Call(1, epoch) with { IsRepeated = true }, events)!.Status);
+        Assert.AreEqual(13, Live());
+    }
+
+    [TestMethod]
+    public void What_is_not_durable_goes_to_another_silo_when_its_own_leaves()
+    {
+        var epoch = Apply(1, 0, 5, Pay(0, 0, 1)).Epoch;
+        Apply(2, epoch, 6, Pay(1, 0, 10));
+        var left = _cluster.Silos[0];
+        _cluster.Add();
+        _cluster.Stop(left);
+        _cell = null!;
+        Assert.AreEqual(11, Live(), "Nobody has called it there.");
+        var behind = Cell().Apply(Call(1, epoch), SlicedProject.Request(_plan, 6, Pay(0, 1, 2)))!;
+        Assert.AreEqual(ApplyStatus.Behind, behind.Status, "Its caller is told where it is now.");
+        Apply(1, behind.Epoch, 5, Pay(0, 0, 1));
+        Apply(1, behind.Epoch, 6, Pay(0, 1, 2));
+        Apply(2, behind.Epoch, 6, Pay(1, 0, 10));
+        Assert.AreEqual(FlushStatus.Durable, Flush(5, behind.Epoch));
+        Assert.AreEqual(1, Stored());
+        Assert.AreEqual(FlushStatus.Durable, Flush(6, behind.Epoch));
+        Assert.AreEqual(13, Stored());
+        Assert.AreEqual(13, Live());
+    }
+
     [TestMethod]
     public void What_is_sent_again_during_a_write_is_not_taken_for_durable()
     {

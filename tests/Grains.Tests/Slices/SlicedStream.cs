@@ -233,6 +233,9 @@ internal sealed class SlicedStream : IDisposable
 
     private async Task LoseAnswersAsync(IOutgoingGrainCallContext context)
     {
+        // A silo that leaves can still take an answer with it. Hardly ever was it to several events of one entity, but then other slices' events go with it.
+        if (context.InterfaceMethod.Name == nameof(IEntityGrain.RollBackAsync))
+            Topic.IsDisturbed = true;
         await context.Invoke();
         if (_lostPercent == 0 || !Enumerable.Range(0, context.Request.GetArgumentCount()).Any(argument => context.Request.GetArgument(argument) is ApplyRequest or ApplyManyRequest))
             return;
