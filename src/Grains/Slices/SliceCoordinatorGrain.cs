@@ -6,6 +6,7 @@ using FeatureStore.Runtime.Local;
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
 using Orleans.Placement;
+using Orleans.Runtime.Placement;
 
 namespace FeatureStore.Grains.Slices;
 
@@ -15,7 +16,7 @@ namespace FeatureStore.Grains.Slices;
 /// A term is a division of the slices. A planned change (a silo joins or leaves) happens at a cut behind which nobody goes on: the next term begins where everything is published and durable. Any
 /// other (a silo is gone, a pipeline has failed) begins the next term at once: all go back to S, and in silence to P. The term, and the ETag of the checkpoint's record, shut out
 /// whoever still works in an earlier one; among them an earlier activation of this grain, which keeps nothing else. One that starts goes on with the term that it finds, if all slices are under way in it and none is at a cut; else
-/// it begins one.
+/// it begins one. So that it can, this grain goes to another silo, when its own leaves, only once that is so.
 /// </para>
 /// <para>
 /// A cut has phases (<see cref="CutPhase"/>), each of which begins when all slices have ended the one before. So S is written when everything before it is published, and then durable.
@@ -26,12 +27,16 @@ namespace FeatureStore.Grains.Slices;
 [KeepAlive]
 [Reentrant]
 internal sealed partial class SliceCoordinatorGrain(
-    ClusterPlan plan, EntityCells cells, ISiloStatusOracle silos, OrleansRuntimeOptions options, TimeProvider time, ILogger<SliceCoordinatorGrain> logger) : Grain, ISliceCoordinatorGrain
+    ClusterPlan plan, EntityCells cells, ISiloStatusOracle silos, OrleansRuntimeOptions options, TimeProvider time, ILogger<SliceCoordinatorGrain> logger) : Grain, ISliceCoordinatorGrain, IGrainMigrationParticipant
 {
     private const int JoinWaitsMax = 5;
+    private const string OwnersKey = "featurestore.owners";
     private static readonly TimeSpan _watchMax = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _tick = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan _pauseMax = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a silo that leaves waits for a moment in which another can take over: less than a call may take.</summary>
+    private static readonly TimeSpan _leaveMax = TimeSpan.FromSeconds(5);
 
     /// <summary>How long whoever asks for an erasure waits for it: less than a call may take.</summary>
     private static readonly TimeSpan _eraseMax = TimeSpan.FromSeconds(20);
@@ -64,6 +69,15 @@ internal sealed partial class SliceCoordinatorGrain(
     private int _failures;
     private bool _isWriting;
 
+    /// <summary>Whether this silo leaves.</summary>
+    private bool _leaves;
+
+    /// <summary>Who had slices when this grain came here,</summary>
+    private SiloAddress[] _awaited = [];
+
+    /// <summary>and until when they are waited for.</summary>
+    private long _awaitedUntil;
+
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         Unsettle();
@@ -77,7 +91,15 @@ internal sealed partial class SliceCoordinatorGrain(
         return Task.CompletedTask;
     }
 
-    public ValueTask<SliceOrder> ReportAsync([Immutable] MemberReport report)
+    public void OnDehydrate(IDehydrationContext migration) => migration.TryAddValue(OwnersKey, _owners);
+
+    public void OnRehydrate(IRehydrationContext migration)
+    {
+        if (migration.TryGetValue<SiloAddress[]>(OwnersKey, out var owners))
+            (_awaited, _awaitedUntil) = (owners!, time.GetTimestamp() + (long)(options.SilenceMax.TotalSeconds * time.TimestampFrequency));
+    }
+
+    public async ValueTask<SliceOrder> ReportAsync([Immutable] MemberReport report)
     {
         var refusal = report.Fingerprint == plan.Fingerprint && report.SliceCount == plan.Slices ? null
             : $"This silo divides the stream into {report.SliceCount} slices, and the cluster into {plan.Slices}, or they run other definitions. Stop all silos, then start them with the same --slices and definitions.";
@@ -91,7 +113,9 @@ internal sealed partial class SliceCoordinatorGrain(
         }
 
         Advance();
-        return ValueTask.FromResult(OrderFor(report.Silo, refusal));
+        if (report.HasLeft && report.Silo.Equals(cells.Silo) && !_leaves)
+            await LeaveAsync();
+        return OrderFor(report.Silo, refusal);
     }
 
     public async ValueTask<SliceOrder> WatchAsync(SiloAddress silo, Guid coordinator, long version)
@@ -147,6 +171,27 @@ internal sealed partial class SliceCoordinatorGrain(
         }
     }
 
+    /// <summary>Goes to another silo, as soon as it finds there what it needs.</summary>
+    private async Task LeaveAsync()
+    {
+        _leaves = true;
+        for (var start = time.GetTimestamp(); !IsAtRest() && time.GetElapsedTime(start) < _leaveMax; Advance())
+            await Task.Delay(_tick, time);
+        if (_members.Keys.FirstOrDefault(silo => !_members[silo].IsDraining) is not { } next)
+        {
+            _leaves = false;
+            return;
+        }
+
+        RequestContext.Set(IPlacementDirector.PlacementHintKey, next);
+        MigrateOnIdle();
+        Changed();
+    }
+
+    /// <summary>Whether all slices are under way, none of them is at a cut, and each knows of the last one that it is complete.</summary>
+    private bool IsAtRest() => !_isWriting && !_isOver && _cut is null
+        && Array.TrueForAll(_slices, slice => slice is { IsStarted: true, Failure: null } && slice.Completed == _next - 1 && slice.Gathered == _next - 1);
+
     /// <summary>Does what is to be done now. Whatever may have changed something calls it.</summary>
     private void Advance()
     {
@@ -162,7 +207,9 @@ internal sealed partial class SliceCoordinatorGrain(
         var isSettled = time.GetTimestamp() >= _settlesAt;
         if (_owners.Length == 0)
         {
-            if (isSettled && _members.Count > 0 && (wanting.Length > 0 || !_hasBegun))
+            // Where all slices are claimed, nobody is missing.
+            var isWhole = Array.TrueForAll(_found, found => found.Slice is not null && found.Term == _found[0].Term);
+            if ((isWhole || isSettled && !IsAwaited()) && _members.Count > 0 && (wanting.Length > 0 || !_hasBegun))
                 Begin(wanting, _claims, null);
         }
         else if (ReasonToEnd() is { } reason)
@@ -178,7 +225,7 @@ internal sealed partial class SliceCoordinatorGrain(
             var moves = !SliceAssignment.Assign(plan.Slices, wanting, _owners).SequenceEqual(_owners) && (isSettled || Array.Exists(_owners, owner => _members[owner].IsDraining));
             if (isSettled && !moves)
                 _unsettledAt = 0;
-            if (Array.TrueForAll(_slices, slice => slice?.IsStarted == true) && (moves || _erasures.Count > 0 || Array.Exists(_slices, slice => slice!.WantsCut)))
+            if (Array.TrueForAll(_slices, slice => slice?.IsStarted == true) && (moves || _erasures.Count > 0 || !_leaves && Array.Exists(_slices, slice => slice!.WantsCut)))
                 BeginCut(moves);
         }
         else
@@ -186,6 +233,9 @@ internal sealed partial class SliceCoordinatorGrain(
             Advance(_cut);
         }
     }
+
+    /// <summary>Whether one that had slices has still to say so.</summary>
+    private bool IsAwaited() => time.GetTimestamp() < _awaitedUntil && Array.Exists(_awaited, silo => !_members.ContainsKey(silo) && !silos.IsDeadSilo(silo));
 
     /// <summary>Why the term cannot go on; null where it can.</summary>
     private string? ReasonToEnd() =>
