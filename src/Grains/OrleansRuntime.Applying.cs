@@ -331,10 +331,8 @@ public sealed partial class OrleansRuntime
     /// <summary>Sends entities of one silo what they get. Those of which no answer can be used are left to be sent it alone.</summary>
     private async Task SendAsync(SiloAddress silo, int[] parts, ApplyBatch batch, List<int> alone, CancellationToken cancellationToken)
     {
-        if (_entities.On(silo) is not { } there)
+        if (!_entities.Stays(silo))
         {
-            foreach (var part in parts)
-                _parts[part].Link.Silo = null;
             lock (alone)
                 alone.AddRange(parts);
             return;
@@ -350,7 +348,7 @@ public sealed partial class OrleansRuntime
         ApplyReply?[]? replies = null;
         try
         {
-            replies = await there.ApplyAsync(request).ConfigureAwait(false);
+            replies = await _entities.On(silo).ApplyAsync(request).ConfigureAwait(false);
         }
         catch (Exception exception) when (!IsLasting(exception, cancellationToken))
         {

@@ -376,8 +376,8 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
     private async Task<ApplyReply?> CallAsync(EntityLink link, Sent sent)
     {
         GrainsInstruments.Calls.Add(1);
-        // An entity that nobody has called yet in this term best lives here.
-        if (link.Silo is null && _options is { Placement: EntityPlacementPreference.Owner, EntitiesFollow: true } && _cells.Count < _options.OwnerEntitiesMax && !_cells.IsShedding)
+        // An entity that nobody has called yet in this term, or whose silo leaves, best lives here.
+        if ((link.Silo is null || !_entities.Stays(link.Silo)) && _options is { Placement: EntityPlacementPreference.Owner, EntitiesFollow: true } && _cells.Count < _options.OwnerEntitiesMax && !_cells.IsShedding)
             RequestContext.Set(IPlacementDirector.PlacementHintKey, _cells.Silo);
         var isRepeated = link.IsAnswerLost && link.IsNewest(sent);
         var reply = Take(link, await link.Grain.ApplyAsync(NextCall(link) with { IsRepeated = isRepeated }, RequestOf(link, sent)).ConfigureAwait(false));
@@ -454,9 +454,7 @@ public sealed partial class OrleansRuntime : IEntityRuntime, IDisposable
         try
         {
             var request = new FlushRequest { Term = _term, Interval = interval, Addresses = Array.ConvertAll(links, link => link.Address), Epochs = epochs };
-            if (_entities.On(silo) is not { } there)
-                return [.. Enumerable.Repeat(FlushStatus.Behind, links.Length)];
-            var statuses = Array.ConvertAll(await there.FlushAsync(request).ConfigureAwait(false), status => (FlushStatus)status);
+            var statuses = Array.ConvertAll(await _entities.On(silo).FlushAsync(request).ConfigureAwait(false), status => (FlushStatus)status);
             return statuses.Contains(FlushStatus.Fenced) ? throw new OwnerFencedException() : statuses;
         }
         catch (Exception exception) when (!IsLasting(exception, default))

@@ -17,6 +17,9 @@ internal struct CallNumbers
     /// <summary>Whether there is more than one caller.</summary>
     public readonly bool AreSeveral => _others is not null;
 
+    /// <summary>Whether slices call, and no owner of the whole stream.</summary>
+    public readonly bool AreOfSlices => _slice > 0;
+
     public readonly long Of(int slice)
     {
         if (slice == _slice)

@@ -34,6 +34,9 @@ internal sealed class EntityCell : IDisposable
     /// <summary>Processor lines that a cell takes.</summary>
     public const int Lines = 4;
 
+    /// <summary>Largest state that goes with an entity to another silo, bytes: Orleans sends a thousand in one message, of 100 MB at most.</summary>
+    private const int MovedBytesMax = 64 * 1024;
+
     [ThreadStatic]
     private static EventBatch?[]? _scratch;
 
@@ -165,19 +168,22 @@ internal sealed class EntityCell : IDisposable
         }
     }
 
-    /// <summary>Ends the activation, as its silo leaves or its entity goes to another one, and gives its state to the next.</summary>
-    /// <returns>Null where all is durable, and can as well be loaded.</returns>
-    public async Task<MovedEntity?> LeaveAsync()
+    /// <summary>Ends the activation, as its silo leaves or its entity goes to another one, and gives its state to the next, for slices: each sends again what is not durable only when it next calls.</summary>
+    /// <param name="term">The oldest of which a state is of use.</param>
+    /// <param name="token">Ends the wait for a write.</param>
+    /// <returns>Null where what is durable can as well be loaded.</returns>
+    public async Task<MovedEntity?> LeaveAsync(long term, CancellationToken token)
     {
         while (true)
         {
             while (Volatile.Read(ref _writing) is { } underWay)
-                await underWay.Done.Task.ConfigureAwait(false);
+                await underWay.Done.Task.WaitAsync(token).ConfigureAwait(false);
             lock (this)
             {
                 if (_writing is not null)
                     continue;
-                var moved = _isClosed || !_isDirty || _epoch < 0 ? null : new MovedEntity
+                var isOfUse = !_isClosed && _isDirty && _epoch > 0 && _term >= term && _calls.AreOfSlices && Length + (_atCut?.Length ?? 0) + _durable.Length <= MovedBytesMax;
+                var moved = !isOfUse ? null : new MovedEntity
                 {
                     Plan = _cells.Plan.Fingerprint,
                     Term = _term,
@@ -202,15 +208,20 @@ internal sealed class EntityCell : IDisposable
     }
 
     /// <summary>Takes the state in that the activation before had, in place of <see cref="LoadAsync"/>.</summary>
-    /// <returns>False where it is of other definitions: what is durable is loaded, and the rest sent again.</returns>
-    public bool TryArrive(MovedEntity moved)
+    /// <returns>False where it is of other definitions, or came so late that another activation has written: what is durable is loaded, and the rest sent again.</returns>
+    public async Task<bool> TryArriveAsync(MovedEntity moved)
     {
         if (moved.Plan != _cells.Plan.Fingerprint)
+            return false;
+        var loadedAt = _cells.Now;
+        var stored = new GrainState<StoredState> { State = new StoredState() };
+        await _cells.Storage.ReadStateAsync(ClusterNames.EntityState, _context.GrainId, stored).ConfigureAwait(false);
+        if (stored.ETag != moved.ETag)
             return false;
         lock (this)
         {
             var ledger = _cells.Ledger(_plan.Index);
-            (_term, _calls, _isCalled) = (moved.Term, moved.Calls, true);
+            (_term, _calls) = (moved.Term, moved.Calls);
             (_interval, _isDirty, _sequence, _key) = (moved.Interval, true, moved.Sequence, moved.Key);
             (_live, _applied) = (moved.Block is null ? null : NativeBlock.CopyOf(moved.Block, ledger), AppliedOffsets.Read(moved.Applied));
             if (moved.BlockAtCut is not null)
@@ -218,7 +229,7 @@ internal sealed class EntityCell : IDisposable
             (_durable, _durableTerm, _durableInterval, _ownerTerm, _etag) = (moved.Durable, moved.DurableTerm, moved.DurableInterval, moved.OwnerTerm, moved.ETag);
             // A new one, since an epoch says where the entity is, too: who sends to the place before learns of this one, and sends again what is not durable, which is passed over.
             _epoch = Random.Shared.NextInt64(1, long.MaxValue);
-            (_loadedAt, _usedAt) = (_cells.Now, _cells.NowSeconds);
+            (_loadedAt, _usedAt) = (loadedAt, _cells.NowSeconds);
             ChangedHere(~0);
             return true;
         }

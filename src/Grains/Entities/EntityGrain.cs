@@ -34,7 +34,7 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
     public async Task OnActivateAsync(CancellationToken token)
     {
         var cell = cells.Create(context);
-        if (_moved is null || !cell.TryArrive(_moved))
+        if (_moved is null || !await cell.TryArriveAsync(_moved))
             await cell.LoadAsync(0);
         _moved = null;
         cells.Add(cell);
@@ -49,9 +49,16 @@ internal sealed class EntityGrain(IGrainContext context, EntityCells cells) : IG
     {
         if (_cell is null)
             return;
-        if (reason.ReasonCode is DeactivationReasonCode.ShuttingDown or DeactivationReasonCode.Migrating)
-            _moved = await _cell.LeaveAsync();
-        cells.Remove(_cell);
+        try
+        {
+            if (reason.ReasonCode is DeactivationReasonCode.ShuttingDown or DeactivationReasonCode.Migrating)
+                _moved = await _cell.LeaveAsync(_movedIn, token);
+        }
+        finally
+        {
+            cells.Remove(_cell);
+        }
+
         if (_moved is not null && reason.ReasonCode == DeactivationReasonCode.ShuttingDown)
             context.Migrate(null, token);
     }

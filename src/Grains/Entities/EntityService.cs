@@ -65,6 +65,8 @@ internal sealed class EntityService(GrainId id, Silo silo, ILoggerFactory logger
 /// <summary>Reaches the <see cref="IEntityService"/> of a silo.</summary>
 internal sealed class EntityClient(IServiceProvider services, ISiloStatusOracle silos) : GrainServiceClient<IEntityService>(services)
 {
-    /// <returns>Null where the silo leaves or is gone, as far as is known: its entities are being handed over to others, and its answers may get lost.</returns>
-    public IEntityService? On(SiloAddress silo) => silos.GetApproximateSiloStatus(silo) == SiloStatus.Active ? GetGrainService(silo) : null;
+    public IEntityService On(SiloAddress silo) => GetGrainService(silo);
+
+    /// <summary>Whether a silo neither leaves nor is gone, as far as is known. One that leaves hands its entities over to others, and its answers may get lost.</summary>
+    public bool Stays(SiloAddress silo) => silos.GetApproximateSiloStatus(silo) == SiloStatus.Active;
 }

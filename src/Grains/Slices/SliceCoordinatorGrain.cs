@@ -69,8 +69,11 @@ internal sealed partial class SliceCoordinatorGrain(
     private int _failures;
     private bool _isWriting;
 
-    /// <summary>Whether this silo leaves.</summary>
+    /// <summary>Whether this silo leaves,</summary>
     private bool _leaves;
+
+    /// <summary>and this grain has left it.</summary>
+    private readonly TaskCompletionSource _left = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Who had slices when this grain came here,</summary>
     private SiloAddress[] _awaited = [];
@@ -134,9 +137,11 @@ internal sealed partial class SliceCoordinatorGrain(
         var erasure = new Erasure(found.Index, key);
         _erasures.Add(erasure);
         Advance();
-        if (await Task.WhenAny(erasure.Done.Task, Task.Delay(_eraseMax, time)) == erasure.Done.Task)
+        var ended = await Task.WhenAny(erasure.Done.Task, _left.Task, Task.Delay(_eraseMax, time));
+        if (ended == erasure.Done.Task)
             return null;
-        return $"The entity is not erased durably yet, after {_eraseMax.TotalSeconds:0} s: slices of the stream or the grain storage are away. Repeat the request to know when it is.";
+        return ended == _left.Task ? "The entity is not erased durably yet: the silo that divides the stream leaves. Repeat the request to know when it is."
+            : $"The entity is not erased durably yet, after {_eraseMax.TotalSeconds:0} s: slices of the stream or the grain storage are away. Repeat the request to know when it is.";
     }
 
     private void Take(MemberReport report)
@@ -185,6 +190,8 @@ internal sealed partial class SliceCoordinatorGrain(
 
         RequestContext.Set(IPlacementDirector.PlacementHintKey, next);
         MigrateOnIdle();
+        // Whoever still waits for an answer holds that up.
+        _left.SetResult();
         Changed();
     }
 
@@ -195,7 +202,7 @@ internal sealed partial class SliceCoordinatorGrain(
     /// <summary>Does what is to be done now. Whatever may have changed something calls it.</summary>
     private void Advance()
     {
-        if (_isWriting || time.GetTimestamp() < _retryAt)
+        if (_left.Task.IsCompleted || _isWriting || time.GetTimestamp() < _retryAt)
             return;
         foreach (var (silo, member) in _members)
         {
@@ -208,8 +215,7 @@ internal sealed partial class SliceCoordinatorGrain(
         if (_owners.Length == 0)
         {
             // Where all slices are claimed, nobody is missing.
-            var isWhole = Array.TrueForAll(_found, found => found.Slice is not null && found.Term == _found[0].Term);
-            if ((isWhole || isSettled && !IsAwaited()) && _members.Count > 0 && (wanting.Length > 0 || !_hasBegun))
+            if ((IsWhole() || isSettled && !IsAwaited()) && _members.Count > 0 && (wanting.Length > 0 || !_hasBegun))
                 Begin(wanting, _claims, null);
         }
         else if (ReasonToEnd() is { } reason)
@@ -275,20 +281,19 @@ internal sealed partial class SliceCoordinatorGrain(
     /// <returns>False where that is not known to be whole.</returns>
     private bool Adopt()
     {
-        var completed = _found[0].Slice?.Completed;
-        if (!Array.TrueForAll(_found, found => found.Term == _record!.Term && found.Slice is { IsStarted: true, Failure: null } slice && slice.Completed == completed && slice.Gathered == completed)
-            || !Array.TrueForAll(_claims, silo => _members.ContainsKey(silo!)))
-        {
+        if (_found[0].Term != _record!.Term || !IsWhole())
             return false;
-        }
-
         _owners = [.. _claims!];
         _slices = Array.ConvertAll(_found, found => found.Slice);
-        _next = completed!.Value + 1;
+        _next = _slices[0]!.Completed + 1;
         _hasBegun = true;
         LogGoesOn(_record!.Term);
         return true;
     }
+
+    /// <summary>Whether all slices are claimed, under way in one term, and not at a cut.</summary>
+    private bool IsWhole() => Array.TrueForAll(_found, found => found.Term == _found[0].Term && found.Slice is { IsStarted: true, Failure: null } slice && slice.Completed == slice.Gathered && slice.Completed == _found[0].Slice!.Completed)
+        && Array.TrueForAll(_claims, silo => _members.ContainsKey(silo!));
 
     private async Task ReadRecordAsync()
     {

@@ -142,6 +142,26 @@ public sealed class SharedCellTests
     }
 
     [TestMethod]
+    public void What_arrives_after_another_activation_has_written_is_dropped()
+    {
+        var epoch = Apply(1, 0, 5, Pay(0, 0, 1)).Epoch;
+        Assert.AreEqual(FlushStatus.Durable, Flush(5, epoch));
+        Apply(2, epoch, 6, Pay(1, 0, 10));
+        var left = _cluster.Silos[0];
+        _cluster.Add();
+        _storage.BeforeRead = id =>
+        {
+            _storage.BeforeRead = null;
+            _storage.Replace(ClusterNames.EntityState, id, _storage.Records(ClusterNames.EntityState).Single().Bytes);
+            return Task.CompletedTask;
+        };
+        _cluster.Stop(left);
+        _cell = null!;
+        Assert.IsNull(_storage.BeforeRead);
+        Assert.AreEqual(1, Live());
+    }
+
+    [TestMethod]
     public void What_is_sent_again_during_a_write_is_not_taken_for_durable()
     {
         var epoch = Apply(1, 0, 5, Pay(0, 0, 1)).Epoch;
