@@ -168,7 +168,7 @@ internal sealed class EntityCell : IDisposable
         }
     }
 
-    /// <summary>Ends the activation, as its silo leaves or its entity goes to another one, and gives its state to the next, for slices: each sends again what is not durable only when it next calls.</summary>
+    /// <summary>Ends the activation, as its silo leaves or its entity goes to another one, and gives its state to the next, for slices: each sends again what is not durable only when it next calls. None of their entities is exact.</summary>
     /// <param name="term">The oldest of which a state is of use.</param>
     /// <param name="token">Ends the wait for a write.</param>
     /// <returns>Null where what is durable can as well be loaded.</returns>
@@ -182,7 +182,7 @@ internal sealed class EntityCell : IDisposable
             {
                 if (_writing is not null)
                     continue;
-                var isOfUse = !_isClosed && _isDirty && _epoch > 0 && _term >= term && _calls.AreOfSlices && Length + (_atCut?.Length ?? 0) + _durable.Length <= MovedBytesMax;
+                var isOfUse = !_isClosed && _isDirty && _epoch > 0 && _term >= term && _calls.AreOfSlices && Length + (_atCut?.Length ?? 0) <= MovedBytesMax;
                 var moved = !isOfUse ? null : new MovedEntity
                 {
                     Plan = _cells.Plan.Fingerprint,
@@ -195,10 +195,6 @@ internal sealed class EntityCell : IDisposable
                     Applied = _applied.ToArray(),
                     BlockAtCut = _atCut?.Span.ToArray(),
                     AppliedAtCut = _appliedAtCut?.ToArray(),
-                    Durable = _durable,
-                    DurableTerm = _durableTerm,
-                    DurableInterval = _durableInterval,
-                    OwnerTerm = _ownerTerm,
                     ETag = _etag,
                 };
                 Close();
@@ -214,9 +210,8 @@ internal sealed class EntityCell : IDisposable
         if (moved.Plan != _cells.Plan.Fingerprint)
             return false;
         var loadedAt = _cells.Now;
-        var stored = new GrainState<StoredState> { State = new StoredState() };
-        await _cells.Storage.ReadStateAsync(ClusterNames.EntityState, _context.GrainId, stored).ConfigureAwait(false);
-        if (stored.ETag != moved.ETag)
+        var (_, etag) = await GrainRecords.ReadAsync(_cells.Storage, ClusterNames.EntityState, _context.GrainId, CancellationToken.None).ConfigureAwait(false);
+        if (etag != moved.ETag)
             return false;
         lock (this)
         {
@@ -226,10 +221,9 @@ internal sealed class EntityCell : IDisposable
             (_live, _applied) = (moved.Block is null ? null : NativeBlock.CopyOf(moved.Block, ledger), AppliedOffsets.Read(moved.Applied));
             if (moved.BlockAtCut is not null)
                 (_atCut, _appliedAtCut) = (NativeBlock.CopyOf(moved.BlockAtCut, ledger), AppliedOffsets.Read(moved.AppliedAtCut));
-            (_durable, _durableTerm, _durableInterval, _ownerTerm, _etag) = (moved.Durable, moved.DurableTerm, moved.DurableInterval, moved.OwnerTerm, moved.ETag);
             // A new one, since an epoch says where the entity is, too: who sends to the place before learns of this one, and sends again what is not durable, which is passed over.
             _epoch = Random.Shared.NextInt64(1, long.MaxValue);
-            (_loadedAt, _usedAt) = (loadedAt, _cells.NowSeconds);
+            (_loadedAt, _usedAt, _etag) = (loadedAt, _cells.NowSeconds, etag);
             ChangedHere(~0);
             return true;
         }
@@ -246,9 +240,8 @@ internal sealed class EntityCell : IDisposable
             return new ApplyReply { Status = ApplyStatus.OtherDefinitions };
         lock (this)
         {
-            var isErasure = request.Guards is not null;
-            var events = isErasure ? default : new EventsFor(_cells.Plan.Route(request.Source, _plan.Index)!, Decode(request), _cells.Plan.Project.Sources[request.Source], request.Interval, request.Generations);
-            if (Admit(call, request.Interval, events, [], isBack) is var status && status != ApplyStatus.Applied)
+            var events = request.Guards is not null ? default(EventsFor) with { Interval = request.Interval } : new EventsFor(_cells.Plan.Route(request.Source, _plan.Index)!, Decode(request), _cells.Plan.Project.Sources[request.Source], request.Interval, request.Generations);
+            if (Admit(call, events, [], isBack) is var status && status != ApplyStatus.Applied)
                 return status is null ? null : Reply(status.Value, 0);
             if (request.Guards is { } guards)
             {
@@ -305,7 +298,7 @@ internal sealed class EntityCell : IDisposable
     /// <returns>Null where the block has first to go back to the durable one (<see cref="LoadAsync"/>).</returns>
     public ApplyStatus? Apply(in OwnerCall call, in EventsFor events, byte[] key, ReadOnlySpan<int> rows, ref ValueTarget target)
     {
-        var status = Admit(call, events.Interval, events, rows, isBack: false);
+        var status = Admit(call, events, rows, isBack: false);
         if (status == ApplyStatus.Applied)
             Apply(events, key, rows, ref target);
         return status;
@@ -491,7 +484,7 @@ internal sealed class EntityCell : IDisposable
 
     /// <summary>Takes a call, if the caller knows this state.</summary>
     /// <returns>Null where the block has first to go back.</returns>
-    private ApplyStatus? Admit(in OwnerCall call, long interval, in EventsFor events, ReadOnlySpan<int> rows, bool isBack)
+    private ApplyStatus? Admit(in OwnerCall call, in EventsFor events, ReadOnlySpan<int> rows, bool isBack)
     {
         if (IsOld(call) is { } old)
             return old;
@@ -499,7 +492,7 @@ internal sealed class EntityCell : IDisposable
             return ApplyStatus.Behind;
         if (_isExact && call.Term > _ownerTerm)
             return null;
-        if (_isDirty && (call.Term > _term || (call.IsShared ? !Fits(interval) && IsNews(events, rows) : call.Epoch == 0 || interval < _interval || interval > _interval && _atCut is not null)))
+        if (_isDirty && (call.Term > _term || (call.IsShared ? !Fits(events.Interval) && IsNews(events, rows) : call.Epoch == 0 || events.Interval < _interval || events.Interval > _interval && _atCut is not null)))
             return null;
         // What is durable may have gone on without it: by another activation, or by an owner that stood still and woke up before it was followed.
         if (call.Epoch == 0 && !_isDirty && !isBack && !IsVouchedFor(call) && (_cells.IsDoubtful(_loadedAt, _freshTime) || call.Term > _term && _cells.IsOlder(_loadedAt, _freshTime)))

@@ -42,20 +42,7 @@ internal sealed class MovedEntity
     [Id(9)]
     public byte[]? AppliedAtCut { get; init; }
 
-    /// <summary>Of an exact entity.</summary>
-    [Id(10)]
-    public required byte[] Durable { get; init; }
-
-    [Id(11)]
-    public long DurableTerm { get; init; }
-
-    [Id(12)]
-    public long DurableInterval { get; init; }
-
-    [Id(13)]
-    public long OwnerTerm { get; init; }
-
     /// <summary>Of the record in grain storage.</summary>
-    [Id(14)]
+    [Id(10)]
     public string? ETag { get; init; }
 }

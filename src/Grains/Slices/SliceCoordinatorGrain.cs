@@ -197,7 +197,10 @@ internal sealed partial class SliceCoordinatorGrain(
 
     /// <summary>Whether all slices are under way, none of them is at a cut, and each knows of the last one that it is complete.</summary>
     private bool IsAtRest() => !_isWriting && !_isOver && _cut is null
-        && Array.TrueForAll(_slices, slice => slice is { IsStarted: true, Failure: null } && slice.Completed == _next - 1 && slice.Gathered == _next - 1);
+        && Array.TrueForAll(_slices, slice => IsUnderWay(slice, _next - 1));
+
+    /// <summary>Whether a slice is under way since a cut that it knows to be complete, and at none.</summary>
+    private static bool IsUnderWay(SliceReport? slice, long? cut) => slice is { IsStarted: true, Failure: null } && slice.Completed == cut && slice.Gathered == cut;
 
     /// <summary>Does what is to be done now. Whatever may have changed something calls it.</summary>
     private void Advance()
@@ -292,7 +295,7 @@ internal sealed partial class SliceCoordinatorGrain(
     }
 
     /// <summary>Whether all slices are claimed, under way in one term, and not at a cut.</summary>
-    private bool IsWhole() => Array.TrueForAll(_found, found => found.Term == _found[0].Term && found.Slice is { IsStarted: true, Failure: null } slice && slice.Completed == slice.Gathered && slice.Completed == _found[0].Slice!.Completed)
+    private bool IsWhole() => Array.TrueForAll(_found, found => found.Term == _found[0].Term && IsUnderWay(found.Slice, _found[0].Slice?.Completed))
         && Array.TrueForAll(_claims, silo => _members.ContainsKey(silo!));
 
     private async Task ReadRecordAsync()
