@@ -10,8 +10,7 @@ internal static class ApiInstruments
     public static readonly Histogram<double> RequestDuration = _meter.CreateHistogram<double>(
         "featurestore.api.request.duration", "s", "From a request's headers to the end of its answer; the count is that of requests.");
 
-    public static readonly UpDownCounter<long> RequestsActive = _meter.CreateUpDownCounter<long>(
-        "featurestore.api.requests.active", "{request}", "Requests under way.");
+    public static readonly LiveCount RequestsActive = new(_meter, "featurestore.api.requests.active", "{request}", "Requests under way.");
 
     public static readonly Counter<long> EntitiesRead = _meter.CreateCounter<long>(
         "featurestore.api.entities.read", "{entity}", "Entities read, by where their block came from: hot store or runtime.");
@@ -28,11 +27,9 @@ internal static class ApiInstruments
     public static readonly Counter<long> RowsPushed = _meter.CreateCounter<long>(
         "featurestore.api.rows.pushed", "{row}", "Rows pushed and acknowledged, by source.");
 
-    public static readonly UpDownCounter<long> StreamClients = _meter.CreateUpDownCounter<long>(
-        "featurestore.api.stream.clients", "{client}", "Clients of the status stream.");
+    public static readonly LiveCount StreamClients = new(_meter, "featurestore.api.stream.clients", "{client}", "Clients of the status stream.");
 
-    public static readonly UpDownCounter<long> ChangeClients = _meter.CreateUpDownCounter<long>(
-        "featurestore.api.changes.clients", "{client}", "Subscribers to changes.");
+    public static readonly LiveCount ChangeClients = new(_meter, "featurestore.api.changes.clients", "{client}", "Subscribers to changes.");
 
     public static readonly Counter<long> ChangesSent = _meter.CreateCounter<long>(
         "featurestore.api.changes.sent", "{entity}", "Entities whose values were sent to subscribers to changes.");

@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using System.Text;
 using System.Text.RegularExpressions;
 using FeatureStore.Monitoring;
 
@@ -28,6 +30,22 @@ public sealed partial class MetricsTests
         Assert.IsGreaterThan(1e6, samples["process_resident_memory_bytes"]);
         Assert.IsTrue(samples.Keys.Any(key => key.StartsWith("dotnet_gc_", StringComparison.Ordinal)), "the runtime's own");
         Assert.IsFalse(samples.Keys.Any(key => key.Contains("/nowhere", StringComparison.Ordinal)), "paths that clients invent are no labels");
+    }
+
+    [TestMethod]
+    public void ACountIsThatOfTheMomentWheneverTheExporterBegan()
+    {
+        using var meter = new Meter("Test" + Guid.NewGuid().ToString("N"));
+        var count = new LiveCount(meter, "shop.visitors", "{visitor}", "Visitors.");
+        count.Enter();
+        count.Enter();
+        using var exporter = new PrometheusExporter(new PrometheusExporterOptions { Meters = [meter.Name] });
+        count.Leave();
+
+        var text = new ArrayBufferWriter<byte>();
+        exporter.Write(text, MetricsFormat.Prometheus);
+
+        StringAssert.Contains(Encoding.UTF8.GetString(text.WrittenSpan), "\nshop_visitors 1\n", StringComparison.Ordinal);
     }
 
     [TestMethod]

@@ -28,7 +28,7 @@ internal sealed class ChangesEndpoint(
             throw new ApiException(503, "too-many-clients", $"There are {options.ChangeClientsMax} subscribers to changes already. Try again later, or at another server.") { RetryAfterSeconds = 10 };
         }
 
-        ApiInstruments.ChangeClients.Add(1);
+        ApiInstruments.ChangeClients.Enter();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
         try
         {
@@ -37,7 +37,7 @@ internal sealed class ChangesEndpoint(
         finally
         {
             Interlocked.Decrement(ref _clients);
-            ApiInstruments.ChangeClients.Add(-1);
+            ApiInstruments.ChangeClients.Leave();
         }
     }
 

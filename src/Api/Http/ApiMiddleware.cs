@@ -23,7 +23,7 @@ internal sealed partial class ApiMiddleware(FeatureStoreApiOptions options, Endp
         var headers = context.Response.Headers;
         headers.XContentTypeOptions = "nosniff";
         headers.CacheControl = "no-store";
-        ApiInstruments.RequestsActive.Add(1);
+        ApiInstruments.RequestsActive.Enter();
         try
         {
             CheckHost(context);
@@ -37,7 +37,7 @@ internal sealed partial class ApiMiddleware(FeatureStoreApiOptions options, Endp
         }
         finally
         {
-            ApiInstruments.RequestsActive.Add(-1);
+            ApiInstruments.RequestsActive.Leave();
             Record(context, start);
         }
     }

@@ -31,7 +31,7 @@ internal sealed partial class StatusFeed(
             throw new Http.ApiException(503, "too-many-clients", $"The stream has {options.StreamClientsMax} clients already. Read \"/v1/status\" instead, or close a console.") { RetryAfterSeconds = 10 };
         }
 
-        ApiInstruments.StreamClients.Add(1);
+        ApiInstruments.StreamClients.Enter();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
         try
         {
@@ -44,7 +44,7 @@ internal sealed partial class StatusFeed(
         finally
         {
             Interlocked.Decrement(ref _clients);
-            ApiInstruments.StreamClients.Add(-1);
+            ApiInstruments.StreamClients.Leave();
         }
     }
 
