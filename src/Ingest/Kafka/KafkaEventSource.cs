@@ -197,7 +197,7 @@ internal sealed unsafe class KafkaEventSource : IEventSource
 /// <summary>Wakes the thread that reads when records arrive.</summary>
 internal sealed class WakeSignal : IDisposable
 {
-    private readonly ManualResetEventSlim _event = new();
+    private readonly ManualResetEventSlim _event = new(initialState: false, spinCount: 0);
 
     public void Set() => _event.Set();
 

@@ -19,7 +19,7 @@ internal sealed partial class Publisher : IDisposable
     private readonly IngestOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly BlockingCollection<OutgoingBatch> _queue;
+    private readonly Handover<OutgoingBatch> _queue;
     private readonly ConcurrentBag<OutgoingBatch> _pool = [];
     private readonly List<OutgoingBatch> _uncommitted = [];
     private readonly Dictionary<(string Topic, int Partition), long> _positions = [];
@@ -37,7 +37,7 @@ internal sealed partial class Publisher : IDisposable
         _time = time;
         _logger = logger;
         _fail = fail;
-        _queue = new BlockingCollection<OutgoingBatch>(options.BatchesMax);
+        _queue = new Handover<OutgoingBatch>(options.BatchesMax);
         _thread = new Thread(Run) { IsBackground = true, Name = "publisher" };
     }
 
@@ -74,8 +74,8 @@ internal sealed partial class Publisher : IDisposable
     /// <returns>Whether all of it was committed in time.</returns>
     public bool Complete(TimeSpan timeout)
     {
-        _queue.CompleteAdding();
-        return (!_thread.IsAlive || _thread.Join(timeout)) && _queue.IsCompleted && _uncommitted.Count == 0;
+        _queue.Complete();
+        return (!_thread.IsAlive || _thread.Join(timeout)) && _queue.IsOver && _uncommitted.Count == 0;
     }
 
     /// <summary>Ends as soon as the sink lets go. What is not committed is answered at the next start.</summary>
@@ -89,9 +89,10 @@ internal sealed partial class Publisher : IDisposable
     public void Dispose()
     {
         Stop();
-        foreach (var batch in _pool.Concat(_uncommitted).Concat(_queue))
+        while (_queue.TryTake(out var batch))
+            _pool.Add(batch);
+        foreach (var batch in _pool.Concat(_uncommitted))
             batch.Dispose();
-        _queue.Dispose();
         _stop.Dispose();
     }
 

@@ -33,7 +33,8 @@ internal sealed class Pump : IDisposable
     private readonly string _clusterId;
     private readonly Action<Exception> _fail;
     private readonly SliceAlignment? _slices;
-    private readonly BlockingCollection<PipelineBatch> _applied;
+    private readonly Handover<PipelineBatch> _applied;
+    private readonly Parking _parking = new();
     private readonly ConcurrentBag<PipelineBatch>[] _pools;
     private readonly Thread _reader;
     private readonly Thread _encoder;
@@ -66,7 +67,7 @@ internal sealed class Pump : IDisposable
         _clusterId = clusterId;
         _fail = fail;
         _slices = slices;
-        _applied = new BlockingCollection<PipelineBatch>(options.BatchesMax);
+        _applied = new Handover<PipelineBatch>(options.BatchesMax);
         _pools = [.. sources.Select(_ => new ConcurrentBag<PipelineBatch>())];
         _reader = new Thread(Read) { IsBackground = true, Name = "ingest" };
         _encoder = new Thread(Encode) { IsBackground = true, Name = "scorer" };
@@ -112,7 +113,7 @@ internal sealed class Pump : IDisposable
             Recycle(batch);
         foreach (var partition in _sources.SelectMany(source => source.Partitions))
             partition.Abandon();
-        _applied.Dispose();
+        _parking.Dispose();
         _stop.Dispose();
         _abort.Dispose();
     }
@@ -188,7 +189,7 @@ internal sealed class Pump : IDisposable
         }
         finally
         {
-            _applied.CompleteAdding();
+            _applied.Complete();
         }
     }
 
@@ -257,7 +258,7 @@ internal sealed class Pump : IDisposable
 
     private void Apply(ApplyBatch batch, SourcePlan source)
     {
-        _runtime.ApplyAsync(batch, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        _parking.Wait(_runtime.ApplyAsync(batch, CancellationToken.None));
         _isChanged = true;
         IngestInstruments.Events.Add(batch.Events.Count, new KeyValuePair<string, object?>("source", source.Definition.Name));
     }
@@ -283,7 +284,7 @@ internal sealed class Pump : IDisposable
     {
         try
         {
-            foreach (var batch in _applied.GetConsumingEnumerable(_abort.Token))
+            while (_applied.TryTake(out var batch, Timeout.Infinite, _abort.Token))
                 Encode(batch);
         }
         catch (OperationCanceledException)
