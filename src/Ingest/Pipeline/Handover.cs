@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace FeatureStore.Ingest.Pipeline;
 
 /// <summary>
-/// A bounded queue from one thread to another. Who waits does not spin, as with <see cref="System.Collections.Concurrent.BlockingCollection{T}"/>: batches come milliseconds apart, and
+/// A bounded queue from one thread to another. Unlike with <see cref="System.Collections.Concurrent.BlockingCollection{T}"/>, who waits does not spin: batches come milliseconds apart, and
 /// spinning between them takes more of the processor than they do.
 /// </summary>
 /// <param name="max">Most items in it; 1 or more.</param>

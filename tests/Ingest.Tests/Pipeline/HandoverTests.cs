@@ -16,7 +16,8 @@ public sealed class HandoverTests
             for (var item = 0; item < Items; item++)
                 handover.Add(item.ToString(CultureInfo.InvariantCulture), CancellationToken.None);
             handover.Complete();
-        });
+        })
+        { IsBackground = true };
         producer.Start();
 
         var (taken, countMax) = (0, 0);
@@ -72,7 +73,8 @@ public sealed class HandoverTests
                 handover.Add("b", cancellation.Token);
             else
                 handover.TryTake(out _, Timeout.Infinite, cancellation.Token);
-        }));
+        }))
+        { IsBackground = true };
         waiting.Start();
         Deadline.Until(() => waiting.ThreadState.HasFlag(ThreadState.WaitSleepJoin), () => $"it is {waiting.ThreadState}");
 
