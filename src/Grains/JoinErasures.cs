@@ -55,9 +55,10 @@ internal sealed class JoinErasures(ClusterPlan plan, SourcePositions positions, 
             return false;
         var erasure = new JoinErasure(
             entity.Name, key.ToArray(), Passes.FeedersOf(plan.Project, entity).ToDictionary(source => source.Definition.Kafka!.Topic, source => positions.NextOffsets(source.Index)));
+        // An earlier erasure of the entity stays: what was read between the two made no pair with what came before both.
         lock (_gate)
-            _erasures = [.. _erasures.Where(other => !other.IsOf(entity, key.Span)), erasure];
-        _unsettled = [.. _unsettled.Where(other => !other.IsOf(entity, key.Span)), erasure];
+            _erasures = [.. _erasures.Where(other => !other.IsRepeatedBy(erasure)), erasure];
+        _unsettled = [.. _unsettled.Where(other => !other.IsRepeatedBy(erasure)), erasure];
         Settle();
         return true;
     }
@@ -87,15 +88,13 @@ internal sealed class JoinErasures(ClusterPlan plan, SourcePositions positions, 
         _unsettled = [.. _unsettled.Select(erasure => erasure.Without(topic, partition))];
     }
 
-    /// <summary>Which events make no pair; null: all do.</summary>
+    /// <summary>Which events had gone before another came; null: none had.</summary>
     public JoinPairRule? RuleOf(JoinPlan join)
     {
         if (_unsettled.Count == 0)
             return null;
         var erasures = _unsettled.Select(erasure => (Erasure: erasure, Entity: plan.Entity(erasure.Entity))).Where(pair => pair.Entity is not null && join.HasOwner(pair.Entity.Index)).ToList();
-        return (in JoinEvent one, in JoinEvent other) => IsOutAlone(one, other) || IsOutAlone(other, one);
-
-        bool IsOutAlone(in JoinEvent one, in JoinEvent other)
+        return (in JoinEvent one, in JoinEvent other) =>
         {
             foreach (var (erasure, entity) in erasures)
             {
@@ -104,6 +103,6 @@ internal sealed class JoinErasures(ClusterPlan plan, SourcePositions positions, 
             }
 
             return false;
-        }
+        };
     }
 }

@@ -23,6 +23,12 @@ public sealed record Tombstone
 
     /// <summary>One a topic that feeds the entity.</summary>
     public required IReadOnlyList<TombstoneGuard> Guards { get; init; }
+
+    /// <summary>
+    /// Guards of erasures of the key before this one, the oldest first, that no checkpoint was cut after. Read again, an event of the key from before one makes no pair in a join with an event
+    /// from behind it, as it did not when it was first read.
+    /// </summary>
+    public IReadOnlyList<IReadOnlyList<TombstoneGuard>> Earlier { get; init; } = [];
 }
 
 /// <summary>Which events of a topic a tombstone keeps out.</summary>

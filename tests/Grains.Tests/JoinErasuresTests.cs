@@ -27,4 +27,27 @@ public sealed class JoinErasuresTests
         Assert.HasCount(1, erasures.Beyond(saved, before));
         Assert.IsEmpty(erasures.Beyond(saved, erasures.Current));
     }
+
+    /// <summary>What was read between two erasures of an entity made no pair with what came before the first, and makes none when both come again.</summary>
+    [TestMethod]
+    public void AnErasureThatIsRepeatedLaterKeepsTheFirst()
+    {
+        var plan = new ClusterPlan(JoinCase.Plan(JoinUnmatched.None, 10));
+        var positions = new SourcePositions(plan.Project.Sources.Count);
+        using var joins = new Shard(plan.Project, 0, 1);
+        var erasures = new JoinErasures(plan, positions, joins);
+        var user = plan.Project.Entities[0];
+        Erase(5);
+        Erase(5);
+        Assert.HasCount(1, erasures.Current, "Nothing was read between the two.");
+        Erase(8);
+        CollectionAssert.AreEqual(new long[] { 5, 8 }, erasures.Current.Select(erasure => erasure.NextOffsets["clicks"][0]).ToArray());
+
+        void Erase(long nextOffset)
+        {
+            foreach (var source in plan.Project.TopicSources)
+                positions.Advance(source.Index, 0, nextOffset);
+            Assert.IsTrue(erasures.Add(user, new byte[8]));
+        }
+    }
 }

@@ -72,7 +72,7 @@ internal sealed class PlainCase : StreamCase
 
 /// <summary>
 /// Impressions and clicks are joined; each click takes along how many impressions its user had, and goes to its ad. So a user that is ahead of the stream shows in the ads, and a
-/// pair that is made twice, or never, in the users. Ads are erased now and then.
+/// pair that is made twice, or never, in the users. Ads are erased now and then, each twice.
 /// </summary>
 internal sealed class DependentCase : StreamCase
 {
@@ -110,7 +110,7 @@ internal sealed class DependentCase : StreamCase
 
     public override bool Erases(int batch) => _erases && batch % 15 == 7;
 
-    public override void Erase(IEntityRuntime runtime, int batch) => runtime.EraseAsync(1, Ad(batch % 3), CancellationToken.None).AsTask().GetAwaiter().GetResult();
+    public override void Erase(IEntityRuntime runtime, int batch) => runtime.EraseAsync(1, Ad(batch / 30 % 3), CancellationToken.None).AsTask().GetAwaiter().GetResult();
 
     public override IEnumerable<(int Entity, string Key)> Entities() =>
         Enumerable.Range(0, 4).Select(user => (0, EnrichmentCase.Int64Key(user))).Concat(Enumerable.Range(0, 3).Select(ad => (1, Convert.ToHexString(Ad(ad)))));

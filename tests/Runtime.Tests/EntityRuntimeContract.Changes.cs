@@ -166,6 +166,52 @@ public abstract partial class EntityRuntimeContract
             JoinCase.Event.Batch(JoinCase.Plan(JoinUnmatched.Both, 100), side, [new JoinCase.Event(side, TestProject.StartMs + ms, 0, offset, user, "ad", 1)]));
     }
 
+    /// <summary>What was read between two erasures made no pair with what came before the first. Without a checkpoint it comes again, and makes none either.</summary>
+    [TestMethod]
+    public void ErasedTwiceEventsStayApartWhenTheyComeAgain()
+    {
+        var plan = JoinCase.PlanOfOwners(JoinUnmatched.Both);
+        using var host = Start(plan);
+        Read(erases: true);
+        var (once, user) = (host.Runtime.Read(Users()), 0);
+        host.Restart(plan);
+        Read(erases: false);
+        foreach (var (key, block) in host.Runtime.Read(Users()))
+        {
+            var values = new double[3];
+            plan.Entities[0].Read(block, long.MaxValue >> 14, [0, 1, 2], values);
+            CollectionAssert.AreEqual(user++ == 0 ? new double[] { 2, 6, 1 } : [1, 0, 1], values, key.Key);
+            Assert.AreEqual(Convert.ToHexString(once[key]), Convert.ToHexString(block), key.Key);
+        }
+
+        void Read(bool erases)
+        {
+            Assert.IsEmpty(Apply(JoinCase.Impressions, 1, 0, offset: 0, price: 2));
+            Erase();
+            Assert.IsEmpty(Apply(JoinCase.Clicks, 1, 1, offset: 0, price: 3), "Its impression is erased.");
+            Assert.IsEmpty(Apply(JoinCase.Impressions, 2, 1, offset: 1, price: 4));
+            Erase();
+            Assert.IsEmpty(Apply(JoinCase.Clicks, 2, 2, offset: 1, price: 5), "Its impression is erased.");
+            Assert.IsEmpty(Apply(JoinCase.Impressions, 1, 3, offset: 2, price: 6));
+            Assert.HasCount(1, Apply(JoinCase.Clicks, 1, 4, offset: 2, price: 7));
+            // Time lets the others go, of which those count that were not erased.
+            var alone = Apply(JoinCase.Clicks, 1, 3 * JoinCase.KeptMs, offset: 3, price: 8).Concat(Apply(JoinCase.Impressions, 3, 3 * JoinCase.KeptMs, offset: 3, price: 8))
+                .Concat(Apply(JoinCase.Impressions, 3, 6 * JoinCase.KeptMs, offset: 4, price: 9)).Concat(Apply(JoinCase.Clicks, 3, 6 * JoinCase.KeptMs, offset: 4, price: 9)).ToList();
+            Assert.HasCount(2, alone.Where(text => !text.Contains("USER=3", StringComparison.Ordinal)).ToList(), string.Join('\n', alone));
+
+            void Erase()
+            {
+                if (erases)
+                    EntityRuntimeContract.Erase(host, 2, [0, 1, (byte)'x']);
+            }
+        }
+
+        List<string> Apply(int side, long user, long ms, long offset, double price) =>
+            JoinCase.Apply(host.Runtime, plan, JoinCase.Event.Batch(plan, side, [new JoinCase.Event(side, TestProject.StartMs + ms, 0, offset, user, "x", price)]));
+
+        static IEnumerable<(int, string)> Users() => [(0, Convert.ToHexString(Key(1))), (0, Convert.ToHexString(Key(2)))];
+    }
+
     /// <summary>Pairs and state are those of an oracle that looks at each pair, also when the process starts anew in the middle.</summary>
     [TestMethod]
     public void PairsAreTheOracles()

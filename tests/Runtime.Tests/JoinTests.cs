@@ -178,6 +178,89 @@ public sealed class JoinTests
         Assert.IsGreaterThan(4, together);
     }
 
+    /// <summary>Erased twice with events between: a replay from before both makes the pairs that were made, and no other.</summary>
+    [TestMethod]
+    [DataRow("user", 2, 1)]
+    [DataRow("place", 1, 2)]
+    [DataRow("ad", 2, 3)]
+    public void AReplayPassesEveryErasure(string entity, int shards, int shardsAfter)
+    {
+        var (earlier, together) = (0, 0);
+        for (var seed = 51; seed <= 70; seed++)
+        {
+            var random = new Random(seed);
+            var plan = PlanOfOwners(JoinUnmatched.Both);
+            List<SideBatch> batches = [.. Batches(plan, seed, 40)];
+            int[] erasedAt = [random.Next(10, 15), random.Next(16, 22), random.Next(23, 30)];
+            var saved = random.Next(3, 10);
+            using var runtime = NewRuntime(plan, shards);
+            batches[..saved].ForEach(batch => Apply(runtime, plan, batch));
+            var checkpoint = Checkpoint(runtime, plan, batches[..saved]);
+            var text = entity switch { "user" => $"{random.Next(3)}", "place" => batches[..erasedAt[0]].SelectMany(batch => batch.All).Last(one => one.Side == Clicks).Place, _ => $"ad \"{random.Next(3)}" };
+            Tombstone? tombstone = null;
+            List<string> made = [];
+            for (var number = saved; number < erasedAt[2]; number++)
+            {
+                made.AddRange(Apply(runtime, plan, batches[number]));
+                if (erasedAt.Contains(number + 1))
+                    tombstone = Erase(runtime, plan, entity, text);
+            }
+
+            using var restored = Restore(checkpoint, plan, shardsAfter, tombstone);
+            restored.Restore([tombstone!]);
+            List<string> again = [];
+            for (var number = saved; number < erasedAt[2]; number++)
+            {
+                // Read together, they take effect together.
+                var isTogether = number + 1 != erasedAt[2] && erasedAt.Contains(number + 1) && batches[number].Side == batches[number + 1].Side;
+                again.AddRange(Apply(restored, plan, isTogether ? Event.Batch(plan, batches[number].Side, batches[number].All.Concat(batches[number + 1].All)) : batches[number]));
+                number += isTogether ? 1 : 0;
+                together += isTogether ? 1 : 0;
+            }
+
+            Assert.AreEqual(string.Join('\n', made.Order(StringComparer.Ordinal)), string.Join('\n', again.Order(StringComparer.Ordinal)), $"{entity}, seed {seed}");
+            AssertSame(runtime, restored, $"{entity}, seed {seed}: at the last erasure");
+            foreach (var batch in batches[erasedAt[2]..])
+                Assert.AreEqual(string.Join('\n', Apply(runtime, plan, batch)), string.Join('\n', Apply(restored, plan, batch)), $"{entity}, seed {seed}");
+            AssertSame(runtime, restored, $"{entity}, seed {seed}: at the end");
+            earlier += tombstone!.Earlier.Count;
+        }
+
+        Assert.IsGreaterThan(30, earlier);
+        Assert.IsGreaterThan(4, together);
+    }
+
+    [TestMethod]
+    public void ErasuresThatACheckpointWasCutAfterAreForgotten()
+    {
+        var plan = PlanOfOwners(JoinUnmatched.None);
+        using var runtime = NewRuntime(plan, 1);
+        var next = 0;
+        Assert.IsEmpty(EraseNext().Earlier);
+        Assert.IsEmpty(Erase(runtime, plan, "user", "1").Earlier, "Nothing was read in between.");
+        Assert.HasCount(1, EraseNext().Earlier);
+        Assert.HasCount(2, EraseNext().Earlier);
+        Saved(2);
+        // As far as the second it may have been cut before it.
+        Assert.HasCount(2, EraseNext().Earlier);
+        Saved(5);
+        Assert.IsEmpty(EraseNext().Earlier);
+        for (var number = 1; number < LocalRuntime.EarlierErasuresMax; number++)
+            Assert.HasCount(number, EraseNext().Earlier);
+        var exception = Assert.ThrowsExactly<EraseException>(() => EraseNext());
+        Assert.AreEqual("The entity has been erased 256 times since the newest checkpoint, and no more can be told apart in joins. Repeat the request after the next checkpoint.", exception.Message);
+        Saved(next);
+        Assert.HasCount(0, EraseNext().Earlier);
+
+        Tombstone EraseNext()
+        {
+            Apply(runtime, plan, Event.Batch(plan, Clicks, [new Event(Clicks, TestProject.StartMs, 0, next++, 1, "ad", 1)]));
+            return Erase(runtime, plan, "user", "1");
+        }
+
+        void Saved(long nextOffset) => runtime.Saved([new PartitionCheckpoint { Topic = "clicks", Partition = 0, NextOffset = nextOffset, NewestMs = 0, WitnessOffset = -1, WitnessTimestampMs = -1, WitnessHash = 0, SeenIds = [] }]);
+    }
+
     /// <summary>Saved in the middle of a replay, and after it: the checkpoint that follows the erasure has nothing of it, and a tombstone finds what an older one has.</summary>
     [TestMethod]
     public void ACheckpointFromBeforeTheErasureIsCleanedAtTheStart()
@@ -296,7 +379,7 @@ public sealed class JoinTests
             }
 
             events.Clear();
-            join.Expire(garbled, long.MaxValue, events);
+            join.Expire(garbled, long.MaxValue, events, default);
             for (var row = 0; row < events.Count; row++)
                 _ = Text(join.Source, events, row, plan);
         }

@@ -124,8 +124,9 @@ public abstract class EntityStoreContract
         store.Save(Of((0, "k", "new")) with { TombstonesChanged = [Tombstone("k", 4)], TombstonesDropped = [Tombstone("k", 4)] });
         Assert.AreEqual("k 5", Describe(store));
         CollectionAssert.AreEqual(new[] { "k0=new" }, Texts(store));
-        store.Save(Of() with { TombstonesChanged = [Tombstone("k", 5) with { Guards = [] }] });
+        store.Save(Of() with { TombstonesChanged = [Tombstone("k", 5) with { Guards = [], Earlier = [] }] });
         Assert.IsEmpty(store.LoadTombstones().Single().Guards);
+        Assert.IsEmpty(store.LoadTombstones().Single().Earlier);
         CollectionAssert.AreEqual(new[] { "k0=new" }, Texts(store));
         store.Save(Of() with { TombstonesDropped = [Tombstone("k", 5)] });
         Assert.AreEqual("", Describe(store));
@@ -160,6 +161,7 @@ public abstract class EntityStoreContract
         Incarnation = new Guid(7, 0, 0, new byte[8]),
         ErasedAtMs = 1_527_811_200_000,
         Guards = [new TombstoneGuard("payments", [3, 0, long.MaxValue]), new TombstoneGuard("écran", [])],
+        Earlier = [[new TombstoneGuard("payments", [1, 0, 2])], [], [new TombstoneGuard("payments", [2]), new TombstoneGuard("écran", [])]],
     };
 
     private static string Describe(IEntityStore store) => string.Join(", ", store.LoadTombstones()

@@ -13,6 +13,14 @@ public readonly ref struct JoinEvent
         Fields = fields;
     }
 
+    /// <summary>The event of a row.</summary>
+    public static JoinEvent Of(int side, EventBatch events, int row)
+    {
+        ArgumentNullException.ThrowIfNull(events);
+        ref readonly var header = ref events[row];
+        return new JoinEvent(side, header.Partition, header.Offset, events.Row(row));
+    }
+
     /// <summary>0: left, 1: right.</summary>
     public int Side { get; }
 
@@ -27,7 +35,7 @@ public readonly ref struct JoinEvent
 /// <summary>Whether an event is one of those meant.</summary>
 public delegate bool JoinEventRule(in JoinEvent one);
 
-/// <summary>Whether two events are no pair although key and time would make them one.</summary>
+/// <summary>Whether an event was out, as an entity of its had been erased, before another one came.</summary>
 public delegate bool JoinPairRule(in JoinEvent one, in JoinEvent other);
 
 /// <summary>An entity whose key is in the events of a side, and which they, or the joined events, feed.</summary>

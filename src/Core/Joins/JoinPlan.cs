@@ -140,9 +140,9 @@ public sealed class JoinPlan
     /// <param name="events">Batch of the event.</param>
     /// <param name="row">Its row.</param>
     /// <param name="joined">Gets the pairs.</param>
-    /// <param name="isApart">Says which are none; null: none is.</param>
+    /// <param name="isOut">Says which make none; null: all do.</param>
     /// <returns>Pairs made.</returns>
-    public int Add(Span<byte> block, int side, EventBatch events, int row, EventBatch joined, JoinPairRule? isApart = null)
+    public int Add(Span<byte> block, int side, EventBatch events, int row, EventBatch joined, JoinPairRule? isOut = null)
     {
         ArgumentNullException.ThrowIfNull(events);
         ArgumentNullException.ThrowIfNull(joined);
@@ -160,7 +160,7 @@ public sealed class JoinPlan
                 break;
             if (JoinRow.Side(kept) == side || timeMs < header.TimeMs - WithinMs)
                 continue;
-            if (isApart is not null && isApart(new JoinEvent(side, header.Partition, header.Offset, fields), EventOf(kept)))
+            if (isOut is not null && (isOut(EventOf(kept), JoinEvent.Of(side, events, row)) || isOut(JoinEvent.Of(side, events, row), EventOf(kept))))
                 continue;
             JoinRow.SetMatched(kept);
             AddPair(joined, header, side, fields, kept, ++pairs);
@@ -172,10 +172,15 @@ public sealed class JoinPlan
         return pairs;
     }
 
-    /// <summary>Takes out the oldest events beyond the limit of a side; those that had no partner are added to a batch where they are asked for.</summary>
+    /// <summary>Takes out the oldest events beyond the limit of a cause's side; those that had no partner are added to a batch where they are asked for.</summary>
+    /// <param name="block">The key's block.</param>
+    /// <param name="joined">Gets the events without a partner.</param>
+    /// <param name="cause">The event that was one too many.</param>
+    /// <param name="isOut">Says which had gone before it came; null: none had.</param>
     /// <returns>Events taken out.</returns>
-    public int Limited(Span<byte> block, int side, EventBatch joined)
+    public int Limited(Span<byte> block, EventBatch joined, in JoinEvent cause, JoinPairRule? isOut = null)
     {
+        var side = cause.Side;
         var (gone, at) = (0, RowsStart(block));
         while (CountOf(block, side) > Limit)
         {
@@ -185,7 +190,8 @@ public sealed class JoinPlan
                 continue;
             }
 
-            Leave(block[at..], joined);
+            if (isOut is null || !isOut(EventOf(block[at..]), cause))
+                Leave(block[at..], joined);
             Remove(block, at);
             gone++;
         }
@@ -220,13 +226,19 @@ public sealed class JoinPlan
     }
 
     /// <summary>Takes out the events before a time; those that had no partner are added to a batch where they are asked for, in order of time.</summary>
-    public void Expire(Span<byte> block, long beforeMs, EventBatch joined)
+    /// <param name="block">The key's block.</param>
+    /// <param name="beforeMs">The time, Unix ms.</param>
+    /// <param name="joined">Gets the events without a partner.</param>
+    /// <param name="cause">The event with which the time came.</param>
+    /// <param name="isOut">Says which had gone before it came; null: none had.</param>
+    public void Expire(Span<byte> block, long beforeMs, EventBatch joined, in JoinEvent cause, JoinPairRule? isOut = null)
     {
         var start = RowsStart(block);
         var (end, rows, left, length) = (start, 0, 0, BlockHeader.Length(block));
         for (; end < length && JoinRow.TimeMs(block[end..]) < beforeMs; end += JoinRow.Length(block[end..]))
         {
-            Leave(block[end..], joined);
+            if (isOut is null || !isOut(EventOf(block[end..]), cause))
+                Leave(block[end..], joined);
             rows++;
             left += 1 - JoinRow.Side(block[end..]);
         }

@@ -12,6 +12,11 @@ internal sealed record JoinErasure(string Entity, byte[] Key, IReadOnlyDictionar
 {
     public bool IsOf(EntityPlan entity, ReadOnlySpan<byte> key) => entity.Name == Entity && key.SequenceEqual(Key);
 
+    /// <summary>Whether nothing was read between the two.</summary>
+    public bool IsRepeatedBy(JoinErasure other) =>
+        Entity == other.Entity && Key.AsSpan().SequenceEqual(other.Key) && NextOffsets.Count == other.NextOffsets.Count
+        && NextOffsets.All(topic => other.NextOffsets.TryGetValue(topic.Key, out var next) && topic.Value.AsSpan().SequenceEqual(next));
+
     /// <summary>Whether an event of a join lies before it. Whose it is does not count.</summary>
     public bool KeepsOut(JoinPlan join, in JoinEvent one) =>
         NextOffsets.TryGetValue((one.Side == 0 ? join.Left : join.Right).Definition.Kafka!.Topic, out var next) && one.Partition < next.Length && one.Offset < next[one.Partition];

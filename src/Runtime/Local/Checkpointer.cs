@@ -90,6 +90,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         }
 
         Last = header;
+        _runtime.Saved(header.Partitions);
         Incarnation = header.Incarnation;
         _runtime.Incarnation = Incarnation;
         LogRestored(header.Sequence, _runtime.Entities, _runtime.Bytes, Stopwatch.GetElapsedTime(start).TotalSeconds);
@@ -175,6 +176,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
                 await SaveAsync(checkpoint, snapshot).ConfigureAwait(false);
                 var took = _time.GetElapsedTime(saveStart);
                 Last = header;
+                _runtime.Saved(header.Partitions);
                 var size = checkpoint.Blocks.TotalLength;
                 Status = new CheckpointStatus(
                     header.Sequence, _time.GetUtcNow().ToUnixTimeMilliseconds(), size, _time.GetElapsedTime(start).TotalMilliseconds);

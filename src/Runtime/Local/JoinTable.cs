@@ -46,7 +46,7 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
     }
 
     /// <summary>Takes in an event, and adds the pairs that it makes to <see cref="Joined"/>.</summary>
-    public void Add(ulong hash, ReadOnlySpan<byte> key, int side, EventBatch events, int row, SnapshotPart snapshot, JoinPairRule? isApart)
+    public void Add(ulong hash, ReadOnlySpan<byte> key, int side, EventBatch events, int row, SnapshotPart snapshot, JoinPairRule? isOut)
     {
         var id = Id(hash, key);
         Change(id, snapshot);
@@ -54,16 +54,16 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
         var length = EntityPlan.Length(slot.Block) + plan.LengthOf(side, events.Row(row));
         if (length > slot.Block.Length)
             Move(ref slot, length);
-        plan.Add(slot.Block, side, events, row, Joined, isApart);
+        plan.Add(slot.Block, side, events, row, Joined, isOut);
         Attribute(row);
-        if (plan.Limited(slot.Block, side, Joined) is > 0 and var gone)
+        if (plan.Limited(slot.Block, Joined, JoinEvent.Of(side, events, row), isOut) is > 0 and var gone)
             RuntimeInstruments.JoinOverflowed.Add(gone, new KeyValuePair<string, object?>("source", plan.Name));
         Attribute(int.MaxValue);
         Enqueue(id);
     }
 
     /// <summary>Lets events before a time leave; those without a partner are added to <see cref="Joined"/>.</summary>
-    public void Expire(long beforeMs, SnapshotPart snapshot)
+    public void Expire(long beforeMs, in JoinEvent cause, SnapshotPart snapshot, JoinPairRule? isOut)
     {
         while (_due.TryPeek(out var id, out var dueMs) && dueMs < beforeMs)
         {
@@ -76,7 +76,7 @@ internal sealed class JoinTable(JoinPlan plan, int snapshotIndex)
             if (JoinPlan.OldestMs(slot.Block) < beforeMs)
             {
                 Change(id, snapshot);
-                plan.Expire(slot.Block, beforeMs, Joined);
+                plan.Expire(slot.Block, beforeMs, Joined, cause, isOut);
                 Shrink(ref slot);
             }
 

@@ -12,16 +12,19 @@ public sealed partial class LocalRuntime
     /// <summary>More unsettled tombstones are looked at before snapshots only.</summary>
     private const int UnsettledPerBatchMax = 64;
 
+    /// <summary>Most erasures of one entity that no checkpoint was cut after.</summary>
+    internal const int EarlierErasuresMax = 256;
+
     private readonly LocalRuntimeOptions _options;
 
-    /// <summary>By join, which events of erased entities make no pair.</summary>
-    private readonly JoinPairRule[] _isApart;
+    /// <summary>By join, which events of erased entities had gone before another came.</summary>
+    private readonly JoinPairRule[] _isOut;
 
     /// <summary>
-    /// Tombstones of which not all that they keep out has been applied again. Until it has, their entities' events may wait in joins, so that a replay makes of them, for other
-    /// entities, what had been made before; with what comes after they make no pair. Then they go.
+    /// Tombstones of which not all that they keep out has been applied again, and of how many of their erasures it has. Until then, their entities' events may wait in joins, so that a
+    /// replay makes of them, for other entities, what had been made before; with what comes after an erasure they make no pair. Then they go.
     /// </summary>
-    private readonly HashSet<Tombstone> _unsettled = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<Tombstone, int> _unsettled = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>By source.</summary>
     private readonly string[] _topics;
@@ -34,6 +37,7 @@ public sealed partial class LocalRuntime
     private List<Tombstone> _changed = [];
     private List<Tombstone> _snapshotChanged = [];
     private List<Tombstone> _snapshotDropped = [];
+    private volatile IReadOnlyList<PartitionCheckpoint> _saved = [];
     private Action<Tombstone>? _erasing;
     private Func<Tombstone, CancellationToken, Task>? _makeDurable;
     private Func<CancellationToken, Task>? _publish;
@@ -97,15 +101,17 @@ public sealed partial class LocalRuntime
             {
                 if (tombstone.Guards.FirstOrDefault(guard => guard.Topic == _topics[source]) is not { } old || partition >= old.NextOffsets.Count || old.NextOffsets[partition] == 0)
                     continue;
-                var guard = old with { NextOffsets = [.. old.NextOffsets.Select((offset, index) => index == partition ? 0 : offset)] };
-                var changed = tombstone with { Guards = [.. tombstone.Guards.Select(other => other == old ? guard : other)] };
+                var changed = tombstone with { Guards = Recreated(tombstone.Guards), Earlier = [.. tombstone.Earlier.Select(Recreated)] };
                 tombstones.Put(changed, _topics);
                 _stale.Remove(tombstone);
-                if (_unsettled.Remove(tombstone))
-                    _unsettled.Add(changed);
+                if (_unsettled.Remove(tombstone, out var passed))
+                    _unsettled.Add(changed, passed);
                 _changed.Add(changed);
             }
         }
+
+        TombstoneGuard[] Recreated(IReadOnlyList<TombstoneGuard> guards) => [.. guards.Select(guard => guard.Topic != _topics[source] ? guard
+            : guard with { NextOffsets = [.. guard.NextOffsets.Select((offset, index) => index == partition ? 0 : offset)] })];
     }
 
     /// <summary>Has every erasure noted, between two batches, and then made durable.</summary>
@@ -134,7 +140,12 @@ public sealed partial class LocalRuntime
         }
 
         TombstoneCount = tombstones.Count;
-        _unsettled.UnionWith(tombstones.Where(tombstone => OwnsJoined(tombstone.Entity) && !IsPassed(tombstone)));
+        foreach (var tombstone in tombstones.Where(tombstone => OwnsJoined(tombstone.Entity)))
+        {
+            if (Passed(tombstone, 0) is var passed && passed <= tombstone.Earlier.Count)
+                _unsettled.Add(tombstone, passed);
+        }
+
         if (TombstoneCount > 0)
             EraseJoined();
     }
@@ -154,6 +165,9 @@ public sealed partial class LocalRuntime
         }
     }
 
+    /// <summary>Takes note of how far the newest checkpoint is that is durable.</summary>
+    internal void Saved(IReadOnlyList<PartitionCheckpoint> partitions) => _saved = partitions;
+
     /// <summary>Takes the block of an entity out of the snapshot that was copied last, and is not saved yet.</summary>
     internal void DropFromSnapshot(Tombstone tombstone) => _shards[0].Snapshot.Add(tombstone.Entity, tombstone.Key, []);
 
@@ -171,6 +185,7 @@ public sealed partial class LocalRuntime
         var guards = Passes.FeedersOf(_plan, _plan.Entities[entity]).Select(source => new TombstoneGuard(_topics[source.Index], _positions.NextOffsets(source.Index))).ToList();
         // Of topics that do not feed the entity now, and may again.
         guards.AddRange(old?.Guards.Where(guard => guards.TrueForAll(other => other.Topic != guard.Topic)).ToList() ?? []);
+        var earlier = old is null || !OwnsJoined(entity) ? [] : EarlierOf(old, guards);
         var tombstone = shard.Erase(
             hash,
             new Tombstone
@@ -181,6 +196,7 @@ public sealed partial class LocalRuntime
                 Sequence = 0,
                 ErasedAtMs = _options.Time.GetUtcNow().ToUnixTimeMilliseconds(),
                 Guards = guards,
+                Earlier = earlier,
             },
             _topics);
         if (old is null)
@@ -189,7 +205,7 @@ public sealed partial class LocalRuntime
             _unsettled.Remove(old);
         if (OwnsJoined(entity))
         {
-            _unsettled.Add(tombstone);
+            _unsettled.Add(tombstone, 0);
             Settle();
         }
 
@@ -199,14 +215,64 @@ public sealed partial class LocalRuntime
 
     private bool OwnsJoined(int entity) => _plan.Joins.Any(join => join.HasOwner(entity));
 
-    /// <summary>Lets the events go that wait in joins, of tombstones that have nothing left to keep out.</summary>
+    /// <summary>The erasures before a new one that a replay from the newest checkpoint may come by.</summary>
+    private List<IReadOnlyList<TombstoneGuard>> EarlierOf(Tombstone old, List<TombstoneGuard> guards)
+    {
+        var earlier = old.Earlier.Append(old.Guards).Where(erasure => !IsSaved(erasure)).ToList();
+        // Nothing was read in between.
+        if (earlier.Count > 0 && earlier[^1].All(guard => guards.Any(other => other.Topic == guard.Topic && other.NextOffsets.SequenceEqual(guard.NextOffsets))))
+            earlier.RemoveAt(earlier.Count - 1);
+        return earlier.Count < EarlierErasuresMax ? earlier : throw new EraseException(
+            $"The entity has been erased {EarlierErasuresMax} times since the newest checkpoint, and no more can be told apart in joins. Repeat the request after the next checkpoint.");
+    }
+
+    /// <summary>Whether the newest checkpoint was cut after an erasure: one that was cut before is nowhere further.</summary>
+    private bool IsSaved(IReadOnlyList<TombstoneGuard> erasure)
+    {
+        var isBeyond = false;
+        foreach (var guard in erasure.Where(guard => _topics.Contains(guard.Topic)))
+        {
+            for (var partition = 0; partition < guard.NextOffsets.Count; partition++)
+            {
+                var saved = _saved.FirstOrDefault(saved => saved.Topic == guard.Topic && saved.Partition == partition)?.NextOffset ?? 0;
+                if (saved < guard.NextOffsets[partition])
+                    return false;
+                isBeyond |= guard.NextOffsets[partition] > 0 && saved > guard.NextOffsets[partition];
+            }
+        }
+
+        return isBeyond;
+    }
+
+    /// <summary>Lets the events go that wait in joins, of erasures that have nothing left to keep out.</summary>
     private void Settle()
     {
-        if (_unsettled.RemoveWhere(IsPassed) > 0)
+        var isAny = false;
+        foreach (var (tombstone, before) in _unsettled.ToList())
+        {
+            if (Passed(tombstone, before) is var passed && passed == before)
+                continue;
+            isAny = true;
+            _unsettled[tombstone] = passed;
+            if (passed > tombstone.Earlier.Count)
+                _unsettled.Remove(tombstone);
+        }
+
+        if (isAny)
             EraseJoined();
     }
 
-    private bool IsPassed(Tombstone tombstone) => tombstone.Guards.All(guard => Array.IndexOf(_topics, guard.Topic) is var source && (source < 0 || _positions.HasReached(source, guard.NextOffsets)));
+    /// <summary>Of how many of a tombstone's erasures all that they keep out has been applied.</summary>
+    /// <param name="tombstone">The tombstone.</param>
+    /// <param name="passed">Of how many it is known.</param>
+    private int Passed(Tombstone tombstone, int passed)
+    {
+        while (passed <= tombstone.Earlier.Count && IsPassed(passed < tombstone.Earlier.Count ? tombstone.Earlier[passed] : tombstone.Guards))
+            passed++;
+        return passed;
+    }
+
+    private bool IsPassed(IReadOnlyList<TombstoneGuard> erasure) => erasure.All(guard => Array.IndexOf(_topics, guard.Topic) is var source && (source < 0 || _positions.HasReached(source, guard.NextOffsets)));
 
     private void EraseJoined()
     {
@@ -217,30 +283,29 @@ public sealed partial class LocalRuntime
         }
     }
 
-    /// <summary>Whether an event is one of an entity whose tombstone has it out for good.</summary>
+    /// <summary>Whether an event is one of an entity whose erasure has it out for good.</summary>
     private bool IsErased(JoinPlan join, in JoinEvent one)
     {
         Span<byte> buffer = stackalloc byte[EntityPlan.KeyBytesMax];
         foreach (var owner in join.Owners[one.Side])
         {
             var key = KeyOf(owner, one, buffer);
-            if (KeepsOut(join, owner, key, one) && !_unsettled.Contains(ShardOf(key, out _).Tombstones(owner.Entity).Find(key)!))
+            var tombstones = ShardOf(key, out _).Tombstones(owner.Entity);
+            if (tombstones.Find(key) is { } tombstone && tombstones.KeepsOut(PlaceOf(join, one), key, _unsettled.GetValueOrDefault(tombstone, tombstone.Earlier.Count + 1)))
                 return true;
         }
 
         return false;
     }
 
-    /// <summary>Whether one of two events lies before the tombstone of an entity whose event it is, and the other does not.</summary>
-    private bool IsApart(JoinPlan join, in JoinEvent one, in JoinEvent other) => IsOutAlone(join, one, other) || IsOutAlone(join, other, one);
-
-    private bool IsOutAlone(JoinPlan join, in JoinEvent one, in JoinEvent other)
+    /// <summary>Whether an event lies before an erasure of an entity whose event it is, and another behind it.</summary>
+    private bool IsOut(JoinPlan join, in JoinEvent one, in JoinEvent other)
     {
         Span<byte> buffer = stackalloc byte[EntityPlan.KeyBytesMax];
         foreach (var owner in join.Owners[one.Side])
         {
             var key = KeyOf(owner, one, buffer);
-            if (KeepsOut(join, owner, key, one) && !KeepsOut(join, owner, key, other))
+            if (ShardOf(key, out _).Tombstones(owner.Entity).IsOut(PlaceOf(join, one), PlaceOf(join, other), key))
                 return true;
         }
 
@@ -251,8 +316,7 @@ public sealed partial class LocalRuntime
     private ReadOnlySpan<byte> KeyOf(JoinOwner owner, in JoinEvent one, Span<byte> buffer) =>
         buffer[.._plan.Entities[owner.Entity].EncodeKey(one.Fields, owner.Fields, buffer)];
 
-    private bool KeepsOut(JoinPlan join, JoinOwner owner, ReadOnlySpan<byte> key, in JoinEvent one) =>
-        ShardOf(key, out _).Tombstones(owner.Entity).KeepsOut((one.Side == 0 ? join.Left : join.Right).Index, one.Partition, one.Offset, key);
+    private static Tombstones.Place PlaceOf(JoinPlan join, in JoinEvent one) => new((one.Side == 0 ? join.Left : join.Right).Index, one.Partition, one.Offset);
 
     /// <summary>Finds the tombstones that are old and guard nothing that could be read again.</summary>
     private void FindStale()

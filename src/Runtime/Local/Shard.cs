@@ -70,8 +70,8 @@ internal sealed class Shard : IDisposable
     /// <summary>Adds the events of a batch to a join, as far as their keys are in this shard. Each lets those go before it that no partner can come for any more.</summary>
     /// <param name="batch">Of one of the join's sides.</param>
     /// <param name="join">The join's index.</param>
-    /// <param name="isApart">Says which events make no pair; null: none.</param>
-    public void Join(ApplyBatch batch, int join, JoinPairRule? isApart)
+    /// <param name="isOut">Says which events had gone before another came; null: none had.</param>
+    public void Join(ApplyBatch batch, int join, JoinPairRule? isOut)
     {
         var table = _joins[join];
         var side = batch.Source == table.Plan.Left.Index ? 0 : 1;
@@ -83,11 +83,11 @@ internal sealed class Shard : IDisposable
             {
                 for (var row = first; row < Math.Min(first + EventsPerRun, batch.Events.Count); row++)
                 {
-                    table.Expire(batch.Events[row].TimeMs - table.Plan.KeptMs, Snapshot);
+                    table.Expire(batch.Events[row].TimeMs - table.Plan.KeptMs, JoinEvent.Of(side, batch.Events, row), Snapshot, isOut);
                     var length = table.Plan.EncodeKey(side, batch.Events.Row(row), _keys);
                     var hash = KeyHash.Of(_keys.AsSpan(0, length));
                     if (length > 0 && (_count == 1 || IndexOf(hash, (int)_count) == _index))
-                        table.Add(hash, _keys.AsSpan(0, length), side, batch.Events, row, Snapshot, isApart);
+                        table.Add(hash, _keys.AsSpan(0, length), side, batch.Events, row, Snapshot, isOut);
                 }
             }
         }

@@ -21,9 +21,26 @@ internal sealed class Tombstones
     /// <summary>Whether an event lies before the tombstone of its key, and so has no effect.</summary>
     public bool KeepsOut(int source, int partition, long offset, ReadOnlySpan<byte> key)
     {
-        if ((uint)source >= (uint)_before.Length || (uint)partition >= (uint)_before[source].Length || offset >= _before[source][partition])
+        var place = new Place(source, partition, offset);
+        return MayKeepOut(place) && TryFind(key, out var entry) && place.IsBefore(entry.Erasures[^1]);
+    }
+
+    /// <summary>Whether an event lies before one of the first erasures that the tombstone of its key tells of.</summary>
+    public bool KeepsOut(in Place place, ReadOnlySpan<byte> key, int erasures) =>
+        erasures > 0 && MayKeepOut(place) && TryFind(key, out var entry) && place.IsBefore(entry.Erasures[erasures - 1]);
+
+    /// <summary>Whether an event lies before an erasure of its key that another event lies behind.</summary>
+    public bool IsOut(in Place place, in Place other, ReadOnlySpan<byte> key)
+    {
+        if (!MayKeepOut(place) || !TryFind(key, out var entry))
             return false;
-        return TryFind(key, out var entry) && source < entry.Before.Length && entry.Before[source] is { } before && partition < before.Count && offset < before[partition];
+        foreach (var erasure in entry.Erasures)
+        {
+            if (place.IsBefore(erasure) && !other.IsBefore(erasure))
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>What the sequence of the key's next block goes on from; 0 where there is no tombstone.</summary>
@@ -35,8 +52,9 @@ internal sealed class Tombstones
     /// <param name="topics">Topic of each source.</param>
     public void Put(Tombstone tombstone, IReadOnlyList<string> topics)
     {
-        var before = topics.Select(topic => tombstone.Guards.FirstOrDefault(guard => guard.Topic == topic)?.NextOffsets).ToArray();
-        _entries[tombstone.Key] = new Entry(tombstone, before);
+        IReadOnlyList<long>?[][] erasures = [.. tombstone.Earlier.Append(tombstone.Guards).Select(guards => topics.Select(topic => guards.FirstOrDefault(guard => guard.Topic == topic)?.NextOffsets).ToArray())];
+        _entries[tombstone.Key] = new Entry(tombstone, erasures);
+        var before = erasures[^1];
         if (_before.Length < topics.Count)
             _before = [.. topics.Select(_ => Array.Empty<long>())];
         for (var source = 0; source < before.Length; source++)
@@ -75,12 +93,26 @@ internal sealed class Tombstones
 
     public void Remove(byte[] key) => _entries.Remove(key);
 
+    private bool MayKeepOut(in Place place) =>
+        (uint)place.Source < (uint)_before.Length && (uint)place.Partition < (uint)_before[place.Source].Length && place.Offset < _before[place.Source][place.Partition];
+
     private bool TryFind(ReadOnlySpan<byte> key, [MaybeNullWhen(false)] out Entry entry) =>
         _entries.GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(key, out entry);
 
+    /// <summary>Where an event was read.</summary>
+    /// <param name="Source">Index of the source.</param>
+    /// <param name="Partition">Partition of its topic.</param>
+    /// <param name="Offset">Offset there.</param>
+    public readonly record struct Place(int Source, int Partition, long Offset)
+    {
+        /// <param name="erasure">By source, of each partition the first offset that counts again; null where the source does not feed the entity.</param>
+        public bool IsBefore(IReadOnlyList<long>?[] erasure) =>
+            Source < erasure.Length && erasure[Source] is { } next && Partition < next.Count && Offset < next[Partition];
+    }
+
     /// <param name="Tombstone">The tombstone.</param>
-    /// <param name="Before">Its guards by source; null where the source has none.</param>
-    private sealed record Entry(Tombstone Tombstone, IReadOnlyList<long>?[] Before);
+    /// <param name="Erasures">The guards of the earlier erasures, and last its own, by source; null where the source has none.</param>
+    private sealed record Entry(Tombstone Tombstone, IReadOnlyList<long>?[][] Erasures);
 
     private sealed class KeyComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
     {

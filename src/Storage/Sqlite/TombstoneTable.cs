@@ -7,7 +7,7 @@ namespace FeatureStore.Storage.Sqlite;
 
 /// <summary>
 /// The table of tombstones. Guards are one value: of each topic its name (int32 length, UTF-8), the number of its partitions (int32), and their
-/// offsets (int64), little-endian.
+/// offsets (int64), little-endian. Behind them those of earlier erasures, the oldest first, a topic without a name before each.
 /// </summary>
 internal sealed class TombstoneTable : IDisposable
 {
@@ -23,6 +23,8 @@ internal sealed class TombstoneTable : IDisposable
             crc INTEGER NOT NULL,
             PRIMARY KEY(entity, key)) WITHOUT ROWID;
         """;
+
+    private static readonly TombstoneGuard _separator = new("", []);
 
     private readonly SqliteConnection _connection;
     private readonly SqliteStatement _upsert;
@@ -41,7 +43,7 @@ internal sealed class TombstoneTable : IDisposable
     {
         foreach (var tombstone in tombstones)
         {
-            var guards = Encode(tombstone.Guards);
+            var guards = Encode(tombstone);
             _upsert.Bind(1, tombstone.Entity).Bind(2, tombstone.Key).Bind(3, tombstone.Sequence).Bind(4, tombstone.Incarnation.ToString())
                 .Bind(5, tombstone.ErasedAtMs).Bind(6, guards).Bind(7, Crc(tombstone, guards)).Execute();
         }
@@ -73,7 +75,7 @@ internal sealed class TombstoneTable : IDisposable
             };
             if (Crc(tombstone, guards) != rows.Int64(6))
                 throw new InvalidDataException($"the tombstone of entity {tombstone.Entity}, key 0x{Convert.ToHexString(tombstone.Key)} does not match its checksum");
-            tombstones.Add(tombstone with { Guards = Decode(guards) });
+            tombstones.Add(Decode(tombstone, guards));
         }
 
         return tombstones;
@@ -85,11 +87,11 @@ internal sealed class TombstoneTable : IDisposable
         _delete.Dispose();
     }
 
-    private static byte[] Encode(IReadOnlyList<TombstoneGuard> guards)
+    private static byte[] Encode(Tombstone tombstone)
     {
         using var bytes = new MemoryStream();
         Span<byte> number = stackalloc byte[8];
-        foreach (var guard in guards)
+        foreach (var guard in tombstone.Guards.Concat(tombstone.Earlier.SelectMany(erasure => erasure.Prepend(_separator))))
         {
             var topic = Encoding.UTF8.GetBytes(guard.Topic);
             BinaryPrimitives.WriteInt32LittleEndian(number, topic.Length);
@@ -108,9 +110,9 @@ internal sealed class TombstoneTable : IDisposable
     }
 
     /// <summary>The bytes are as they were written: the checksum says so.</summary>
-    private static List<TombstoneGuard> Decode(ReadOnlySpan<byte> bytes)
+    private static Tombstone Decode(Tombstone tombstone, ReadOnlySpan<byte> bytes)
     {
-        var guards = new List<TombstoneGuard>();
+        List<List<TombstoneGuard>> erasures = [[]];
         while (!bytes.IsEmpty)
         {
             var topicLength = BinaryPrimitives.ReadInt32LittleEndian(bytes);
@@ -119,11 +121,14 @@ internal sealed class TombstoneTable : IDisposable
             var offsets = new long[BinaryPrimitives.ReadInt32LittleEndian(bytes)];
             for (var partition = 0; partition < offsets.Length; partition++)
                 offsets[partition] = BinaryPrimitives.ReadInt64LittleEndian(bytes[(4 + partition * 8)..]);
-            guards.Add(new TombstoneGuard(topic, offsets));
+            if (topicLength == 0)
+                erasures.Add([]);
+            else
+                erasures[^1].Add(new TombstoneGuard(topic, offsets));
             bytes = bytes[(4 + offsets.Length * 8)..];
         }
 
-        return guards;
+        return tombstone with { Guards = erasures[0], Earlier = erasures[1..] };
     }
 
     private static uint Crc(Tombstone tombstone, byte[] guards)
