@@ -28,5 +28,12 @@ apt_install() {
   "${install[@]}" >/dev/null 2>&1 </dev/null || { "${as[@]}" apt-get update -qq >/dev/null </dev/null && "${install[@]}" >/dev/null </dev/null; }
 }
 
-# build PROJECT: Release. Compiles in process, so that no compiler server outlives the script.
-build() { dotnet msbuild "$1" -restore -p:Configuration=Release -nodeReuse:false -p:UseSharedCompilation=false -clp:ErrorsOnly -v:quiet -nologo </dev/null >&2; }
+# build PROJECT: Release. One compiler serves all projects, under a name of its own; it ends with the build.
+build() {
+  local compiler=featurestore-$$ status=0 process
+  dotnet msbuild "$1" -restore -p:Configuration=Release -nodeReuse:false -p:UseSharedCompilation=true -p:SharedCompilationId="$compiler" -clp:ErrorsOnly -v:quiet -nologo </dev/null >&2 || status=$?
+  for process in $(grep -ls "[-]pipename:$compiler" /proc/[0-9]*/cmdline); do
+    [[ ! $process =~ [0-9]+ ]] || kill "${BASH_REMATCH[0]}" 2>/dev/null || true
+  done
+  return $status
+}
