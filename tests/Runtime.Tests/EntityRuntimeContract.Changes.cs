@@ -212,6 +212,32 @@ public abstract partial class EntityRuntimeContract
         static IEnumerable<(int, string)> Users() => [(0, Convert.ToHexString(Key(1))), (0, Convert.ToHexString(Key(2)))];
     }
 
+    /// <summary>What events took along of an entity goes with it from all that is read again.</summary>
+    [TestMethod]
+    public void EventsThatComeAgainTakeNothingAlongOfAnErasedEntity()
+    {
+        var plan = EnrichmentCase.Plan;
+        using var host = Start(plan);
+        var (login, payment) = (new TestBatch(plan, EnrichmentCase.Logins), new TestBatch(plan, EnrichmentCase.Payments));
+        EnrichmentCase.Add(login, (TestProject.StartMs, "d", false));
+        EnrichmentCase.Add(payment, (new EnrichmentCase.Payment(TestProject.StartMs + 1, 1, 1, "d", 10, null, null, null), []));
+        Assert.AreEqual(1.0, Fails());
+        Erase(host, 2, [0, 1, (byte)'d']);
+        host.Restart(plan);
+        Assert.AreEqual(0.0, Fails());
+
+        double Fails()
+        {
+            foreach (var batch in new[] { login, payment })
+            {
+                batch.ResetVectors();
+                host.Runtime.Apply(batch);
+            }
+
+            return Value(plan, "customer", "customers", "fails", host.Runtime.Read([(1, Convert.ToHexString(Key(1)))]).Values.Single());
+        }
+    }
+
     /// <summary>Pairs and state are those of an oracle that looks at each pair, also when the process starts anew in the middle.</summary>
     [TestMethod]
     public void PairsAreTheOracles()
