@@ -175,7 +175,10 @@ public sealed partial class GrainCheckpoints : ICheckpoints, IAsyncDisposable
                 record = record with { Joins = [.. record.Joins.Where(other => other.Checkpoint != segment.Checkpoint), segment] };
         }).ConfigureAwait(false);
         var replaced = _record.Joins.Except(record.Joins).ToList();
-        await RetryAsync(cut.Interval, () => WriteAsync(_ => record with { JoinErasures = _runtime.JoinErasures.Beyond(record.Header!.Partitions, erasures) })).ConfigureAwait(false);
+        // Until the checkpoint is written, a new owner goes on from the last one, which needs them.
+        var superfluous = JoinErasures.Superfluous(record.Header!.Partitions, erasures);
+        await RetryAsync(cut.Interval, () => WriteAsync(_ => record with { JoinErasures = [.. _runtime.JoinErasures.Current.Where(erasure => !superfluous.Contains(erasure))] })).ConfigureAwait(false);
+        _runtime.JoinErasures.Drop(superfluous);
         _replacesJoins = false;
         Last = record.Header;
         Status = new CheckpointStatus(cut.Interval, _time.GetUtcNow().ToUnixTimeMilliseconds(), size, _time.GetElapsedTime(start).TotalMilliseconds);

@@ -29,13 +29,17 @@ internal sealed class JoinErasures(ClusterPlan plan, SourcePositions positions, 
         }
     }
 
-    /// <summary>Drops those that a checkpoint makes superfluous, and returns the others.</summary>
+    /// <summary>Those that a checkpoint makes superfluous, once it is durable.</summary>
     /// <param name="partitions">How far the checkpoint is.</param>
     /// <param name="known">Those that came before its cut: what the joins kept then has no events of theirs. As far as a later one it may be, and still have them.</param>
-    public IReadOnlyList<JoinErasure> Beyond(IReadOnlyList<PartitionCheckpoint> partitions, IReadOnlyList<JoinErasure> known)
+    public static IReadOnlySet<JoinErasure> Superfluous(IReadOnlyList<PartitionCheckpoint> partitions, IReadOnlyList<JoinErasure> known) =>
+        known.Where(erasure => erasure.IsPassed(partitions)).ToHashSet<JoinErasure>(ReferenceEqualityComparer.Instance);
+
+    /// <summary>Forgets erasures.</summary>
+    public void Drop(IReadOnlySet<JoinErasure> erasures)
     {
         lock (_gate)
-            return _erasures = [.. _erasures.Where(erasure => !(known.Contains(erasure) && erasure.IsPassed(partitions)))];
+            _erasures = [.. _erasures.Where(erasure => !erasures.Contains(erasure))];
     }
 
     /// <summary>Takes in what the record has. After the joins' blocks, and the positions that go with them.</summary>
@@ -49,6 +53,7 @@ internal sealed class JoinErasures(ClusterPlan plan, SourcePositions positions, 
 
     /// <summary>Takes an entity's events out, or has them kept apart where they are still to come again.</summary>
     /// <returns>Whether the record needs it: the entity's events may be in joins.</returns>
+    /// <exception cref="EraseException">It was erased too often since the newest checkpoint.</exception>
     public bool Add(EntityPlan entity, ReadOnlyMemory<byte> key)
     {
         if (!plan.Project.Joins.Any(join => join.HasOwner(entity.Index)))
@@ -57,7 +62,13 @@ internal sealed class JoinErasures(ClusterPlan plan, SourcePositions positions, 
             entity.Name, key.ToArray(), Passes.FeedersOf(plan.Project, entity).ToDictionary(source => source.Definition.Kafka!.Topic, source => positions.NextOffsets(source.Index)));
         // An earlier erasure of the entity stays: what was read between the two made no pair with what came before both.
         lock (_gate)
-            _erasures = [.. _erasures.Where(other => !other.IsRepeatedBy(erasure)), erasure];
+        {
+            List<JoinErasure> others = [.. _erasures.Where(other => !other.IsRepeatedBy(erasure))];
+            if (others.Count(other => other.IsOf(entity.Name, key.Span)) >= EraseException.ErasuresMax)
+                throw EraseException.TooMany();
+            _erasures = [.. others, erasure];
+        }
+
         _unsettled = [.. _unsettled.Where(other => !other.IsRepeatedBy(erasure)), erasure];
         Settle();
         return true;
@@ -88,7 +99,7 @@ internal sealed class JoinErasures(ClusterPlan plan, SourcePositions positions, 
         _unsettled = [.. _unsettled.Select(erasure => erasure.Without(topic, partition))];
     }
 
-    /// <summary>Which events had gone before another came; null: none had.</summary>
+    /// <summary>Which events were erased before another was read; null: none was.</summary>
     public JoinPairRule? RuleOf(JoinPlan join)
     {
         if (_unsettled.Count == 0)

@@ -25,8 +25,8 @@ public sealed record Tombstone
     public required IReadOnlyList<TombstoneGuard> Guards { get; init; }
 
     /// <summary>
-    /// Guards of erasures of the key before this one, the oldest first, that no checkpoint was cut after. Read again, an event of the key from before one makes no pair in a join with an event
-    /// from behind it, as it did not when it was first read.
+    /// Guards of erasures of the key before this one, the oldest first; when this one came, no checkpoint had been cut after them. Read again, an event of the key from before one makes no pair
+    /// in a join with an event from behind it, as it did not when it was first read.
     /// </summary>
     public IReadOnlyList<IReadOnlyList<TombstoneGuard>> Earlier { get; init; } = [];
 }
@@ -39,6 +39,13 @@ public sealed record TombstoneGuard(string Topic, IReadOnlyList<long> NextOffset
 /// <summary>An entity is not erased, or not durably yet. The message is fit to be shown to the caller.</summary>
 public sealed class EraseException(string message, Exception? innerException = null) : Exception(message, innerException)
 {
+    /// <summary>Most erasures of one entity, whose events joins keep, since the newest checkpoint.</summary>
+    internal const int ErasuresMax = 256;
+
+    /// <summary>Of an entity that was erased too often for its erasures to be told apart.</summary>
+    internal static EraseException TooMany() => new(
+        $"The entity has been erased {ErasuresMax} times since the newest checkpoint, and no more can be told apart in joins. Repeat the request after the next checkpoint.");
+
     /// <summary>Throws where there can be no such entity.</summary>
     internal static void ThrowIfNone(Core.Plans.ProjectPlan plan, int entity, ReadOnlyMemory<byte> key)
     {

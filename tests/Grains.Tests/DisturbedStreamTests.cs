@@ -1,3 +1,4 @@
+using FeatureStore.Grains.Persistence;
 using FeatureStore.Harness;
 
 namespace FeatureStore.Grains.Tests;
@@ -150,6 +151,42 @@ public sealed class DisturbedStreamTests
         }
 
         stream.Finish();
+    }
+
+    /// <summary>A checkpoint is not written, an erasure after its cut is, and the owner dies: the next one goes on from the checkpoint before, and needs all erasures since.</summary>
+    [TestMethod]
+    [DataRow(2)]
+    [DataRow(6)]
+    public void ACheckpointThatIsNotWrittenForgetsNoErasure(int seed)
+    {
+        using var stream = new DisturbedStream(new DependentCase(seed, 60), seed, 3, new OrleansRuntimeOptions { WriteBehind = TimeSpan.FromHours(1), WriteBehindEvents = int.MaxValue });
+        while (stream.Next < 5)
+            stream.Step();
+        stream.Save();
+        var saved = Record().Header!.Sequence;
+        while (stream.Next < 18)
+            stream.Step();
+        Assert.HasCount(1, Record().JoinErasures);
+        using var refused = new SemaphoreSlim(0);
+        stream.Storage.BeforeWrite = (state, _, bytes) =>
+        {
+            if (state != ClusterNames.CheckpointState || OwnerRecord.Read(bytes).Header!.Sequence == saved)
+                return;
+            refused.Release();
+            throw new IOException("The store is away.");
+        };
+        stream.BeginSaving();
+        Assert.IsTrue(refused.Wait(TimeSpan.FromSeconds(120)), "The checkpoint is not written.");
+        while (stream.Next < 25)
+            stream.Step();
+        Assert.HasCount(2, Record().JoinErasures);
+        stream.Cluster.Kill(stream.Cluster.Silos[0]);
+        stream.Cluster.Add();
+        stream.Storage.BeforeWrite = null;
+        stream.TakeOver(0);
+        stream.Finish();
+
+        OwnerRecord Record() => OwnerRecord.Read(stream.Storage.Records(ClusterNames.CheckpointState).Select(record => record.Bytes).Single(bytes => OwnerRecord.Read(bytes).Header is not null));
     }
 
     /// <summary>Writes fail, succeed with an answer that is lost, and find that another activation has written.</summary>

@@ -24,8 +24,10 @@ public sealed class JoinErasuresTests
             positions.Advance(source.Index, 0, 5);
         var before = erasures.Current;
         Assert.IsTrue(erasures.Add(plan.Project.Entities.First(entity => plan.Project.Joins[0].HasOwner(entity.Index)), new byte[8]));
-        Assert.HasCount(1, erasures.Beyond(saved, before));
-        Assert.IsEmpty(erasures.Beyond(saved, erasures.Current));
+        Assert.IsEmpty(JoinErasures.Superfluous(saved, before));
+        Assert.HasCount(1, JoinErasures.Superfluous(saved, erasures.Current));
+        erasures.Drop(JoinErasures.Superfluous(saved, erasures.Current));
+        Assert.IsEmpty(erasures.Current);
     }
 
     /// <summary>What was read between two erasures of an entity made no pair with what came before the first, and makes none when both come again.</summary>
@@ -42,6 +44,11 @@ public sealed class JoinErasuresTests
         Assert.HasCount(1, erasures.Current, "Nothing was read between the two.");
         Erase(8);
         CollectionAssert.AreEqual(new long[] { 5, 8 }, erasures.Current.Select(erasure => erasure.NextOffsets["clicks"][0]).ToArray());
+        for (var next = 9; erasures.Current.Count < EraseException.ErasuresMax; next++)
+            Erase(next);
+        var exception = Assert.ThrowsExactly<EraseException>(() => Erase(1000));
+        Assert.StartsWith("The entity has been erased 256 times since the newest checkpoint", exception.Message);
+        Assert.HasCount(EraseException.ErasuresMax, erasures.Current);
 
         void Erase(long nextOffset)
         {

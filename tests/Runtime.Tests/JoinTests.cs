@@ -230,6 +230,165 @@ public sealed class JoinTests
         Assert.IsGreaterThan(4, together);
     }
 
+    /// <summary>Erased twice, a crash, erased again while events come again of which some were published, a checkpoint somewhere, and another crash.</summary>
+    [TestMethod]
+    [DataRow("user", 2, 1)]
+    [DataRow("place", 1, 2)]
+    [DataRow("ad", 2, 3)]
+    public void AReplayOfAReplayPassesEveryErasure(string entity, int shards, int shardsAfter)
+    {
+        var (trimmed, kept) = (0, 0);
+        for (var seed = 101; seed <= 130; seed++)
+        {
+            var random = new Random(seed);
+            var plan = PlanOfOwners(JoinUnmatched.Both);
+            List<SideBatch> batches = [.. Batches(plan, seed, 45)];
+            var saved = random.Next(2, 6);
+            int[] erasedAt = [random.Next(8, 12), random.Next(13, 18)];
+            const int Crashed = 22;
+            using var first = NewRuntime(plan, shards);
+            batches[..saved].ForEach(batch => Apply(first, plan, batch));
+            var checkpoint = Checkpoint(first, plan, batches[..saved]);
+            var text = entity switch { "user" => $"{random.Next(3)}", "place" => batches[..erasedAt[0]].SelectMany(batch => batch.All).Last(one => one.Side == Clicks).Place, _ => $"ad \"{random.Next(3)}" };
+            Tombstone? tombstone = null;
+            for (var number = saved; number < Crashed; number++)
+            {
+                Apply(first, plan, batches[number]);
+                if (erasedAt.Contains(number + 1))
+                    tombstone = Erase(first, plan, entity, text);
+            }
+
+            using var second = Restore(checkpoint, plan, shardsAfter, tombstone);
+            second.Restore([tombstone!]);
+            second.Saved(checkpoint.Header.Partitions, snapshot: 0);
+            Begin(second);
+            // Cut at one place; before or after the erasures of this run.
+            var cutAt = random.Next(7, 30);
+            var savedAt = cutAt + random.Next(0, 4);
+            int[] again = [random.Next(7, 21), random.Next(21, 30), random.Next(30, 35)];
+            Checkpoint? cut = null;
+            Dictionary<int, List<string>> made = [];
+            var dropped = false;
+            for (var number = saved; number < 36; number++)
+            {
+                made[number] = Apply(second, plan, batches[number]);
+                var cutFirst = random.Next(2) == 0;
+                if (number + 1 == cutAt && cutFirst)
+                    cut = Checkpoint(second, plan, batches[..(number + 1)], isWhole: true);
+                if (again.Contains(number + 1))
+                {
+                    var before = tombstone!.Earlier.Count;
+                    tombstone = Erase(second, plan, entity, text);
+                    dropped |= tombstone.Earlier.Count <= before;
+                }
+
+                if (number + 1 == cutAt && !cutFirst)
+                    cut = Checkpoint(second, plan, batches[..(number + 1)], isWhole: true);
+                if (number + 1 == savedAt)
+                    second.Saved(cut!.Header.Partitions, snapshot: 1);
+            }
+
+            trimmed += dropped ? 1 : 0;
+            kept += tombstone!.Earlier.Count;
+            using var third = Restore(cut!, plan, shards, tombstone);
+            third.Restore([tombstone!]);
+            third.Saved(cut!.Header.Partitions, snapshot: 0);
+            Begin(third);
+            var (expected, actual) = (new List<string>(), new List<string>());
+            for (var number = cutAt; number < 36; number++)
+            {
+                expected.AddRange(made[number]);
+                actual.AddRange(Apply(third, plan, batches[number]));
+            }
+
+            Assert.AreEqual(string.Join('\n', expected.Order(StringComparer.Ordinal)), string.Join('\n', actual.Order(StringComparer.Ordinal)), $"{entity}, seed {seed}, cut at {cutAt}, {string.Join(',', again)}");
+            AssertSame(second, third, $"{entity}, seed {seed}: at the crash");
+            foreach (var batch in batches[36..])
+                Assert.AreEqual(string.Join('\n', Apply(second, plan, batch)), string.Join('\n', Apply(third, plan, batch)), $"{entity}, seed {seed}");
+
+            void Begin(LocalRuntime runtime)
+            {
+                for (var source = 0; source < 2; source++)
+                {
+                    var published = new long[3];
+                    foreach (var one in batches[..12].SelectMany(batch => batch.All).Where(one => one.Side == source))
+                        published[one.Partition] = Math.Max(published[one.Partition], one.Offset + 1);
+                    runtime.BeginSource(source, [0, 0, 0], published);
+                }
+            }
+        }
+
+        Assert.IsGreaterThan(10, trimmed);
+        Assert.IsGreaterThan(10, kept);
+    }
+
+    /// <summary>The replay has not come as far as the first erasure.</summary>
+    [TestMethod]
+    public void ErasedAgainDuringAReplayNothingComesBack()
+    {
+        var plan = PlanOfOwners(JoinUnmatched.Both);
+        using var runtime = NewRuntime(plan, 1);
+        for (var offset = 0; offset < 10; offset++)
+            Apply(runtime, plan, Click(plan, offset, 1));
+        var tombstone = Erase(runtime, plan, "place", "place 1");
+        using var restored = NewRuntime(plan, 1);
+        restored.Restore([tombstone]);
+        for (var offset = 0; offset < 10; offset++)
+        {
+            if (offset == 2)
+                CollectionAssert.AreEqual(new long[] { 10 }, Erase(restored, plan, "place", "place 1").Guards.Single(guard => guard.Topic == "clicks").NextOffsets.ToArray());
+            Apply(restored, plan, Click(plan, offset, 1));
+        }
+
+        AssertSame(runtime, restored, "after the replay");
+    }
+
+    /// <summary>Limit 2: clicks A, B and C, of which B is erased before C comes. Read together again, B does not count.</summary>
+    [TestMethod]
+    public void TheLimitDoesNotCountWhatWasErased()
+    {
+        var definition = Definition(JoinUnmatched.Both, 2);
+        var plan = TestProject.Compile(definition with
+        {
+            Entities = [.. definition.Entities, new() { Name = "place", Keys = ["PLACE"] }],
+            FeatureViews = [.. definition.FeatureViews, new() { Name = "places", Entity = "place", Source = "clicks", Features = [new() { Name = "clicks", Aggregate = Aggregate.Count }] }],
+        });
+        var impression = Event.Batch(plan, Impressions, [new Event(Impressions, TestProject.StartMs + 10, 0, 0, 1, "ad", 7)]);
+        using var runtime = NewRuntime(plan, 1);
+        Assert.IsEmpty(Apply(runtime, plan, Click(plan, 0, 0)));
+        Assert.IsEmpty(Apply(runtime, plan, Click(plan, 1, 1)));
+        var tombstone = Erase(runtime, plan, "place", "place 1");
+        Assert.IsEmpty(Apply(runtime, plan, Click(plan, 2, 2)));
+        var made = Apply(runtime, plan, impression);
+        Assert.HasCount(2, made);
+        using var restored = NewRuntime(plan, 1);
+        restored.Restore([tombstone]);
+        Assert.IsEmpty(Apply(restored, plan, Event.Batch(plan, Clicks, new[] { 0, 1, 2 }.SelectMany(index => Click(plan, index, index).All))));
+        CollectionAssert.AreEqual(made, Apply(restored, plan, impression));
+    }
+
+    /// <summary>The newest checkpoint tells of the old topic's offsets, also where it becomes durable only later.</summary>
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void ACheckpointOfTheOldTopicForgetsNoErasure(bool isLater)
+    {
+        var plan = PlanOfOwners(JoinUnmatched.None);
+        using var runtime = NewRuntime(plan, 1);
+        var old = Click(plan, 80, 1);
+        Apply(runtime, plan, old);
+        var partitions = Checkpoint(runtime, plan, [old]).Header.Partitions;
+        if (!isLater)
+            runtime.Saved(partitions, snapshot: 1);
+        runtime.RecreatePartition(Clicks, 0);
+        if (isLater)
+            runtime.Saved(partitions, snapshot: 1);
+        Apply(runtime, plan, Click(plan, 0, 1));
+        Erase(runtime, plan, "place", "place 1");
+        Apply(runtime, plan, Click(plan, 1, 1));
+        Assert.HasCount(1, Erase(runtime, plan, "place", "place 1").Earlier);
+    }
+
     [TestMethod]
     public void ErasuresThatACheckpointWasCutAfterAreForgotten()
     {
@@ -245,7 +404,7 @@ public sealed class JoinTests
         Assert.HasCount(2, EraseNext().Earlier);
         Saved(5);
         Assert.IsEmpty(EraseNext().Earlier);
-        for (var number = 1; number < LocalRuntime.EarlierErasuresMax; number++)
+        for (var number = 1; number < EraseException.ErasuresMax; number++)
             Assert.HasCount(number, EraseNext().Earlier);
         var exception = Assert.ThrowsExactly<EraseException>(() => EraseNext());
         Assert.AreEqual("The entity has been erased 256 times since the newest checkpoint, and no more can be told apart in joins. Repeat the request after the next checkpoint.", exception.Message);
@@ -258,7 +417,7 @@ public sealed class JoinTests
             return Erase(runtime, plan, "user", "1");
         }
 
-        void Saved(long nextOffset) => runtime.Saved([new PartitionCheckpoint { Topic = "clicks", Partition = 0, NextOffset = nextOffset, NewestMs = 0, WitnessOffset = -1, WitnessTimestampMs = -1, WitnessHash = 0, SeenIds = [] }]);
+        void Saved(long nextOffset) => runtime.Saved([new PartitionCheckpoint { Topic = "clicks", Partition = 0, NextOffset = nextOffset, NewestMs = 0, WitnessOffset = -1, WitnessTimestampMs = -1, WitnessHash = 0, SeenIds = [] }], snapshot: 1);
     }
 
     /// <summary>Saved in the middle of a replay, and after it: the checkpoint that follows the erasure has nothing of it, and a tombstone finds what an older one has.</summary>
@@ -425,9 +584,11 @@ public sealed class JoinTests
         StringAssert.StartsWith(exception.Message, "The source is a side of 1 joins, and 0 batches are given for their events.");
     }
 
+    private static SideBatch Click(ProjectPlan plan, long offset, int place) => Event.Batch(plan, Clicks, [new Event(Clicks, TestProject.StartMs + offset, 0, offset, 1, "ad", place)]);
+
     private static LocalRuntime NewRuntime(ProjectPlan plan, int shards) => new(plan, new LocalRuntimeOptions { Shards = shards });
 
-    private static Checkpoint Checkpoint(LocalRuntime runtime, ProjectPlan plan, IEnumerable<SideBatch> applied)
+    private static Checkpoint Checkpoint(LocalRuntime runtime, ProjectPlan plan, IEnumerable<SideBatch> applied, bool isWhole = false)
     {
         var partitions = applied.SelectMany(batch => batch.All).GroupBy(one => (one.Topic, one.Partition)).Select(partition => new PartitionCheckpoint
         {
@@ -441,6 +602,8 @@ public sealed class JoinTests
             SeenIds = [],
         }).ToList();
         runtime.Advance(partitions);
+        if (isWhole)
+            runtime.MarkAllUnsaved();
         runtime.BeginSnapshot();
         var times = plan.Sources.ToDictionary(source => source.Definition.Name, source => runtime.StreamTimeMs(source.Index));
         return runtime.CopySnapshot(Runtimes.Header() with { StreamTimesMs = times, Partitions = partitions });

@@ -35,7 +35,7 @@ public readonly ref struct JoinEvent
 /// <summary>Whether an event is one of those meant.</summary>
 public delegate bool JoinEventRule(in JoinEvent one);
 
-/// <summary>Whether an event was out, as an entity of its had been erased, before another one came.</summary>
+/// <summary>Whether the first of two events had been erased, with an entity that it is of, before the second was read.</summary>
 public delegate bool JoinPairRule(in JoinEvent one, in JoinEvent other);
 
 /// <summary>An entity whose key is in the events of a side, and which they, or the joined events, feed.</summary>

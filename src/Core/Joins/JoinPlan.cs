@@ -140,7 +140,7 @@ public sealed class JoinPlan
     /// <param name="events">Batch of the event.</param>
     /// <param name="row">Its row.</param>
     /// <param name="joined">Gets the pairs.</param>
-    /// <param name="isOut">Says which make none; null: all do.</param>
+    /// <param name="isOut">Two of which one was erased before the other was read make none; null: none was erased.</param>
     /// <returns>Pairs made.</returns>
     public int Add(Span<byte> block, int side, EventBatch events, int row, EventBatch joined, JoinPairRule? isOut = null)
     {
@@ -148,6 +148,7 @@ public sealed class JoinPlan
         ArgumentNullException.ThrowIfNull(joined);
         var fields = events.Row(row);
         ref readonly var header = ref events[row];
+        var added = JoinEvent.Of(side, events, row);
         var (used, pairs, at) = (BlockHeader.Length(block), 0, RowsStart(block));
         var place = used;
         for (; at < used; at += JoinRow.Length(block[at..]))
@@ -160,7 +161,7 @@ public sealed class JoinPlan
                 break;
             if (JoinRow.Side(kept) == side || timeMs < header.TimeMs - WithinMs)
                 continue;
-            if (isOut is not null && (isOut(EventOf(kept), JoinEvent.Of(side, events, row)) || isOut(JoinEvent.Of(side, events, row), EventOf(kept))))
+            if (isOut is not null && (isOut(EventOf(kept), added) || isOut(added, EventOf(kept))))
                 continue;
             JoinRow.SetMatched(kept);
             AddPair(joined, header, side, fields, kept, ++pairs);
@@ -176,22 +177,22 @@ public sealed class JoinPlan
     /// <param name="block">The key's block.</param>
     /// <param name="joined">Gets the events without a partner.</param>
     /// <param name="cause">The event that was one too many.</param>
-    /// <param name="isOut">Says which had gone before it came; null: none had.</param>
+    /// <param name="isOut">Those that were erased before it was read do not count; null: none was.</param>
     /// <returns>Events taken out.</returns>
     public int Limited(Span<byte> block, EventBatch joined, in JoinEvent cause, JoinPairRule? isOut = null)
     {
-        var side = cause.Side;
-        var (gone, at) = (0, RowsStart(block));
-        while (CountOf(block, side) > Limit)
+        var (gone, beyond) = (0, CountOf(block, cause.Side) - Limit);
+        for (var at = RowsStart(block); isOut is not null && beyond > 0 && at < BlockHeader.Length(block); at += JoinRow.Length(block[at..]))
+            beyond -= JoinRow.Side(block[at..]) == cause.Side && isOut(EventOf(block[at..]), cause) ? 1 : 0;
+        for (var at = RowsStart(block); gone < beyond;)
         {
-            if (JoinRow.Side(block[at..]) != side)
+            if (JoinRow.Side(block[at..]) != cause.Side || isOut is not null && isOut(EventOf(block[at..]), cause))
             {
                 at += JoinRow.Length(block[at..]);
                 continue;
             }
 
-            if (isOut is null || !isOut(EventOf(block[at..]), cause))
-                Leave(block[at..], joined);
+            Leave(block[at..], joined);
             Remove(block, at);
             gone++;
         }
@@ -230,7 +231,7 @@ public sealed class JoinPlan
     /// <param name="beforeMs">The time, Unix ms.</param>
     /// <param name="joined">Gets the events without a partner.</param>
     /// <param name="cause">The event with which the time came.</param>
-    /// <param name="isOut">Says which had gone before it came; null: none had.</param>
+    /// <param name="isOut">Those that were erased before it was read go without a word; null: none was.</param>
     public void Expire(Span<byte> block, long beforeMs, EventBatch joined, in JoinEvent cause, JoinPairRule? isOut = null)
     {
         var start = RowsStart(block);

@@ -1,5 +1,4 @@
 using FeatureStore.Core.Joins;
-using FeatureStore.Core.Plans;
 using FeatureStore.Runtime;
 
 namespace FeatureStore.Grains.Persistence;
@@ -10,11 +9,11 @@ namespace FeatureStore.Grains.Persistence;
 /// <param name="NextOffsets">By topic and partition, the offset of the first record that counts.</param>
 internal sealed record JoinErasure(string Entity, byte[] Key, IReadOnlyDictionary<string, long[]> NextOffsets)
 {
-    public bool IsOf(EntityPlan entity, ReadOnlySpan<byte> key) => entity.Name == Entity && key.SequenceEqual(Key);
+    public bool IsOf(string entity, ReadOnlySpan<byte> key) => Entity == entity && key.SequenceEqual(Key);
 
     /// <summary>Whether nothing was read between the two.</summary>
     public bool IsRepeatedBy(JoinErasure other) =>
-        Entity == other.Entity && Key.AsSpan().SequenceEqual(other.Key) && NextOffsets.Count == other.NextOffsets.Count
+        IsOf(other.Entity, other.Key) && NextOffsets.Count == other.NextOffsets.Count
         && NextOffsets.All(topic => other.NextOffsets.TryGetValue(topic.Key, out var next) && topic.Value.AsSpan().SequenceEqual(next));
 
     /// <summary>Whether an event of a join lies before it. Whose it is does not count.</summary>

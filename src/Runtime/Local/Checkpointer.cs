@@ -90,7 +90,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
         }
 
         Last = header;
-        _runtime.Saved(header.Partitions);
+        _runtime.Saved(header.Partitions, snapshot: 0);
         Incarnation = header.Incarnation;
         _runtime.Incarnation = Incarnation;
         LogRestored(header.Sequence, _runtime.Entities, _runtime.Bytes, Stopwatch.GetElapsedTime(start).TotalSeconds);
@@ -176,7 +176,7 @@ public sealed partial class Checkpointer : ICheckpoints, IAsyncDisposable
                 await SaveAsync(checkpoint, snapshot).ConfigureAwait(false);
                 var took = _time.GetElapsedTime(saveStart);
                 Last = header;
-                _runtime.Saved(header.Partitions);
+                _runtime.Saved(header.Partitions, snapshot);
                 var size = checkpoint.Blocks.TotalLength;
                 Status = new CheckpointStatus(
                     header.Sequence, _time.GetUtcNow().ToUnixTimeMilliseconds(), size, _time.GetElapsedTime(start).TotalMilliseconds);

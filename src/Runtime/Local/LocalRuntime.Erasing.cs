@@ -12,12 +12,9 @@ public sealed partial class LocalRuntime
     /// <summary>More unsettled tombstones are looked at before snapshots only.</summary>
     private const int UnsettledPerBatchMax = 64;
 
-    /// <summary>Most erasures of one entity that no checkpoint was cut after.</summary>
-    internal const int EarlierErasuresMax = 256;
-
     private readonly LocalRuntimeOptions _options;
 
-    /// <summary>By join, which events of erased entities had gone before another came.</summary>
+    /// <summary>By join, which events were erased before another was read.</summary>
     private readonly JoinPairRule[] _isOut;
 
     /// <summary>
@@ -37,7 +34,12 @@ public sealed partial class LocalRuntime
     private List<Tombstone> _changed = [];
     private List<Tombstone> _snapshotChanged = [];
     private List<Tombstone> _snapshotDropped = [];
+
+    /// <summary>How far the newest checkpoint is, where it was cut after partitions were last made anew.</summary>
     private volatile IReadOnlyList<PartitionCheckpoint> _saved = [];
+
+    /// <summary>Snapshots begun when a partition was last made anew.</summary>
+    private long _recreatedAt = -1;
     private Action<Tombstone>? _erasing;
     private Func<Tombstone, CancellationToken, Task>? _makeDurable;
     private Func<CancellationToken, Task>? _publish;
@@ -97,6 +99,8 @@ public sealed partial class LocalRuntime
         lock (_applying)
         {
             _positions.Recreate(source, partition);
+            _recreatedAt = SnapshotNumber;
+            _saved = [];
             foreach (var (tombstones, tombstone) in AllTombstones())
             {
                 if (tombstone.Guards.FirstOrDefault(guard => guard.Topic == _topics[source]) is not { } old || partition >= old.NextOffsets.Count || old.NextOffsets[partition] == 0)
@@ -166,7 +170,16 @@ public sealed partial class LocalRuntime
     }
 
     /// <summary>Takes note of how far the newest checkpoint is that is durable.</summary>
-    internal void Saved(IReadOnlyList<PartitionCheckpoint> partitions) => _saved = partitions;
+    /// <param name="partitions">How far.</param>
+    /// <param name="snapshot">Number of its snapshot; 0: it was restored.</param>
+    internal void Saved(IReadOnlyList<PartitionCheckpoint> partitions, long snapshot)
+    {
+        lock (_applying)
+        {
+            if (snapshot > _recreatedAt)
+                _saved = partitions;
+        }
+    }
 
     /// <summary>Takes the block of an entity out of the snapshot that was copied last, and is not saved yet.</summary>
     internal void DropFromSnapshot(Tombstone tombstone) => _shards[0].Snapshot.Add(tombstone.Entity, tombstone.Key, []);
@@ -182,7 +195,7 @@ public sealed partial class LocalRuntime
         }
 
         // A joined event is kept out by the position of the record that made it.
-        var guards = Passes.FeedersOf(_plan, _plan.Entities[entity]).Select(source => new TombstoneGuard(_topics[source.Index], _positions.NextOffsets(source.Index))).ToList();
+        var guards = Passes.FeedersOf(_plan, _plan.Entities[entity]).Select(source => GuardOf(source.Index, old)).ToList();
         // Of topics that do not feed the entity now, and may again.
         guards.AddRange(old?.Guards.Where(guard => guards.TrueForAll(other => other.Topic != guard.Topic)).ToList() ?? []);
         var earlier = old is null || !OwnsJoined(entity) ? [] : EarlierOf(old, guards);
@@ -222,11 +235,24 @@ public sealed partial class LocalRuntime
         // Nothing was read in between.
         if (earlier.Count > 0 && earlier[^1].All(guard => guards.Any(other => other.Topic == guard.Topic && other.NextOffsets.SequenceEqual(guard.NextOffsets))))
             earlier.RemoveAt(earlier.Count - 1);
-        return earlier.Count < EarlierErasuresMax ? earlier : throw new EraseException(
-            $"The entity has been erased {EarlierErasuresMax} times since the newest checkpoint, and no more can be told apart in joins. Repeat the request after the next checkpoint.");
+        return earlier.Count < EraseException.ErasuresMax ? earlier : throw EraseException.TooMany();
     }
 
-    /// <summary>Whether the newest checkpoint was cut after an erasure: one that was cut before is nowhere further.</summary>
+    /// <summary>What was applied or published does not count again. In a replay, that may be less than what an older tombstone keeps out.</summary>
+    private TombstoneGuard GuardOf(int source, Tombstone? old)
+    {
+        var next = _positions.NextOffsets(source);
+        if (old?.Guards.FirstOrDefault(guard => guard.Topic == _topics[source])?.NextOffsets is { } before)
+        {
+            Array.Resize(ref next, Math.Max(next.Length, before.Count));
+            for (var partition = 0; partition < before.Count; partition++)
+                next[partition] = Math.Max(next[partition], before[partition]);
+        }
+
+        return new TombstoneGuard(_topics[source], next);
+    }
+
+    /// <summary>Whether the newest checkpoint was cut after an erasure: one that was cut before is beyond its guards in no partition.</summary>
     private bool IsSaved(IReadOnlyList<TombstoneGuard> erasure)
     {
         var isBeyond = false;

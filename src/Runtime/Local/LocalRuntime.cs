@@ -53,7 +53,7 @@ public sealed partial class LocalRuntime : IEntityRuntime, IDisposable
         _streamTimesMs.AsSpan().Fill(long.MinValue);
         _apply = shard => shard.Apply(_work.Batch, _work.Routes, _enriched);
         _isOut = [.. plan.Joins.Select(join => (JoinPairRule)((in JoinEvent one, in JoinEvent other) => IsOut(join, one, other)))];
-        _join = shard => shard.Join(_work.Batch, _work.Join, TombstoneCount > 0 ? _isOut[_work.Join] : null);
+        _join = shard => shard.Join(_work.Batch, _work.Join, _unsettled.Count > 0 ? _isOut[_work.Join] : null);
         _passes = [.. plan.Sources.Select(source => Passes.Of(plan, source))];
         _nowsMs = new long[plan.Sources.Count];
         _sweeps = plan.Entities.Any(entity => Retention.Of(plan, entity) is not null);

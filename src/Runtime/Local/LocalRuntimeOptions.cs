@@ -9,7 +9,7 @@ public sealed record LocalRuntimeOptions
     /// <summary>Whether changed blocks are kept track of for a hot store.</summary>
     public bool TracksPublishing { get; init; }
 
-    /// <summary>Most tombstones of erased entities. Default 1,000,000. Each takes some 250 bytes, its key, and 8 bytes a partition that feeds the entity; in joins as much again for each erasure since the newest checkpoint.</summary>
+    /// <summary>Most tombstones of erased entities. Default 1,000,000. Each takes some 250 bytes, its key, and 8 bytes a partition that feeds the entity; in joins as much again for each earlier erasure that no checkpoint was cut after before the next.</summary>
     public int TombstonesMax { get; init; } = 1_000_000;
 
     /// <summary>The clock.</summary>

@@ -70,7 +70,7 @@ internal sealed class Shard : IDisposable
     /// <summary>Adds the events of a batch to a join, as far as their keys are in this shard. Each lets those go before it that no partner can come for any more.</summary>
     /// <param name="batch">Of one of the join's sides.</param>
     /// <param name="join">The join's index.</param>
-    /// <param name="isOut">Says which events had gone before another came; null: none had.</param>
+    /// <param name="isOut">Says which events were erased before another was read; null: none was.</param>
     public void Join(ApplyBatch batch, int join, JoinPairRule? isOut)
     {
         var table = _joins[join];
