@@ -47,11 +47,16 @@ public sealed class PushTests
     [TestMethod]
     public async Task AnswersOnAcknowledgementOnly()
     {
-        var acknowledge = new TaskCompletionSource();
+        var (asked, acknowledge) = (new TaskCompletionSource(), new TaskCompletionSource());
         await using var host = await ApiHost.StartAsync();
-        host.Publisher.Before = async (_, _) => await acknowledge.Task;
+        host.Publisher.Before = async (_, _) =>
+        {
+            asked.TrySetResult();
+            await acknowledge.Task;
+        };
 
         var push = host.PostAsync(Path, TwoRows);
+        await asked.Task;
         await Task.WhenAny(push, Task.Delay(100));
         Assert.IsFalse(push.IsCompleted);
         acknowledge.SetResult();

@@ -72,6 +72,9 @@ internal sealed class DisturbedStream : IDisposable
 
     public int Count => _case.Count;
 
+    /// <summary>The owner's.</summary>
+    public long Term => OwnerRecord.Read(Storage.Records(ClusterNames.CheckpointState).Single().Bytes).Term;
+
     /// <summary>What went wrong with a write, if anything did.</summary>
     public string? Violation { get; private set; }
 

@@ -17,6 +17,8 @@ public sealed class TransactionProducer : IDisposable
             BootstrapServers = bootstrap,
             EnableIdempotence = true,
             LingerMs = 1,
+            // Whoever sends faster than the broker takes is not refused.
+            QueueBufferingMaxMessages = FraudData.TransactionCount,
             Partitioner = Partitioner.Murmur2Random,
         }).Build();
     }

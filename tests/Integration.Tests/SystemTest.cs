@@ -10,8 +10,8 @@ public abstract class SystemTest
     protected static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(150);
     protected static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(90);
     private static readonly Lock _lock = new();
-    private static readonly Dictionary<int, string> _loaded = [];
     private static KafkaServer? _kafka;
+    private static bool _isLoaded;
     private readonly List<SiloProcess> _silos = [];
 
     public required TestContext TestContext { get; set; }
@@ -74,19 +74,15 @@ public abstract class SystemTest
         _kafka = null;
     }
 
-    /// <summary>A topic with the first transactions of the fraud data in 4 partitions, loaded by the first test that needs it.</summary>
-    protected static string TransactionsTopic(int count = FraudData.TransactionCount)
+    /// <summary>A topic with the transactions of the fraud data in 4 partitions, loaded by the first test that needs it.</summary>
+    protected static string TransactionsTopic()
     {
         lock (_lock)
         {
-            if (!_loaded.TryGetValue(count, out var topic))
-            {
-                topic = $"transactions-{count}";
-                Kafka.LoadTransactions(topic, 4, "--limit", $"{count}");
-                _loaded.Add(count, topic);
-            }
-
-            return topic;
+            if (!_isLoaded)
+                Kafka.LoadTransactions("transactions", 4);
+            _isLoaded = true;
+            return "transactions";
         }
     }
 

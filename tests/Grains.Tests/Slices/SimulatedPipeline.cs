@@ -135,7 +135,7 @@ internal sealed class SimulatedPipeline : ISlicePipeline
                 break;
             // Times differ, and of one partition they rise: the earliest is never the alignment ahead of the slice's others.
             var first = ready.MinBy(partition => Head(partition).TimeMs);
-            if (Head(first).TimeMs > _ports.Alignment.BoundMs(0, Head(first).TimeMs, _alignMs, null) || payments.Count > 0 && Head(first).TimeMs > payments[0].TimeMs + _alignMs / 2)
+            if (Head(first).TimeMs > _topic.ArrivedMs || Head(first).TimeMs > _ports.Alignment.BoundMs(0, Head(first).TimeMs, _alignMs, null) || payments.Count > 0 && Head(first).TimeMs > payments[0].TimeMs + _alignMs / 2)
                 break;
             payments.Add(Head(first));
             _next[first]++;

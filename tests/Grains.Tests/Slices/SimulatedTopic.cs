@@ -10,8 +10,13 @@ internal sealed class SimulatedTopic(Payment[][] log, Dictionary<(int Partition,
     private readonly HashSet<(int, long)> _predicted = [];
     private readonly long[] _published = new long[log.Length];
     private readonly long[] _applied = new long[log.Length];
+    private readonly long[] _timesMs = [.. log.SelectMany(partition => partition).Select(payment => payment.TimeMs).Order()];
+    private long _arrivedMs = long.MinValue;
 
     public Payment[][] Log => log;
+
+    /// <summary>Event time of the newest event that has arrived: pipelines read no further.</summary>
+    public long ArrivedMs => Volatile.Read(ref _arrivedMs);
 
     public int Events { get; } = log.Sum(partition => partition.Length);
 
@@ -38,6 +43,13 @@ internal sealed class SimulatedTopic(Payment[][] log, Dictionary<(int Partition,
             _instances[slice] = _instances.GetValueOrDefault(slice) + 1;
             return (_instances[slice], [.. _published]);
         }
+    }
+
+    /// <summary>So many events more than are predicted have arrived by now; those that have arrived before stay.</summary>
+    public void Arrive(int beyondPredicted)
+    {
+        lock (_gate)
+            Volatile.Write(ref _arrivedMs, Math.Max(_arrivedMs, _timesMs[Math.Min(_predicted.Count + beyondPredicted, Events) - 1]));
     }
 
     public long Published(int partition)

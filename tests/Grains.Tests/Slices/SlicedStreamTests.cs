@@ -14,6 +14,7 @@ public sealed class SlicedStreamTests
     public void Undisturbed_it_is_the_plain_run(int seed, int silos, int slices)
     {
         using var stream = new SlicedStream(seed, silos, slices, events: 900, pauseMs: 1, joinWaitMs: 1000);
+        stream.UntilEven();
         stream.Advance(1);
         var term = stream.Term;
         CollectionAssert.AreEqual(Enumerable.Range(0, slices).ToList(), stream.Members.SelectMany(member => member.Member.Slices).Order().ToList());
@@ -27,10 +28,12 @@ public sealed class SlicedStreamTests
     {
         using var stream = new SlicedStream(seed, silos, slices, events: 900, pauseMs: 1, joinWaitMs: 1000);
         stream.LoseAnswers(2);
+        stream.UntilEven();
+        var term = stream.Term;
         stream.Finish();
         Console.WriteLine($"{stream.LostAnswers} answers were lost");
         Assert.IsGreaterThan(10, stream.LostAnswers);
-        Assert.AreEqual(1, stream.Term - stream.Cluster.Silos.Count, "A lost answer begins no term; each silo that leaves does.");
+        Assert.AreEqual(term, stream.Term - stream.Cluster.Silos.Count, "A lost answer begins no term; each silo that leaves does.");
     }
 
     [TestMethod]
@@ -76,6 +79,7 @@ public sealed class SlicedStreamTests
         var writing = TimeSpan.FromMilliseconds(100);
         List<double> gaps = [];
         using var stream = new SlicedStream(10, 3, 6, 400, pauseMs: 1);
+        stream.UntilEven();
         stream.Advance(100);
         var check = stream.Storage.BeforeWrite!;
         stream.Storage.BeforeWrite = (state, id, record) =>
@@ -191,11 +195,13 @@ public sealed class SlicedStreamTests
     private static void Leave(int seed, bool isCoordinator)
     {
         using var stream = new SlicedStream(seed, 3, 4, 1200, pauseMs: 6, joinWaitMs: 300);
+        stream.UntilEven();
         stream.Advance(150);
+        var term = stream.Term;
         stream.Drain((stream.Coordinator() + (isCoordinator ? 0 : 1)) % 3);
         var saved = stream.Checkpoint;
         stream.Until(() => stream.Checkpoint > saved + 1, () => $"checkpoint {stream.Checkpoint}, {stream.Topic.Predicted} of {stream.Topic.Events} predicted");
-        Assert.AreEqual(2, stream.Term);
+        Assert.AreEqual(term + 1, stream.Term);
         stream.Finish();
     }
 

@@ -138,9 +138,13 @@ public sealed class PublisherTests : IDisposable
         using var publisher = Make(new IngestOptions { BatchesMax = 1 });
         using var stop = new CancellationTokenSource();
         Send(publisher, 1, "a");
-        var sender = Task.Run(() => publisher.Send(publisher.Rent(), stop.Token));
+        Exception? end = null;
+        var sender = new Thread(() => end = Assert.ThrowsExactly<OperationCanceledException>(() => publisher.Send(publisher.Rent(), stop.Token))) { IsBackground = true };
+        sender.Start();
+        Deadline.Until(() => sender.ThreadState.HasFlag(ThreadState.WaitSleepJoin), () => $"it is {sender.ThreadState}");
         stop.Cancel();
-        Deadline.Ends(() => Assert.ThrowsExactly<OperationCanceledException>(sender.GetAwaiter().GetResult));
+        Deadline.Ends(sender.Join);
+        Assert.IsNotNull(end);
     }
 
     [TestMethod]
