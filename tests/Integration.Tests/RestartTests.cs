@@ -8,7 +8,7 @@ public sealed class RestartTests : SystemTest
 {
     private const int SubsetCount = 300_000;
 
-    /// <summary>Sent beyond the moment of a disturbance and not answered by then, however fast the server is: it meets a stream under way, and whoever comes next has something to answer.</summary>
+    /// <summary>Sent beyond the moment of a disturbance: it meets a stream under way. The rest comes later, so that whoever comes next has something to answer, however fast the server is.</summary>
     private const int AheadCount = 20_000;
     private static readonly TimeSpan _deadline = TimeSpan.FromMinutes(3);
 
