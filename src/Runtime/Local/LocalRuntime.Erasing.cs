@@ -36,7 +36,7 @@ public sealed partial class LocalRuntime
     private List<Tombstone> _snapshotDropped = [];
 
     /// <summary>How far the newest checkpoint is, where it was cut after partitions were last made anew.</summary>
-    private volatile IReadOnlyList<PartitionCheckpoint> _saved = [];
+    private IReadOnlyList<PartitionCheckpoint> _saved = [];
 
     /// <summary>Snapshots begun when a partition was last made anew.</summary>
     private long _recreatedAt = -1;
