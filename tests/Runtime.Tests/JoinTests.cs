@@ -148,7 +148,7 @@ public sealed class JoinTests
             batches[..saved].ForEach(batch => Apply(runtime, plan, batch));
             var checkpoint = Checkpoint(runtime, plan, batches[..saved]);
             batches[saved..erasedAt].ForEach(batch => Apply(runtime, plan, batch));
-            var tombstone = Erase(runtime, plan, entity, entity switch { "user" => $"{random.Next(3)}", "place" => batches[..erasedAt].SelectMany(batch => batch.All).Last(one => one.Side == Clicks).Place, _ => $"ad \"{random.Next(3)}" });
+            var tombstone = Erase(runtime, plan, entity, OneOf(entity, random, batches[..erasedAt]));
             using var restored = Restore(checkpoint, plan, shardsAfter, tombstone);
             restored.Restore([tombstone]);
             batches[saved..(erasedAt - 1)].ForEach(batch => Apply(restored, plan, batch));
@@ -196,18 +196,11 @@ public sealed class JoinTests
             using var runtime = NewRuntime(plan, shards);
             batches[..saved].ForEach(batch => Apply(runtime, plan, batch));
             var checkpoint = Checkpoint(runtime, plan, batches[..saved]);
-            var text = entity switch { "user" => $"{random.Next(3)}", "place" => batches[..erasedAt[0]].SelectMany(batch => batch.All).Last(one => one.Side == Clicks).Place, _ => $"ad \"{random.Next(3)}" };
-            Tombstone? tombstone = null;
+            var text = OneOf(entity, random, batches[..erasedAt[0]]);
             List<string> made = [];
-            for (var number = saved; number < erasedAt[2]; number++)
-            {
-                made.AddRange(Apply(runtime, plan, batches[number]));
-                if (erasedAt.Contains(number + 1))
-                    tombstone = Erase(runtime, plan, entity, text);
-            }
-
+            var tombstone = ApplyAndErase(runtime, plan, batches[saved..erasedAt[2]], entity, text, erasedAt.Select(number => number - saved), made);
             using var restored = Restore(checkpoint, plan, shardsAfter, tombstone);
-            restored.Restore([tombstone!]);
+            restored.Restore([tombstone]);
             List<string> again = [];
             for (var number = saved; number < erasedAt[2]; number++)
             {
@@ -223,7 +216,7 @@ public sealed class JoinTests
             foreach (var batch in batches[erasedAt[2]..])
                 Assert.AreEqual(string.Join('\n', Apply(runtime, plan, batch)), string.Join('\n', Apply(restored, plan, batch)), $"{entity}, seed {seed}");
             AssertSame(runtime, restored, $"{entity}, seed {seed}: at the end");
-            earlier += tombstone!.Earlier.Count;
+            earlier += tombstone.Earlier.Count;
         }
 
         Assert.IsGreaterThan(30, earlier);
@@ -245,21 +238,13 @@ public sealed class JoinTests
             List<SideBatch> batches = [.. Batches(plan, seed, 45)];
             var saved = random.Next(2, 6);
             int[] erasedAt = [random.Next(8, 12), random.Next(13, 18)];
-            const int Crashed = 22;
             using var first = NewRuntime(plan, shards);
             batches[..saved].ForEach(batch => Apply(first, plan, batch));
             var checkpoint = Checkpoint(first, plan, batches[..saved]);
-            var text = entity switch { "user" => $"{random.Next(3)}", "place" => batches[..erasedAt[0]].SelectMany(batch => batch.All).Last(one => one.Side == Clicks).Place, _ => $"ad \"{random.Next(3)}" };
-            Tombstone? tombstone = null;
-            for (var number = saved; number < Crashed; number++)
-            {
-                Apply(first, plan, batches[number]);
-                if (erasedAt.Contains(number + 1))
-                    tombstone = Erase(first, plan, entity, text);
-            }
-
+            var text = OneOf(entity, random, batches[..erasedAt[0]]);
+            var tombstone = ApplyAndErase(first, plan, batches[saved..22], entity, text, erasedAt.Select(number => number - saved), []);
             using var second = Restore(checkpoint, plan, shardsAfter, tombstone);
-            second.Restore([tombstone!]);
+            second.Restore([tombstone]);
             second.Saved(checkpoint.Header.Partitions, snapshot: 0);
             Begin(second);
             // Cut at one place; before or after the erasures of this run.
@@ -277,7 +262,7 @@ public sealed class JoinTests
                     cut = Checkpoint(second, plan, batches[..(number + 1)], isWhole: true);
                 if (again.Contains(number + 1))
                 {
-                    var before = tombstone!.Earlier.Count;
+                    var before = tombstone.Earlier.Count;
                     tombstone = Erase(second, plan, entity, text);
                     dropped |= tombstone.Earlier.Count <= before;
                 }
@@ -289,9 +274,9 @@ public sealed class JoinTests
             }
 
             trimmed += dropped ? 1 : 0;
-            kept += tombstone!.Earlier.Count;
+            kept += tombstone.Earlier.Count;
             using var third = Restore(cut!, plan, shards, tombstone);
-            third.Restore([tombstone!]);
+            third.Restore([tombstone]);
             third.Saved(cut!.Header.Partitions, snapshot: 0);
             Begin(third);
             var (expected, actual) = (new List<string>(), new List<string>());
@@ -434,6 +419,28 @@ public sealed class JoinTests
         restored.Restore([tombstone]);
         var changed = Runtimes.BlocksOf(Checkpoint(restored, plan, batches)).Single();
         Assert.AreEqual((plan.Entities.Count, 0), (changed.Key.Entity, changed.Value.Length), "The key's block, and that it is gone.");
+    }
+
+    /// <summary>An entity that batches have told of.</summary>
+    private static string OneOf(string entity, Random random, List<SideBatch> batches) => entity switch
+    {
+        "user" => $"{random.Next(3)}",
+        "place" => batches.SelectMany(batch => batch.All).Last(one => one.Side == Clicks).Place,
+        _ => $"ad \"{random.Next(3)}",
+    };
+
+    /// <summary>Erases an entity behind so many of the batches, each time.</summary>
+    private static Tombstone ApplyAndErase(LocalRuntime runtime, ProjectPlan plan, List<SideBatch> batches, string entity, string text, IEnumerable<int> behind, List<string> made)
+    {
+        Tombstone? tombstone = null;
+        foreach (var (number, batch) in batches.Index())
+        {
+            made.AddRange(Apply(runtime, plan, batch));
+            if (behind.Contains(number + 1))
+                tombstone = Erase(runtime, plan, entity, text);
+        }
+
+        return tombstone!;
     }
 
     private static Tombstone Erase(LocalRuntime runtime, ProjectPlan plan, string entity, string text)
